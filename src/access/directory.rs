@@ -1,0 +1,96 @@
+//! Every system and key at one revision, in memory: identifying a caller asks no database.
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use sha2::{Digest, Sha256};
+
+use super::{Key, System};
+use crate::time::Timestamp;
+
+/// How a key begins.
+pub const PREFIX: &str = "shk_";
+
+/// Systems and keys.
+#[derive(Debug, Default)]
+pub struct Directory {
+    systems: BTreeMap<i64, Arc<System>>,
+    keys: HashMap<String, Key>,
+}
+
+impl Directory {
+    /// From every system and key.
+    pub fn new(systems: BTreeMap<i64, Arc<System>>, keys: Vec<Key>) -> Self {
+        let keys = keys.into_iter().map(|it| (it.id.clone(), it)).collect();
+        Self { systems, keys }
+    }
+
+    /// The system that may use this key at this instant, and the key.
+    pub fn identify(&self, key: &str, at: Timestamp) -> Option<(i64, &Arc<System>, &Key)> {
+        let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
+        let key = self.keys.get(id)?;
+        let same: bool = subtle::ConstantTimeEq::ct_eq(key.hash.as_slice(), &hash(secret)).into();
+        let system = self.systems.get(&key.system_id)?;
+        (same && key.lives(at) && !system.disabled).then_some((key.system_id, system, key))
+    }
+
+    /// A system by its code.
+    pub fn by_code(&self, code: &str) -> Option<(i64, &Arc<System>)> {
+        self.systems.iter().find(|(_, it)| it.code.as_str() == code).map(|(id, it)| (*id, it))
+    }
+
+    /// A system by its id.
+    pub fn by_id(&self, id: i64) -> Option<&Arc<System>> {
+        self.systems.get(&id)
+    }
+
+    /// Code of a system, for answers; empty for what the hub itself wrote.
+    pub fn code_of(&self, id: i64) -> String {
+        self.by_id(id).map_or_else(String::new, |it| it.code.as_str().to_owned())
+    }
+
+    /// Every system, by code.
+    pub fn systems(&self) -> Vec<(i64, &Arc<System>)> {
+        let mut all: Vec<_> = self.systems.iter().map(|(id, it)| (*id, it)).collect();
+        all.sort_by(|a, b| a.1.code.cmp(&b.1.code));
+        all
+    }
+
+    /// The keys of a system, oldest first.
+    pub fn keys_of(&self, system_id: i64) -> Vec<Key> {
+        let mut keys: Vec<_> =
+            self.keys.values().filter(|it| it.system_id == system_id).cloned().collect();
+        keys.sort_by(|a, b| (a.issued_at, &a.id).cmp(&(b.issued_at, &b.id)));
+        keys
+    }
+
+    /// A key by its id.
+    pub fn key(&self, id: &str) -> Option<&Key> {
+        self.keys.get(id)
+    }
+
+    /// The id that the next new system gets.
+    pub fn next_id(&self) -> i64 {
+        self.systems.last_key_value().map_or(1, |(id, _)| id + 1)
+    }
+}
+
+/// SHA-256 of a key's secret part.
+pub fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A new key: its id, its secret, and the text that the system sends.
+pub fn new_key() -> (String, String, String) {
+    use rand::Rng;
+    let mut rng = rand::rng();
+    let id: String =
+        (0..12).map(|_| char::from_digit(rng.random_range(0..36), 36).unwrap_or('0')).collect();
+    let secret: [u8; 32] = rng.random();
+    // The id has no underscore, so the first one ends it; the secret may have some.
+    let secret = B64.encode(secret);
+    let key = format!("{PREFIX}{id}_{secret}");
+    (id, secret, key)
+}

@@ -1,0 +1,53 @@
+//! The tables of access.
+
+/// Versions of systems.
+pub mod system {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::SystemCode;
+
+    /// A version of a system.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "system")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i64,
+        pub code: SystemCode,
+        pub name: String,
+        pub grants_json: String,
+        pub statuses_json: String,
+        pub disabled: bool,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Versions of keys.
+pub mod key {
+    use sea_orm::entity::prelude::*;
+
+    /// A version of a key.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "api_key")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub system_id: i64,
+        pub hash: Vec<u8>,
+        pub issued_at: i64,
+        pub expires_at: i64,
+        pub revoked_at: Option<i64>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,290 @@
+//! `AccessService` on the wire: open, ask, answer.
+use std::{collections::BTreeMap, sync::Arc};
+
+use tonic::{Request, Response};
+
+use super::{Grants, Issue, Key, List, Pattern, Register, SystemCode, store};
+use crate::{
+    error::{Error, Reply, Result},
+    hub::{Ask, Hub},
+    pb,
+    revision::{Book, committer::Write},
+    wire::{Fields, check_text, fingerprint, open},
+};
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    /// The hub.
+    pub hub: Arc<Hub>,
+}
+
+#[tonic::async_trait]
+impl pb::access_service_server::AccessService for Rpc {
+    async fn who_am_i(&self, req: Request<pb::WhoAmIRequest>) -> Reply<pb::WhoAmIResponse> {
+        let (caller, WhoAmI) = open(req)?;
+        let listed = store::who_am_i(&self.hub, &caller).await?;
+        Ok(Response::new(pb::WhoAmIResponse { system: Some(listed.into()) }))
+    }
+
+    async fn register_system(
+        &self,
+        req: Request<pb::RegisterSystemRequest>,
+    ) -> Reply<pb::RegisterSystemResponse> {
+        let (caller, (ask, register)): (_, (Ask, Register)) = open(req)?;
+        caller.must_administer()?;
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            store::register(&hub, &write, register).await
+        };
+        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        Ok(Response::new(pb::RegisterSystemResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn list_systems(
+        &self,
+        req: Request<pb::ListSystemsRequest>,
+    ) -> Reply<pb::ListSystemsResponse> {
+        let (caller, list) = open(req)?;
+        let (read_at, page) = store::list(&self.hub, &caller, list).await?;
+        Ok(Response::new(pb::ListSystemsResponse {
+            read_at: Some(read_at.into()),
+            systems: page.items.into_iter().map(Into::into).collect(),
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn disable_system(
+        &self,
+        req: Request<pb::DisableSystemRequest>,
+    ) -> Reply<pb::DisableSystemResponse> {
+        let (caller, (ask, code)): (_, (Ask, SystemCode)) = open(req)?;
+        caller.must_administer()?;
+        let work =
+            async move |hub: Arc<Hub>, write: Arc<Write>| store::disable(&hub, &write, code).await;
+        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        Ok(Response::new(pb::DisableSystemResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn issue_key(&self, req: Request<pb::IssueKeyRequest>) -> Reply<pb::IssueKeyResponse> {
+        let (caller, issue): (_, Issue) = open(req)?;
+        caller.must_administer()?;
+        let work =
+            async move |hub: Arc<Hub>, write: Arc<Write>| store::issue(&hub, &write, issue).await;
+        let (key, issued, revision) = self.hub.write_once(&caller, work).await?;
+        let (issued, revision) = (Some(issued.into()), Some(revision.into()));
+        Ok(Response::new(pb::IssueKeyResponse { key, issued, revision }))
+    }
+
+    async fn revoke_key(&self, req: Request<pb::RevokeKeyRequest>) -> Reply<pb::RevokeKeyResponse> {
+        let (caller, (ask, id)): (_, (Ask, String)) = open(req)?;
+        caller.must_administer()?;
+        let work =
+            async move |hub: Arc<Hub>, write: Arc<Write>| store::revoke(&hub, &write, id).await;
+        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        Ok(Response::new(pb::RevokeKeyResponse { receipt: Some(receipt.into()) }))
+    }
+}
+
+// === words in ===
+
+/// Asks nothing but who asks.
+struct WhoAmI;
+
+impl TryFrom<pb::WhoAmIRequest> for WhoAmI {
+    type Error = Error;
+
+    fn try_from(pb::WhoAmIRequest {}: pb::WhoAmIRequest) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl TryFrom<pb::RegisterSystemRequest> for (Ask, Register) {
+    type Error = Error;
+
+    fn try_from(msg: pb::RegisterSystemRequest) -> Result<Self> {
+        let fingerprint = fingerprint("RegisterSystem", &msg);
+        let pb::RegisterSystemRequest { request_id, code, name, grants, statuses } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        let code = fields.read("code", SystemCode::parse(&code));
+        let name = fields.some_text("name", name, 200);
+        let grants = fields.within("grants", |it| read_grants(it, grants.unwrap_or_default()));
+        let statuses = read_statuses(&mut fields, statuses);
+        fields.done(|| {
+            let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing: true, list: "" };
+            Some((ask, Register { code: code?, name: name?, grants: grants?, statuses: statuses? }))
+        })
+    }
+}
+
+fn read_grants(fields: &mut Fields, grants: pb::Grants) -> Option<Grants> {
+    let pb::Grants {
+        administrator,
+        publish_units,
+        define_indicators,
+        publish_indicators,
+        read_indicators,
+        define_procedures,
+        publish_dossiers,
+        read_dossiers,
+        read_personal_data,
+    } = grants;
+    let mut patterns = |field: &str, texts: Vec<String>| {
+        fields.at_most(field, texts.len(), 1_000)?;
+        let read = texts.iter().enumerate();
+        let read = read.map(|(i, it)| fields.read(&format!("{field}[{i}]"), Pattern::parse(it)));
+        read.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()
+    };
+    let define_indicators = patterns("define_indicators", define_indicators);
+    let publish_indicators = patterns("publish_indicators", publish_indicators);
+    let read_indicators = patterns("read_indicators", read_indicators);
+    Some(Grants {
+        administrator,
+        publish_units,
+        define_indicators: define_indicators?,
+        publish_indicators: publish_indicators?,
+        read_indicators: read_indicators?,
+        define_procedures,
+        publish_dossiers,
+        read_dossiers,
+        read_personal_data,
+    })
+}
+
+fn read_statuses(
+    fields: &mut Fields,
+    statuses: Vec<pb::StatusMapping>,
+) -> Option<BTreeMap<String, i32>> {
+    fields.at_most("statuses", statuses.len(), 200)?;
+    let mut read = BTreeMap::new();
+    for (i, pb::StatusMapping { source_status, state }) in statuses.into_iter().enumerate() {
+        fields.within(&format!("statuses[{i}]"), |fields| {
+            let code = fields.some_text("source_status", source_status, 64)?;
+            if !(1..=10).contains(&state) {
+                fields.refuse("state", "be one of the ten national states");
+            } else if read.insert(code, state).is_some() {
+                fields.refuse("source_status", "not be listed twice");
+            }
+            Some(())
+        });
+    }
+    Some(read)
+}
+
+impl TryFrom<pb::ListSystemsRequest> for List {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::ListSystemsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "ListSystems", &msg);
+        let pb::ListSystemsRequest { page: _, consistency } = msg;
+        let consistency = fields.consistency(consistency);
+        fields.done(|| Some(Self { page: page?, consistency: consistency? }))
+    }
+}
+
+impl TryFrom<pb::DisableSystemRequest> for (Ask, SystemCode) {
+    type Error = Error;
+
+    fn try_from(msg: pb::DisableSystemRequest) -> Result<Self> {
+        let fingerprint = fingerprint("DisableSystem", &msg);
+        let pb::DisableSystemRequest { request_id, code } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        let code = fields.read("code", SystemCode::parse(&code));
+        fields.done(|| {
+            let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing: true, list: "" };
+            Some((ask, code?))
+        })
+    }
+}
+
+impl TryFrom<pb::IssueKeyRequest> for Issue {
+    type Error = Error;
+
+    fn try_from(msg: pb::IssueKeyRequest) -> Result<Self> {
+        let pb::IssueKeyRequest { system, expires_at } = msg;
+        let mut fields = Fields::default();
+        let system = fields.read("system", SystemCode::parse(&system));
+        let expires_at = fields.instant("expires_at", expires_at);
+        fields.done(|| Some(Self { system: system?, expires_at: expires_at? }))
+    }
+}
+
+impl TryFrom<pb::RevokeKeyRequest> for (Ask, String) {
+    type Error = Error;
+
+    fn try_from(msg: pb::RevokeKeyRequest) -> Result<Self> {
+        let fingerprint = fingerprint("RevokeKey", &msg);
+        let pb::RevokeKeyRequest { key_id } = msg;
+        let mut fields = Fields::default();
+        let key_id = fields.read("key_id", check_text(&key_id, 64).map(|()| key_id));
+        fields.done(|| {
+            let ask = Ask { request_id: None, fingerprint, all_or_nothing: true, list: "" };
+            Some((ask, key_id?))
+        })
+    }
+}
+
+// === rows out ===
+
+impl From<store::Listed> for pb::System {
+    fn from((system, keys): store::Listed) -> Self {
+        let super::System { code, name, grants, statuses, disabled, made_at } =
+            Arc::unwrap_or_clone(system);
+        let statuses = statuses
+            .into_iter()
+            .map(|(source_status, state)| pb::StatusMapping { source_status, state })
+            .collect();
+        Self {
+            code: code.as_str().to_owned(),
+            name,
+            grants: Some(grants.into()),
+            statuses,
+            disabled,
+            keys: keys.into_iter().map(Into::into).collect(),
+            revision: made_at,
+        }
+    }
+}
+
+impl From<Grants> for pb::Grants {
+    fn from(grants: Grants) -> Self {
+        let Grants {
+            administrator,
+            publish_units,
+            define_indicators,
+            publish_indicators,
+            read_indicators,
+            define_procedures,
+            publish_dossiers,
+            read_dossiers,
+            read_personal_data,
+        } = grants;
+        let texts = |it: Vec<Pattern>| it.iter().map(|it| it.as_str().to_owned()).collect();
+        Self {
+            administrator,
+            publish_units,
+            define_indicators: texts(define_indicators),
+            publish_indicators: texts(publish_indicators),
+            read_indicators: texts(read_indicators),
+            define_procedures,
+            publish_dossiers,
+            read_dossiers,
+            read_personal_data,
+        }
+    }
+}
+
+impl From<Key> for pb::Key {
+    fn from(key: Key) -> Self {
+        let Key { id, system_id: _, hash: _, issued_at, expires_at, revoked_at } = key;
+        Self {
+            id,
+            issued_at: Some(issued_at.into()),
+            expires_at: Some(expires_at.into()),
+            revoked_at: revoked_at.map(Into::into),
+        }
+    }
+}

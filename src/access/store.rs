@@ -1,0 +1,263 @@
+//! What we ask the database about systems and keys.
+use std::{collections::BTreeMap, sync::Arc};
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+    sea_query::Expr,
+};
+
+use super::{
+    Caller, Grants, Issue, Key, List, Register, System, SystemCode,
+    directory::{Directory, hash, new_key},
+    row::{key, system},
+};
+use crate::{
+    error::{Error, Reason, Result},
+    hub::{Ask, Hub},
+    page::Paged,
+    revision::{
+        Book, Consistency, Revision,
+        committer::{Done, Effect, Write},
+        receipt::{ItemResult, Outcome},
+    },
+    time::Timestamp,
+};
+
+/// The one door to systems: those that stood at a revision.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn visible(number: i64) -> sea_orm::Select<system::Entity> {
+    use system::Column::{MadeAt, SupersededAt};
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    system::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+}
+
+/// The one door to keys, likewise.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn visible_keys(number: i64) -> sea_orm::Select<key::Entity> {
+    use key::Column::{MadeAt, SupersededAt};
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    key::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+}
+
+/// Loads every system and key as they stood at a revision.
+pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Directory> {
+    let mut systems = BTreeMap::new();
+    for row in visible(number).all(db).await? {
+        systems.insert(row.id, Arc::new(System::try_from(row)?));
+    }
+    let keys = visible_keys(number).all(db).await?.into_iter().map(Key::from).collect();
+    Ok(Directory::new(systems, keys))
+}
+
+/// Registers a system, or replaces what is registered under its code; enables it.
+pub async fn register(hub: &Hub, write: &Write, register: Register) -> Result<ItemResult> {
+    let Register { code, name, grants, statuses } = register;
+    let directory = hub.directory_in(write).await?;
+    let system = System { code, name, grants, statuses, disabled: false, made_at: 0 };
+    put(write, &directory, system).await
+}
+
+/// Disables a system.
+pub async fn disable(hub: &Hub, write: &Write, code: SystemCode) -> Result<ItemResult> {
+    let directory = hub.directory_in(write).await?;
+    let (_, known) = directory
+        .by_code(code.as_str())
+        .ok_or_else(|| Error::not_found("system", code.as_str()))?;
+    put(write, &directory, System { disabled: true, ..known.as_ref().clone() }).await
+}
+
+async fn put(write: &Write, directory: &Directory, system: System) -> Result<ItemResult> {
+    let known = directory.by_code(system.code.as_str());
+    if let Some((id, known)) = known
+        && *known.as_ref() == (System { made_at: known.made_at, ..system.clone() })
+    {
+        return Ok(ItemResult::new(Outcome::Unchanged, id));
+    }
+    let (id, outcome) = match known {
+        Some((id, _)) => (id, Outcome::Corrected),
+        None => (directory.next_id(), Outcome::Created),
+    };
+    supersede_system(write, id).await?;
+    let System { code, name, grants, statuses, disabled, made_at: _ } = system;
+    let row = system::ActiveModel {
+        id: Set(id),
+        code: Set(code),
+        name: Set(name),
+        grants_json: Set(serde_json::to_string(&grants).map_err(Error::internal)?),
+        statuses_json: Set(serde_json::to_string(&statuses).map_err(Error::internal)?),
+        disabled: Set(disabled),
+        made_at: Set(write.revision.number),
+        superseded_at: Set(None),
+    };
+    system::Entity::insert(row).exec_without_returning(&write.db).await?;
+    Ok(ItemResult::new(outcome, id))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where versions of systems end")]
+async fn supersede_system(write: &Write, id: i64) -> Result<()> {
+    system::Entity::update_many()
+        .col_expr(system::Column::SupersededAt, Expr::value(write.revision.number))
+        .filter(system::Column::Id.eq(id))
+        .filter(system::Column::SupersededAt.is_null())
+        .exec(&write.db)
+        .await?;
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where versions of keys end")]
+async fn supersede_key(write: &Write, id: &str) -> Result<()> {
+    key::Entity::update_many()
+        .col_expr(key::Column::SupersededAt, Expr::value(write.revision.number))
+        .filter(key::Column::Id.eq(id))
+        .filter(key::Column::SupersededAt.is_null())
+        .exec(&write.db)
+        .await?;
+    Ok(())
+}
+
+/// Issues a key: its text, what is kept of it, and the revision that made it.
+pub async fn issue(
+    hub: &Hub,
+    write: &Write,
+    issue: Issue,
+) -> Result<Done<(String, Key, Revision)>> {
+    let directory = hub.directory_in(write).await?;
+    let (system_id, _) = directory
+        .by_code(issue.system.as_str())
+        .ok_or_else(|| Error::not_found("system", issue.system.as_str()))?;
+    let now = write.revision.at;
+    if directory.keys_of(system_id).iter().filter(|it| it.lives(now)).count() >= 2 {
+        let what = "the system has two live keys already; revoke one first";
+        return Err(Error::new(Reason::AlreadyExists, what));
+    }
+    let expires_at = issue.expiry(write)?;
+    let (id, secret, text) = new_key();
+    let hash = hash(&secret).to_vec();
+    let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
+    insert_key(write, key.clone()).await?;
+    let effect = Effect::Revision(Book::Access.bit());
+    Ok(Done { answer: (text, key, write.revision), effect })
+}
+
+/// Revokes a key.
+pub async fn revoke(hub: &Hub, write: &Write, id: String) -> Result<ItemResult> {
+    let directory = hub.directory_in(write).await?;
+    let key = directory.key(&id).ok_or_else(|| Error::not_found("key", &id))?.clone();
+    if key.revoked_at.is_some() {
+        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+    }
+    supersede_key(write, &id).await?;
+    insert_key(write, Key { revoked_at: Some(write.revision.at), ..key }).await?;
+    Ok(ItemResult::new(Outcome::Corrected, 0))
+}
+
+async fn insert_key(write: &Write, key: Key) -> Result<()> {
+    let Key { id, system_id, hash, issued_at, expires_at, revoked_at } = key;
+    let row = key::ActiveModel {
+        id: Set(id),
+        system_id: Set(system_id),
+        hash: Set(hash),
+        issued_at: Set(issued_at.micros()),
+        expires_at: Set(expires_at.micros()),
+        revoked_at: Set(revoked_at.map(Timestamp::micros)),
+        made_at: Set(write.revision.number),
+        superseded_at: Set(None),
+    };
+    key::Entity::insert(row).exec_without_returning(&write.db).await?;
+    Ok(())
+}
+
+/// Registers an administrator if there is no system with its code: how the first one comes to be.
+pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
+    let directory = hub.directory(&hub.revisions.latest()).await?;
+    if directory.by_code(code.as_str()).is_some() {
+        return Ok(());
+    }
+    let (code, name) = (code.clone(), code.as_str().to_owned());
+    let grants = Grants { administrator: true, ..Grants::default() };
+    let registration = Register { code, name, grants, statuses: BTreeMap::new() };
+    let caller = Caller::hub(hub.limits.longest);
+    let work =
+        async move |hub: Arc<Hub>, write: Arc<Write>| register(&hub, &write, registration).await;
+    hub.write_one(&caller, Ask::own("RegisterSystem"), Book::Access, work).await?;
+    Ok(())
+}
+
+/// A system with its keys.
+pub type Listed = (Arc<System>, Vec<Key>);
+
+/// Lists systems, for administrators.
+pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, Paged<Listed>)> {
+    caller.must_administer()?;
+    let List { page, consistency } = list;
+    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
+    let directory = hub.directory(&view).await?;
+    let mut systems = directory.systems();
+    if let Some(after) = after {
+        systems.retain(|(_, it)| it.code.as_str() > after.as_str());
+    }
+    let more = systems.len() > page.size();
+    systems.truncate(page.size());
+    let next = match systems.last() {
+        Some((_, last)) if more => {
+            page.token(hub.db.secret(), caller, view.number(), last.code.as_str())
+        }
+        _ => String::new(),
+    };
+    let items =
+        systems.into_iter().map(|(id, it)| (Arc::clone(it), directory.keys_of(id))).collect();
+    Ok((view.revision, Paged { items, next }))
+}
+
+/// The caller's own registration, with the key that it used.
+pub async fn who_am_i(hub: &Hub, caller: &Caller) -> Result<Listed> {
+    let view = hub.revisions.view(caller, Consistency::Latest).await?;
+    let directory = hub.directory(&view).await?;
+    let key = directory.key(&caller.key_id).cloned();
+    Ok((Arc::clone(&caller.system), key.into_iter().collect()))
+}
+
+// === rows out ===
+
+impl TryFrom<system::Model> for System {
+    type Error = Error;
+
+    fn try_from(row: system::Model) -> Result<Self> {
+        let system::Model {
+            id: _,
+            code,
+            name,
+            grants_json,
+            statuses_json,
+            disabled,
+            made_at,
+            superseded_at: _,
+        } = row;
+        let grants = serde_json::from_str(&grants_json).map_err(Error::internal)?;
+        let statuses = serde_json::from_str(&statuses_json).map_err(Error::internal)?;
+        Ok(Self { code, name, grants, statuses, disabled, made_at })
+    }
+}
+
+impl From<key::Model> for Key {
+    fn from(row: key::Model) -> Self {
+        let key::Model {
+            id,
+            system_id,
+            hash,
+            issued_at,
+            expires_at,
+            revoked_at,
+            made_at: _,
+            superseded_at: _,
+        } = row;
+        Self {
+            id,
+            system_id,
+            hash,
+            issued_at: Timestamp::from_micros(issued_at),
+            expires_at: Timestamp::from_micros(expires_at),
+            revoked_at: revoked_at.map(Timestamp::from_micros),
+        }
+    }
+}

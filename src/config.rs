@@ -1,0 +1,279 @@
+//! Every knob: its name, its default and its check; read once, from flags, the environment and a file, in that order.
+use std::{fmt, fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Deserializer};
+
+use crate::hub::Limits;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "sharehub", version, about = "A province's data-sharing hub, over gRPC.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the hub until SIGTERM or Ctrl-C.
+    Serve(Knobs),
+    /// Serve a hub with real data in it, in a store of its own, and print calls to try.
+    Demo(Knobs),
+    /// Ask a running hub whether it serves: exit 0 when it does, 1 when not.
+    Health(Target),
+    /// Call any method of a running hub with a JSON message, and print the answer as JSON.
+    Call(Call),
+    /// Keep the keys of systems.
+    Key {
+        /// What to do with keys.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Issue a key for a system, straight in the store: for the first administrator, and when no one can sign in.
+    Issue(IssueKey),
+}
+
+/// Issues a key in the store.
+#[derive(Debug, Args)]
+pub struct IssueKey {
+    /// The system's code.
+    #[arg(long)]
+    pub system: String,
+    /// Register the system as an administrator if it is not registered.
+    #[arg(long)]
+    pub administrator: bool,
+    /// The store and the rest.
+    #[command(flatten)]
+    pub knobs: Knobs,
+}
+
+/// A running hub.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// Its address.
+    #[arg(long, env = "SHAREHUB_TARGET", default_value = "http://127.0.0.1:50051")]
+    pub target: String,
+}
+
+/// A call.
+#[derive(Debug, Args)]
+pub struct Call {
+    /// The hub.
+    #[command(flatten)]
+    pub target: Target,
+    /// The key of the calling system.
+    #[arg(long, env = "SHAREHUB_KEY", hide_env_values = true)]
+    pub key: String,
+    /// The method, such as `IndicatorService/GetSnapshot`.
+    pub method: String,
+    /// The request as JSON.
+    #[arg(default_value = "{}")]
+    pub request: String,
+}
+
+/// What can be set. A flag wins over the environment, the environment over the file, the file over the default.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// A TOML file with any of these settings, under the flags' names with underscores.
+    #[arg(long, env = "SHAREHUB_CONFIG")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Address to listen on [default: `127.0.0.1:50051`].
+    #[arg(long, env = "SHAREHUB_LISTEN")]
+    pub listen: Option<String>,
+    /// The store: `sqlite://PATH` or `postgres://...` [default: `sqlite://sharehub.db`].
+    #[arg(long, env = "SHAREHUB_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// What to log, as directives such as `info` or `sharehub=debug,info` [default: info].
+    #[arg(long, env = "SHAREHUB_LOG")]
+    pub log: Option<String>,
+    /// How to log: `text` or `json` [default: text].
+    #[arg(long, env = "SHAREHUB_LOG_FORMAT")]
+    pub log_format: Option<String>,
+    /// Where to send spans by OTLP over gRPC, such as `http://127.0.0.1:4317`; none are sent when empty.
+    #[arg(long, env = "SHAREHUB_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+    /// The longest a call may take, in milliseconds, 100 to 600000 [default: 10000].
+    #[arg(long, env = "SHAREHUB_CALL_MS")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub call_ms: Option<String>,
+    /// Calls worked on at the same time, 1 to 100000 [default: 512].
+    #[arg(long, env = "SHAREHUB_IN_FLIGHT")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub in_flight: Option<String>,
+    /// Largest request message in bytes, 1024 to 67108864 [default: 4194304].
+    #[arg(long, env = "SHAREHUB_MESSAGE_BYTES")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub message_bytes: Option<String>,
+}
+
+/// The settings, read and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The store.
+    pub database_url: String,
+    /// What to log.
+    pub log: String,
+    /// Whether to log JSON.
+    pub log_json: bool,
+    /// Where to send spans.
+    pub otlp_endpoint: Option<String>,
+    /// What is too large or too long.
+    pub limits: Limits,
+}
+
+/// A setting that cannot be used; the program exits 64.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadConfig {
+    /// The setting.
+    pub key: &'static str,
+    /// What it must be.
+    pub must: String,
+}
+
+impl fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bad config: `{}` must {}", self.key, self.must)
+    }
+}
+
+impl std::error::Error for BadConfig {}
+
+impl Knobs {
+    /// Reads the file, if there is one, and checks every setting.
+    pub fn read(self) -> Result<Config, BadConfig> {
+        let file = match &self.config {
+            None => Self::default(),
+            Some(path) => {
+                let bad = |why: String| BadConfig { key: "config", must: why };
+                let text = fs::read_to_string(path)
+                    .map_err(|err| bad(format!("name a file that can be read: {err}")))?;
+                toml::from_str(&text).map_err(|err| bad(format!("be TOML of known keys: {err}")))?
+            }
+        };
+        let listen = self.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:50051".to_owned());
+        let listen = listen.parse().map_err(|_| BadConfig {
+            key: "listen",
+            must: format!("be an address and a port such as 127.0.0.1:50051, not `{listen}`"),
+        })?;
+        let url = self.database_url.or(file.database_url);
+        let database_url = url.unwrap_or_else(|| "sqlite://sharehub.db".to_owned());
+        let schemes = ["sqlite:", "postgres://", "postgresql://"];
+        if !schemes.iter().any(|it| database_url.starts_with(it)) {
+            // The value may hold a password: it is not repeated.
+            let must = "begin with sqlite:// or postgres://".to_owned();
+            return Err(BadConfig { key: "database_url", must });
+        }
+        let log = self.log.or(file.log).unwrap_or_else(|| "info".to_owned());
+        if let Err(err) = log.parse::<tracing_subscriber::filter::Targets>() {
+            let must = format!("be log directives such as `info`: {err}");
+            return Err(BadConfig { key: "log", must });
+        }
+        let format = self.log_format.or(file.log_format);
+        let log_json = match format.as_deref() {
+            None | Some("text") => false,
+            Some("json") => true,
+            Some(other) => {
+                let must = format!("be `text` or `json`, not `{other}`");
+                return Err(BadConfig { key: "log_format", must });
+            }
+        };
+        let otlp_endpoint = self.otlp_endpoint.or(file.otlp_endpoint).filter(|it| !it.is_empty());
+        if otlp_endpoint.as_ref().is_some_and(|it| it.parse::<http::Uri>().is_err()) {
+            let must = "be a URL such as http://127.0.0.1:4317".to_owned();
+            return Err(BadConfig { key: "otlp_endpoint", must });
+        }
+        let usual = Limits::default();
+        let call_ms = number("call_ms", self.call_ms.or(file.call_ms), 100..=600_000)?;
+        let in_flight = number("in_flight", self.in_flight.or(file.in_flight), 1..=100_000)?;
+        let bytes = self.message_bytes.or(file.message_bytes);
+        let bytes = number("message_bytes", bytes, 1_024..=67_108_864)?;
+        let size = |it: Option<u32>| it.and_then(|it| usize::try_from(it).ok());
+        let limits = Limits {
+            longest: call_ms.map_or(usual.longest, |it| Duration::from_millis(u64::from(it))),
+            in_flight: size(in_flight).unwrap_or(usual.in_flight),
+            message_bytes: size(bytes).unwrap_or(usual.message_bytes),
+        };
+        Ok(Config { listen, database_url, log, log_json, otlp_endpoint, limits })
+    }
+}
+
+/// In a file, a number may be written as one.
+fn text_or_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        Number(i64),
+    }
+    Ok(Some(match Either::deserialize(value)? {
+        Either::Text(text) => text,
+        Either::Number(number) => number.to_string(),
+    }))
+}
+
+fn number(
+    key: &'static str,
+    text: Option<String>,
+    range: std::ops::RangeInclusive<u32>,
+) -> Result<Option<u32>, BadConfig> {
+    let Some(text) = text else { return Ok(None) };
+    match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(Some(number)),
+        Ok(_) | Err(_) => {
+            let (from, to) = range.into_inner();
+            let must = format!("be a whole number from {from} to {to}, not `{text}`");
+            Err(BadConfig { key, must })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Knobs};
+
+    fn bad(knobs: Knobs) -> &'static str {
+        knobs.read().unwrap_err().key
+    }
+
+    #[test]
+    fn a_bad_setting_is_named() {
+        let some = |it: &str| Some(it.to_owned());
+        assert_eq!(bad(Knobs { listen: some("here"), ..Knobs::default() }), "listen");
+        assert_eq!(
+            bad(Knobs { database_url: some("mysql://x"), ..Knobs::default() }),
+            "database_url"
+        );
+        assert_eq!(bad(Knobs { log_format: some("xml"), ..Knobs::default() }), "log_format");
+        assert_eq!(bad(Knobs { call_ms: some("0"), ..Knobs::default() }), "call_ms");
+        assert_eq!(bad(Knobs { in_flight: some("many"), ..Knobs::default() }), "in_flight");
+        assert_eq!(bad(Knobs { message_bytes: some("-1"), ..Knobs::default() }), "message_bytes");
+        let nowhere = Knobs { config: Some("no/such/file.toml".into()), ..Knobs::default() };
+        assert_eq!(bad(nowhere), "config");
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hub.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:1\"\ncall_ms = 500\nin_flight = \"9\"\n")
+            .unwrap();
+        let listen = Some("127.0.0.1:2".to_owned());
+        let knobs = Knobs { config: Some(path.clone()), listen, ..Knobs::default() };
+        let Config { listen, limits, .. } = knobs.read().unwrap();
+        assert_eq!((listen.port(), limits.longest.as_millis(), limits.in_flight), (2, 500, 9));
+        std::fs::write(&path, "lissten = \"127.0.0.1:1\"\n").unwrap();
+        assert_eq!(bad(Knobs { config: Some(path), ..Knobs::default() }), "config");
+    }
+}

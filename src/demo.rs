@@ -1,0 +1,174 @@
+//! The demo: a hub with the figures of five articles, and a synthetic dossier set that agrees with them.
+mod articles;
+mod dossiers;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
+
+use crate::{
+    access::{self, Caller, Grants, Issue, Pattern, Register, SystemCode},
+    error::{Error, Result},
+    hub::{Ask, Hub},
+    revision::{
+        Book, committer,
+        receipt::{Outcome, Receipt},
+    },
+    rule::Rule,
+};
+
+/// A role of the demo, and the key of the system that plays it.
+#[derive(Debug)]
+pub struct Role {
+    /// The role, as the printed variable names it.
+    pub name: &'static str,
+    /// What the system may do, in words.
+    pub may: &'static str,
+    /// Its key.
+    pub key: String,
+}
+
+/// The systems of the demo.
+struct Cast {
+    name: &'static str,
+    system: &'static str,
+    may: &'static str,
+    grants: Grants,
+}
+
+fn cast() -> Result<Vec<Cast>> {
+    let all = || Pattern::parse("*").map(|it| vec![it]).map_err(broken);
+    Ok(vec![
+        Cast {
+            name: "ADMIN",
+            system: "admin",
+            may: "registers systems and issues keys",
+            grants: Grants { administrator: true, ..Grants::default() },
+        },
+        Cast {
+            name: "ARTICLES",
+            system: articles::SOURCE,
+            may: "publishes the articles' figures",
+            grants: Grants {
+                define_indicators: all()?,
+                publish_indicators: all()?,
+                read_indicators: all()?,
+                ..Grants::default()
+            },
+        },
+        Cast {
+            name: "ONE_STOP",
+            system: dossiers::SOURCE,
+            may: "publishes dossiers",
+            grants: Grants { define_procedures: true, publish_dossiers: true, ..Grants::default() },
+        },
+        Cast {
+            name: "IOC",
+            system: "ioc",
+            may: "reads indicators and dossiers, no personal data",
+            grants: Grants { read_indicators: all()?, read_dossiers: true, ..Grants::default() },
+        },
+    ])
+}
+
+/// Loads the demo's data, if it is not there yet, and issues a key for each role.
+pub async fn load(hub: &Arc<Hub>) -> Result<Vec<Role>> {
+    let mut roles = Vec::new();
+    for Cast { name, system, may, grants } in cast()? {
+        let code = SystemCode::parse(system).map_err(broken)?;
+        register(hub, &code, grants).await?;
+        retire_keys(hub, &code).await?;
+        let (key, ..) = hub.issue_key(Issue { system: code, expires_at: None }).await?;
+        roles.push(Role { name, may, key });
+    }
+    articles::load(hub, &caller(hub, articles::SOURCE).await?).await?;
+    dossiers::load(hub, &caller(hub, dossiers::SOURCE).await?).await?;
+    Ok(roles)
+}
+
+async fn register(hub: &Arc<Hub>, code: &SystemCode, grants: Grants) -> Result<()> {
+    let (code, name) = (code.clone(), format!("Demo: {}", code.as_str()));
+    let registration = Register { code, name, grants, statuses: BTreeMap::new() };
+    let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>| {
+        access::store::register(&hub, &write, registration).await
+    };
+    let own = Caller::hub(hub.limits.longest);
+    hub.write_one(&own, Ask::own("RegisterSystem"), Book::Access, work).await?;
+    Ok(())
+}
+
+/// A demo that is started again on the same store would run into the limit of two keys.
+async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
+    let directory = hub.directory(&hub.revisions.latest()).await?;
+    let Some((id, _)) = directory.by_code(code.as_str()) else { return Ok(()) };
+    for key in directory.keys_of(id) {
+        let own = Caller::hub(hub.limits.longest);
+        let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>| {
+            access::store::revoke(&hub, &write, key.id).await
+        };
+        hub.write_one(&own, Ask::own("RevokeKey"), Book::Access, work).await?;
+    }
+    Ok(())
+}
+
+/// A registered system as a caller.
+async fn caller(hub: &Hub, code: &str) -> Result<Caller> {
+    let directory = hub.directory(&hub.revisions.latest()).await?;
+    let known = directory.by_code(code).ok_or_else(|| Error::not_found("system", code))?;
+    let (system_id, system) = (known.0, Arc::clone(known.1));
+    Ok(Caller { system_id, system, ..Caller::hub(hub.limits.longest) })
+}
+
+/// The demo's data are ours: a refused item is a fault of ours.
+fn must_be_kept(receipt: &Receipt, what: &str) -> Result<()> {
+    match receipt.results.iter().find(|it| it.outcome == Outcome::Rejected) {
+        None => Ok(()),
+        Some(it) => {
+            let why = format!("demo: {what}: {} {:?}", it.message, it.violations);
+            Err(Error::internal(why))
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
+fn broken(rule: Rule) -> Error {
+    Error::internal(format!("demo data: a field must {rule}"))
+}
+
+/// What the demo prints: its address, a key for each role, and three calls that work as they stand.
+pub fn welcome(address: &SocketAddr, program: &Path, roles: &[Role]) -> String {
+    let mut text = format!("\nsharehub demo serves at http://{address} (Ctrl-C stops it)\n\n");
+    let mut line = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    for Role { name, may, key } in roles {
+        line(format!("SHAREHUB_KEY_{name}={key}  # {may}"));
+    }
+    let key = roles.iter().find(|it| it.name == "IOC").map_or("", |it| it.key.as_str());
+    let call = format!("{} call --target http://{address} --key {key}", program.display());
+    line(String::new());
+    line("Three calls to try, as the IOC:".to_owned());
+    for (what, method, request) in CALLS {
+        line(format!("\n# {what}\n{call} {method} '{request}'"));
+    }
+    let mark = dossiers::MARK;
+    line(format!("\nThe dossiers are synthetic: their codes begin with `{mark}`.\n"));
+    text
+}
+
+const CALLS: [(&str, &str, &str); 3] = [
+    (
+        "On-time dossiers of Tan Tru in nine months of 2024, with source and quote",
+        "IndicatorService/GetSnapshot",
+        r#"{"units":[{"code":{"code":"805"}}],"indicators":["dossier.on-time-rate"],"period":"2024-YTD-09"}"#,
+    ),
+    (
+        "What became of the district Mo Cay Bac on 2025-07-01",
+        "UnitService/TraceUnit",
+        r#"{"unit":{"code":{"code":"838","date":"2025-06-30"}}}"#,
+    ),
+    (
+        "The same dossiers counted from their events, by month, under the national rule",
+        "DossierService/SummarizeDossiers",
+        r#"{"period":"2024-YTD-09","receiving_unit":{"code":{"code":"805"}},"by":["SUMMARY_DIMENSION_MONTH"]}"#,
+    ),
+];

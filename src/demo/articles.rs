@@ -1,0 +1,226 @@
+//! The 124 figures of five articles, as definitions, observations and targets, each with its quote.
+use std::{collections::HashMap, sync::Arc};
+
+use super::{broken, must_be_kept};
+use crate::{
+    access::{Caller, SystemCode},
+    decimal::Decimal,
+    error::{Error, Result},
+    hub::{Ask, Hub},
+    indicator::{
+        Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
+        Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
+        TimeRule, UnitRule, store,
+    },
+    period::Period,
+    revision::committer::Write,
+    time::Day,
+    unit::{Level, Ref, Scheme, Tree, parse_code},
+};
+
+/// The system that publishes them.
+pub(super) const SOURCE: &str = "articles.demo";
+
+const DEFINITIONS: &str = include_str!("definitions.csv");
+const OBSERVATIONS: &str = include_str!("observations.csv");
+/// Every figure as it stands in its article.
+const FIGURES: &str = include_str!("seed_observations.csv");
+
+/// Publishes them; doing it again changes nothing.
+pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
+    let definitions: Vec<Result<Define>> =
+        lines(DEFINITIONS).map(|it| Ok(it.and_then(|it| define(&it)))).collect::<Result<_>>()?;
+    let by = caller.clone();
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+        store::define(&hub, &write, &by, definitions).await
+    };
+    must_be_kept(&hub.write_batch(caller, Ask::own("indicators"), work).await?, "definitions")?;
+    let figures: HashMap<String, Line> = lines(FIGURES)
+        .map(|it| it.and_then(|it| Ok((it.text("id")?.to_owned(), it))))
+        .collect::<Result<_>>()?;
+    let (mut observations, mut targets) = (Vec::new(), Vec::new());
+    for line in lines(OBSERVATIONS) {
+        let line = line?;
+        let row = line.text("row")?;
+        let figure = figures
+            .get(row)
+            .ok_or_else(|| Error::internal(format!("demo data: there is no figure {row}")))?;
+        match line.text("what")? {
+            "TARGET" => targets.push(target(&line, figure)),
+            _ => observations.push(observation(&line, figure)),
+        }
+    }
+    let by = caller.clone();
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+        store::publish::publish_observations(&hub, &write, &by, observations).await
+    };
+    must_be_kept(&hub.write_batch(caller, Ask::own("observations"), work).await?, "observations")?;
+    let by = caller.clone();
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+        store::publish::publish_targets(&hub, &write, &by, targets).await
+    };
+    must_be_kept(&hub.write_batch(caller, Ask::own("targets"), work).await?, "targets")
+}
+
+/// A line of a table, by the names of its columns.
+struct Line(HashMap<String, String>);
+
+impl Line {
+    fn text(&self, column: &str) -> Result<&str> {
+        self.0
+            .get(column)
+            .map(String::as_str)
+            .ok_or_else(|| Error::internal(format!("demo data: there is no column `{column}`")))
+    }
+
+    fn decimal(&self, column: &str) -> Result<Option<Decimal>> {
+        match self.text(column)? {
+            "" => Ok(None),
+            text => Decimal::parse(text).map(Some).map_err(broken),
+        }
+    }
+
+    fn word<T: Copy>(&self, column: &str, words: &[(&str, T)]) -> Result<T> {
+        let text = self.text(column)?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        found
+            .map(|(_, word)| *word)
+            .ok_or_else(|| Error::internal(format!("demo data: `{column}` is `{text}`")))
+    }
+}
+
+fn lines(table: &str) -> impl Iterator<Item = Result<Line>> {
+    csv::Reader::from_reader(table.as_bytes())
+        .into_deserialize::<HashMap<String, String>>()
+        .map(|it| it.map(Line).map_err(Error::internal))
+}
+
+fn define(line: &Line) -> Result<Define> {
+    let text = |column| line.text(column).map(str::to_owned);
+    let kinds = [
+        ("COUNT", Kind::Count),
+        ("AMOUNT", Kind::Amount),
+        ("RATIO", Kind::Ratio),
+        ("SCORE", Kind::Score),
+    ];
+    let directions = [
+        ("MORE_IS_BETTER", Direction::MoreIsBetter),
+        ("LESS_IS_BETTER", Direction::LessIsBetter),
+        ("NEITHER", Direction::Neither),
+    ];
+    let frequencies = [
+        ("YEAR", Frequency::Year),
+        ("HALF_YEAR", Frequency::HalfYear),
+        ("QUARTER", Frequency::Quarter),
+        ("MONTH", Frequency::Month),
+    ];
+    let time_rules = [
+        ("SUM", TimeRule::Sum),
+        ("LAST", TimeRule::Last),
+        ("RATIO", TimeRule::Ratio),
+        ("MEAN", TimeRule::Mean),
+        ("NONE", TimeRule::None),
+    ];
+    let unit_rules = [
+        ("SUM", UnitRule::Sum),
+        ("RATIO", UnitRule::Ratio),
+        ("MEAN", UnitRule::Mean),
+        ("MAX", UnitRule::Max),
+        ("MIN", UnitRule::Min),
+        ("NONE", UnitRule::None),
+    ];
+    let levels =
+        [("PROVINCE", Level::Province), ("DISTRICT", Level::District), ("COMMUNE", Level::Commune)];
+    let meaning = Meaning {
+        name_vi: text("name_vi")?,
+        name_en: text("name_en")?,
+        description: text("description")?,
+        kind: line.word("kind", &kinds)?,
+        unit_of_measure: text("unit_of_measure")?,
+        scale: line.decimal("scale")?,
+        direction: line.word("direction", &directions)?,
+        frequency: line.word("frequency", &frequencies)?,
+        calendar: Calendar::Calendar,
+        time_rule: line.word("time_rule", &time_rules)?,
+        unit_rule: line.word("unit_rule", &unit_rules)?,
+        numerator: text("numerator")?,
+        denominator: text("denominator")?,
+        legal_basis: String::new(),
+        owner_agency: String::new(),
+        authoritative_source: SystemCode::parse(SOURCE).map_err(broken)?,
+        due_days: 30,
+        sharing_level: Some(SharingLevel::Shared),
+        collection_level: line.word("collection_level", &levels)?,
+        tree: Tree::Territory,
+        retired: false,
+    };
+    Ok(Define { code: Code::parse(line.text("code")?).map_err(broken)?, meaning })
+}
+
+fn observation(line: &Line, figure: &Line) -> Result<ObservationEntry> {
+    let qualifiers = [
+        ("", Qualifier::Exact),
+        ("EXACT", Qualifier::Exact),
+        ("MORE_THAN", Qualifier::MoreThan),
+        ("AT_LEAST", Qualifier::AtLeast),
+        ("LESS_THAN", Qualifier::LessThan),
+        ("AT_MOST", Qualifier::AtMost),
+        ("ABOUT", Qualifier::About),
+    ];
+    let statuses = [
+        ("FINAL", Status::Final),
+        ("NOT_ASSESSED", Status::NotAssessed),
+        ("NOT_IMPLEMENTED", Status::NotImplemented),
+    ];
+    let as_of = line.text("as_of")?;
+    let as_of = (!as_of.is_empty()).then(|| Day::parse(as_of).map_err(broken)).transpose()?;
+    Ok(ObservationEntry {
+        indicator: Code::parse(line.text("indicator")?).map_err(broken)?,
+        unit: unit(line)?,
+        period: Period::parse(line.text("period")?).map_err(broken)?,
+        breakdown: Breakdown::default(),
+        value: line.decimal("value")?,
+        numerator: line.decimal("numerator")?,
+        denominator: line.decimal("denominator")?,
+        qualifier: line.word("qualifier", &qualifiers)?,
+        status: line.word("status", &statuses)?,
+        as_of,
+        provenance: provenance(line, figure)?,
+        correction_reason: String::new(),
+    })
+}
+
+fn target(line: &Line, figure: &Line) -> Result<TargetEntry> {
+    let comparisons = [
+        ("AT_LEAST", Comparison::AtLeast),
+        ("MORE_THAN", Comparison::MoreThan),
+        ("AT_MOST", Comparison::AtMost),
+        ("LESS_THAN", Comparison::LessThan),
+        ("QUALITATIVE", Comparison::Qualitative),
+    ];
+    Ok(TargetEntry {
+        indicator: Code::parse(line.text("indicator")?).map_err(broken)?,
+        unit: unit(line)?,
+        period: Period::parse(line.text("period")?).map_err(broken)?,
+        comparison: line.word("comparison", &comparisons)?,
+        value: line.decimal("value")?,
+        provenance: provenance(line, figure)?,
+    })
+}
+
+fn unit(line: &Line) -> Result<Ref> {
+    let code = parse_code(line.text("unit_code")?).map_err(broken)?;
+    let date = Some(Day::parse(line.text("unit_date")?).map_err(broken)?);
+    Ok(Ref::Code { scheme: Scheme::gso(), code, date })
+}
+
+fn provenance(line: &Line, figure: &Line) -> Result<Provenance> {
+    Ok(Provenance {
+        channel: Some(Channel::Document),
+        source_document: figure.text("file")?.to_owned(),
+        source_record: line.text("row")?.to_owned(),
+        quote: figure.text("quote")?.to_owned(),
+        as_written: figure.text("value_as_written")?.to_owned(),
+        note: line.text("note")?.to_owned(),
+    })
+}

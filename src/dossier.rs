@@ -1,0 +1,477 @@
+//! Dossiers: the words of this slice.
+pub mod catalogue;
+pub mod history;
+pub mod national_766;
+pub mod row;
+pub mod rpc;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    db::words, decimal::Decimal, error, page::Page, period::Period, revision::Consistency,
+    rule::Rule, time::Timestamp, unit,
+};
+
+words! {
+    /// One of the ten national states of a dossier; the numbers are the national codes.
+    pub enum State {
+        /// Submitted online, not yet accepted.
+        Submitted = 1,
+        /// Accepted; the clock starts.
+        Accepted = 2,
+        /// Refused at the desk.
+        NotAccepted = 3,
+        /// With the professional unit.
+        InProcess = 4,
+        /// Waiting for the applicant; the clock pauses.
+        SupplementRequested = 5,
+        /// Waiting for taxes or fees.
+        PaymentRequested = 6,
+        /// Withdrawn by the applicant.
+        Withdrawn = 7,
+        /// Stopped, conditions not met.
+        Stopped = 8,
+        /// Finished, the result is at the desk.
+        Finished = 9,
+        /// The result was handed over.
+        Returned = 10,
+    }
+}
+
+words! {
+    /// How a dossier came in.
+    pub enum Channel {
+        /// At the desk.
+        InPerson = 1,
+        /// Online.
+        Online = 2,
+        /// By post.
+        Postal = 3,
+    }
+}
+
+words! {
+    /// How far a procedure is served online.
+    pub enum OnlineLevel {
+        /// From submission to result.
+        Full = 1,
+        /// In part.
+        Partial = 2,
+        /// Information only.
+        Information = 3,
+    }
+}
+
+words! {
+    /// In what a processing time is counted.
+    pub enum TimeUnit {
+        /// Hours.
+        Hour = 1,
+        /// Days.
+        Day = 2,
+        /// Working days.
+        WorkingDay = 3,
+        /// Months.
+        Month = 4,
+    }
+}
+
+words! {
+    /// Who applies.
+    pub enum ApplicantKind {
+        /// A citizen.
+        Citizen = 1,
+        /// A business.
+        Business = 2,
+        /// A household business.
+        HouseholdBusiness = 3,
+        /// An organization.
+        Organization = 4,
+        /// A state agency.
+        StateAgency = 5,
+    }
+}
+
+words! {
+    /// By what dossiers are counted; in the order in which groups are sorted.
+    pub enum Dimension {
+        /// By receiving unit.
+        Unit = 1,
+        /// By procedure.
+        Procedure = 2,
+        /// By channel.
+        Channel = 3,
+        /// By month of acceptance.
+        Month = 4,
+    }
+}
+
+/// National code of a procedure: a digit, a dot and six digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
+pub struct ProcedureCode(String);
+
+impl ProcedureCode {
+    /// Reads a code.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        let digits = |it: &str, count| it.len() == count && it.bytes().all(|b| b.is_ascii_digit());
+        match text.split_once('.') {
+            Some((kind, number)) if digits(kind, 1) && digits(number, 6) => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err("be a national code such as `1.004194`".into()),
+        }
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Code of a dossier, as text. Two shapes are in use and others will come: it is never taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
+pub struct Code(String);
+
+impl Code {
+    /// Reads a code.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        let ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/');
+        if !text.is_empty() && text.len() <= 64 && text.bytes().all(ok) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("be 1 to 64 letters, digits, dots, hyphens, underscores or slashes".into())
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The longest time that a procedure may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Longest {
+    /// How many.
+    pub count: i32,
+    /// Of what.
+    pub unit: TimeUnit,
+}
+
+/// A case of a procedure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its code; may be empty for the only case.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// The longest time, when one is set.
+    pub longest: Option<Longest>,
+}
+
+/// What a source calls a procedure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// Code of the source system.
+    pub source: String,
+    /// Its code for the procedure.
+    pub alias: String,
+}
+
+/// A procedure. One that is to be kept has neither an id nor a revision yet: both are 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Procedure {
+    /// The hub's id.
+    pub id: i64,
+    /// Its national code.
+    pub code: ProcedureCode,
+    /// Its name.
+    pub name: String,
+    /// Code of its field.
+    pub field_code: String,
+    /// Name of its field.
+    pub field_name: String,
+    /// The level of the units that own it.
+    pub owner_level: Option<unit::Level>,
+    /// How far it is served online.
+    pub online_level: Option<OnlineLevel>,
+    /// Whether a fee is due.
+    pub has_fee: bool,
+    /// Its cases.
+    pub cases: Vec<Case>,
+    /// What sources call it.
+    pub aliases: Vec<Alias>,
+    /// The revision that made this version.
+    pub made_at: i64,
+}
+
+impl Procedure {
+    /// The longest time of a case. A dossier that names none is of the only case, if there is only one.
+    pub fn longest(&self, case: &str) -> Option<Longest> {
+        let found = match self.cases.as_slice() {
+            [only] if case.is_empty() => Some(only),
+            cases => cases.iter().find(|it| it.code == case),
+        };
+        found.and_then(|it| it.longest)
+    }
+}
+
+/// An applicant: personal data, all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Applicant {
+    /// Full name.
+    pub name: String,
+    /// Identity number.
+    pub identity_number: String,
+    /// Phone.
+    pub phone: String,
+    /// E-mail.
+    pub email: String,
+    /// Address.
+    pub address: String,
+}
+
+/// A fee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fee {
+    /// Its name.
+    pub name: String,
+    /// The amount in VND.
+    pub amount: Decimal,
+    /// Whether it was paid online.
+    pub paid_online: bool,
+}
+
+/// A document that was handed in or issued: what is known of it, not the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Its name.
+    pub name: String,
+    /// Its code.
+    pub code: String,
+    /// Whether it exists in digital form.
+    pub digitised: bool,
+    /// Whether it was taken from a store of data.
+    pub reused: bool,
+}
+
+/// Something that happened to a dossier, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEntry {
+    /// The source's id of it; may be empty.
+    pub event_id: String,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The source's own code of the state that the dossier came to.
+    pub source_status: String,
+    /// The promised date from then on, when it changed.
+    pub due_at: Option<Timestamp>,
+    /// A remark: personal data.
+    pub note: String,
+}
+
+impl EventEntry {
+    /// What makes it the same event when it is sent again. The prefix keeps the two kinds apart.
+    pub fn identity(&self) -> String {
+        match self.event_id.as_str() {
+            "" => format!("at:{}:{}", self.occurred_at.micros(), self.source_status),
+            id => format!("id:{id}"),
+        }
+    }
+}
+
+/// Something that happened to a dossier, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What makes it the same event.
+    pub identity: String,
+    /// As it was sent.
+    pub sent: EventEntry,
+    /// The state that it came to, by the source's mapping when it was sent.
+    pub state: State,
+    /// The revision that brought it.
+    pub made_at: i64,
+}
+
+/// What a source says of a dossier, apart from its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The procedure.
+    pub procedure_id: i64,
+    /// What the source called it.
+    pub source_procedure: String,
+    /// The case of the procedure; may be empty.
+    pub procedure_case: String,
+    /// The unit that received it.
+    pub receiving_unit_id: i64,
+    /// The unit that decides it.
+    pub competent_unit_id: Option<i64>,
+    /// The unit where the applicant lives.
+    pub applicant_unit_id: Option<i64>,
+    /// How it came in.
+    pub channel: Option<Channel>,
+    /// Who applies.
+    pub applicant_kind: Option<ApplicantKind>,
+    /// The applicant.
+    pub applicant: Option<Applicant>,
+    /// Its fees.
+    pub fees: Vec<Fee>,
+    /// The documents handed in.
+    pub components: Vec<Document>,
+    /// The documents issued.
+    pub results: Vec<Document>,
+}
+
+/// A dossier: one row, with the lists inside it opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dossier {
+    /// The hub's id.
+    pub id: i64,
+    /// Its code.
+    pub code: Code,
+    /// The system that owns it.
+    pub source_id: i64,
+    /// What its source says of it.
+    pub header: Header,
+    /// How it stands, by its events.
+    pub standing: history::Standing,
+    /// The revision that made this version.
+    pub made_at: i64,
+}
+
+/// A dossier as one caller may see it: what personal data it may not see is out already.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The dossier.
+    pub dossier: Dossier,
+    /// Its events, in the order of time; none in lists.
+    pub events: Vec<Event>,
+    /// Whether something was taken out.
+    pub withheld: bool,
+}
+
+/// Procedures to be kept, as they were read: each one, or why it is refused.
+#[derive(Debug)]
+pub struct Define(pub Vec<error::Result<Procedure>>);
+
+/// Asks for one procedure.
+#[derive(Debug)]
+pub struct GetProcedure {
+    /// Its national code, or a source's alias.
+    pub code: String,
+    /// The source whose alias it is; empty for a national code.
+    pub source: String,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for procedures.
+#[derive(Debug)]
+pub struct ListProcedures {
+    /// Of this field; all when empty.
+    pub field_code: String,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// A dossier to be kept.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its code.
+    pub code: Code,
+    /// The procedure: its national code, or the source's alias.
+    pub procedure: String,
+    /// The case of the procedure; may be empty.
+    pub procedure_case: String,
+    /// The unit that received it.
+    pub receiving_unit: unit::Ref,
+    /// The unit that decides it.
+    pub competent_unit: Option<unit::Ref>,
+    /// The unit where the applicant lives.
+    pub applicant_unit: Option<unit::Ref>,
+    /// How it came in.
+    pub channel: Option<Channel>,
+    /// Who applies.
+    pub applicant_kind: Option<ApplicantKind>,
+    /// The applicant.
+    pub applicant: Option<Applicant>,
+    /// Its fees.
+    pub fees: Vec<Fee>,
+    /// The documents handed in.
+    pub components: Vec<Document>,
+    /// The documents issued.
+    pub results: Vec<Document>,
+    /// What happened to it.
+    pub events: Vec<EventEntry>,
+}
+
+/// Dossiers to be kept, as they were read: each one, or why it is refused.
+#[derive(Debug)]
+pub struct Publish(pub Vec<error::Result<Entry>>);
+
+/// Events to be added, each with the code of its dossier, as they were read: each one, or why it is refused.
+#[derive(Debug)]
+pub struct PublishEvents(pub Vec<error::Result<(Code, EventEntry)>>);
+
+/// Asks for one dossier.
+#[derive(Debug)]
+pub struct Get {
+    /// Its code.
+    pub code: String,
+    /// As of this instant; as it stands when none.
+    pub as_of: Option<Timestamp>,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks how one dossier stands.
+#[derive(Debug)]
+pub struct LookUp {
+    /// Its code.
+    pub code: String,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for dossiers.
+#[derive(Debug)]
+pub struct List {
+    /// Received by this unit or one below it.
+    pub receiving_unit: Option<unit::Ref>,
+    /// Of this procedure.
+    pub procedure: Option<ProcedureCode>,
+    /// In this state.
+    pub state: Option<State>,
+    /// Accepted at or after this instant.
+    pub accepted_since: Option<Timestamp>,
+    /// Accepted before this instant.
+    pub accepted_before: Option<Timestamp>,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for counts of dossiers under `national-766`.
+#[derive(Debug)]
+pub struct Summarize {
+    /// The period.
+    pub period: Period,
+    /// Received by this unit or one below it.
+    pub receiving_unit: Option<unit::Ref>,
+    /// Of this procedure.
+    pub procedure: Option<ProcedureCode>,
+    /// That came in this way.
+    pub channel: Option<Channel>,
+    /// By what to count.
+    pub by: Vec<Dimension>,
+    /// Count what had happened by this instant; now when none.
+    pub as_of: Option<Timestamp>,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}

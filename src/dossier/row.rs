@@ -1,0 +1,354 @@
+//! The tables of dossiers, and how their lists are kept.
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Case, Document, Dossier, Event, EventEntry, Fee, Header, Longest, Procedure, TimeUnit,
+    history::Standing,
+};
+use crate::{
+    decimal::Decimal,
+    error::{Error, Result},
+};
+
+/// Versions of procedures.
+pub mod procedure {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::{OnlineLevel, ProcedureCode};
+    use crate::unit::Level;
+
+    /// A version of a procedure.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "procedure_definition")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i64,
+        pub code: ProcedureCode,
+        pub name: String,
+        pub field_code: String,
+        pub field_name: String,
+        pub owner_level: Option<Level>,
+        pub online_level: Option<OnlineLevel>,
+        pub has_fee: bool,
+        pub cases_json: String,
+        pub aliases_json: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Versions of dossiers.
+pub mod dossier {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::{ApplicantKind, Channel, Code, State};
+    use crate::time::Timestamp;
+
+    /// A version of a dossier.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "dossier")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i64,
+        pub code: Code,
+        pub source_id: i64,
+        pub procedure_id: i64,
+        pub source_procedure: String,
+        pub procedure_case: String,
+        pub receiving_unit_id: i64,
+        pub competent_unit_id: Option<i64>,
+        pub applicant_unit_id: Option<i64>,
+        pub channel: Option<Channel>,
+        pub applicant_kind: Option<ApplicantKind>,
+        pub applicant_json: Option<String>,
+        pub fees_json: String,
+        pub components_json: String,
+        pub results_json: String,
+        pub state: State,
+        pub submitted_at: Option<Timestamp>,
+        pub accepted_at: Option<Timestamp>,
+        pub due_at: Option<Timestamp>,
+        pub finished_at: Option<Timestamp>,
+        pub returned_at: Option<Timestamp>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Events: only ever added.
+pub mod event {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::State;
+    use crate::time::Timestamp;
+
+    /// An event.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "dossier_event")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub dossier_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub identity: String,
+        pub event_id: String,
+        pub occurred_at: Timestamp,
+        pub state: State,
+        pub source_status: String,
+        pub due_at: Option<Timestamp>,
+        pub note: String,
+        pub made_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+// === rows in and out ===
+
+/// How a case is kept inside its procedure's row: code, name, longest time, number of its unit.
+#[derive(Serialize, Deserialize)]
+struct KeptCase(String, String, i32, i32);
+
+/// How a fee is kept inside its dossier's row: name, amount, paid online.
+#[derive(Serialize, Deserialize)]
+struct KeptFee(String, String, bool);
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}
+
+/// The row of a procedure.
+pub fn of_procedure(it: &Procedure) -> Result<procedure::ActiveModel> {
+    let Procedure {
+        id,
+        code,
+        name,
+        field_code,
+        field_name,
+        owner_level,
+        online_level,
+        has_fee,
+        cases,
+        aliases,
+        made_at,
+    } = it;
+    let case = |Case { code, name, longest }: &Case| {
+        let (count, unit) = longest.map_or((0, 0), |it| (it.count, it.unit.number()));
+        KeptCase(code.clone(), name.clone(), count, unit)
+    };
+    let row = procedure::Model {
+        id: *id,
+        code: code.clone(),
+        name: name.clone(),
+        field_code: field_code.clone(),
+        field_name: field_name.clone(),
+        owner_level: *owner_level,
+        online_level: *online_level,
+        has_fee: *has_fee,
+        cases_json: json(&cases.iter().map(case).collect::<Vec<_>>())?,
+        aliases_json: json(aliases)?,
+        made_at: *made_at,
+        superseded_at: None,
+    };
+    Ok(row.into_active_model().reset_all())
+}
+
+impl TryFrom<procedure::Model> for Procedure {
+    type Error = Error;
+
+    fn try_from(row: procedure::Model) -> Result<Self> {
+        let procedure::Model {
+            id,
+            code,
+            name,
+            field_code,
+            field_name,
+            owner_level,
+            online_level,
+            has_fee,
+            cases_json,
+            aliases_json,
+            made_at,
+            superseded_at: _,
+        } = row;
+        let cases: Vec<KeptCase> = serde_json::from_str(&cases_json).map_err(Error::internal)?;
+        let case = |KeptCase(code, name, count, unit)| {
+            let longest = TimeUnit::of(unit).map(|unit| Longest { count, unit });
+            Case { code, name, longest }
+        };
+        Ok(Self {
+            id,
+            code,
+            name,
+            field_code,
+            field_name,
+            owner_level,
+            online_level,
+            has_fee,
+            cases: cases.into_iter().map(case).collect(),
+            aliases: serde_json::from_str(&aliases_json).map_err(Error::internal)?,
+            made_at,
+        })
+    }
+}
+
+/// The row of a dossier. One without any event has no state, and is not kept.
+pub fn of_dossier(it: &Dossier) -> Result<dossier::ActiveModel> {
+    let Dossier { id, code, source_id, header, standing, made_at } = it;
+    let Header {
+        procedure_id,
+        source_procedure,
+        procedure_case,
+        receiving_unit_id,
+        competent_unit_id,
+        applicant_unit_id,
+        channel,
+        applicant_kind,
+        applicant,
+        fees,
+        components,
+        results,
+    } = header;
+    let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
+    let fee = |Fee { name, amount, paid_online }: &Fee| {
+        KeptFee(name.clone(), amount.to_string(), *paid_online)
+    };
+    let row = dossier::Model {
+        id: *id,
+        code: code.clone(),
+        source_id: *source_id,
+        procedure_id: *procedure_id,
+        source_procedure: source_procedure.clone(),
+        procedure_case: procedure_case.clone(),
+        receiving_unit_id: *receiving_unit_id,
+        competent_unit_id: *competent_unit_id,
+        applicant_unit_id: *applicant_unit_id,
+        channel: *channel,
+        applicant_kind: *applicant_kind,
+        applicant_json: applicant.as_ref().map(json).transpose()?,
+        fees_json: json(&fees.iter().map(fee).collect::<Vec<_>>())?,
+        components_json: json(components)?,
+        results_json: json(results)?,
+        state: state.ok_or_else(|| Error::internal("a dossier without events is kept"))?,
+        submitted_at: *submitted_at,
+        accepted_at: *accepted_at,
+        due_at: *due_at,
+        finished_at: *finished_at,
+        returned_at: *returned_at,
+        made_at: *made_at,
+        superseded_at: None,
+    };
+    Ok(row.into_active_model().reset_all())
+}
+
+impl TryFrom<dossier::Model> for Dossier {
+    type Error = Error;
+
+    fn try_from(row: dossier::Model) -> Result<Self> {
+        let dossier::Model {
+            id,
+            code,
+            source_id,
+            procedure_id,
+            source_procedure,
+            procedure_case,
+            receiving_unit_id,
+            competent_unit_id,
+            applicant_unit_id,
+            channel,
+            applicant_kind,
+            applicant_json,
+            fees_json,
+            components_json,
+            results_json,
+            state,
+            submitted_at,
+            accepted_at,
+            due_at,
+            finished_at,
+            returned_at,
+            made_at,
+            superseded_at: _,
+        } = row;
+        let documents = |text: &str| -> Result<Vec<Document>> {
+            serde_json::from_str(text).map_err(Error::internal)
+        };
+        let fees: Vec<KeptFee> = serde_json::from_str(&fees_json).map_err(Error::internal)?;
+        let fee = |KeptFee(name, amount, paid_online)| {
+            let amount: Decimal =
+                amount.parse().map_err(|_| Error::internal("a fee is kept that is no number"))?;
+            Ok(Fee { name, amount, paid_online })
+        };
+        let applicant = applicant_json
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(Error::internal)?;
+        let header = Header {
+            procedure_id,
+            source_procedure,
+            procedure_case,
+            receiving_unit_id,
+            competent_unit_id,
+            applicant_unit_id,
+            channel,
+            applicant_kind,
+            applicant,
+            fees: fees.into_iter().map(fee).collect::<Result<_>>()?,
+            components: documents(&components_json)?,
+            results: documents(&results_json)?,
+        };
+        let state = Some(state);
+        let standing =
+            Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at };
+        Ok(Self { id, code, source_id, header, standing, made_at })
+    }
+}
+
+/// The row of an event.
+pub fn of_event(dossier_id: i64, it: &Event) -> event::ActiveModel {
+    let Event { identity, sent, state, made_at } = it;
+    let EventEntry { event_id, occurred_at, source_status, due_at, note } = sent;
+    let row = event::Model {
+        dossier_id,
+        identity: identity.clone(),
+        event_id: event_id.clone(),
+        occurred_at: *occurred_at,
+        state: *state,
+        source_status: source_status.clone(),
+        due_at: *due_at,
+        note: note.clone(),
+        made_at: *made_at,
+    };
+    row.into_active_model().reset_all()
+}
+
+impl From<event::Model> for Event {
+    fn from(row: event::Model) -> Self {
+        let event::Model {
+            dossier_id: _,
+            identity,
+            event_id,
+            occurred_at,
+            state,
+            source_status,
+            due_at,
+            note,
+            made_at,
+        } = row;
+        let sent = EventEntry { event_id, occurred_at, source_status, due_at, note };
+        Self { identity, sent, state, made_at }
+    }
+}

@@ -1,0 +1,356 @@
+//! `DossierService` on the wire: open, ask, answer.
+mod words;
+
+use std::sync::Arc;
+
+use tonic::{Request, Response};
+
+use super::{
+    Alias, Applicant, Case, Define, Document, Dossier, Event, EventEntry, Fee, Header, Procedure,
+    Publish, PublishEvents, Shown,
+    catalogue::Catalogue,
+    history::Standing,
+    national_766::{self, Counts},
+    store::{
+        self, Books,
+        summary::{Group, Summary},
+    },
+};
+use crate::{
+    access::Caller,
+    error::{Error, Reply},
+    hub::{Ask, Hub},
+    pb,
+    revision::{Revision, committer::Write},
+    time::Timestamp,
+    unit::forest::Forest,
+    wire::open,
+};
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    /// The hub.
+    pub hub: Arc<Hub>,
+}
+
+#[tonic::async_trait]
+impl pb::dossier_service_server::DossierService for Rpc {
+    async fn define_procedures(
+        &self,
+        req: Request<pb::DefineProceduresRequest>,
+    ) -> Reply<pb::DefineProceduresResponse> {
+        let (caller, (ask, define)): (_, (Ask, Define)) = open(req)?;
+        if !caller.grants().define_procedures {
+            return Err(Error::not_permitted("define_procedures").into());
+        }
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            store::procedures::define(&hub, &write, define).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        Ok(Response::new(pb::DefineProceduresResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn get_procedure(
+        &self,
+        req: Request<pb::GetProcedureRequest>,
+    ) -> Reply<pb::GetProcedureResponse> {
+        let (caller, get) = open(req)?;
+        let (read_at, procedure) = store::procedures::get(&self.hub, &caller, get).await?;
+        let procedure = Some(procedure.into());
+        Ok(Response::new(pb::GetProcedureResponse { read_at: Some(read_at.into()), procedure }))
+    }
+
+    async fn list_procedures(
+        &self,
+        req: Request<pb::ListProceduresRequest>,
+    ) -> Reply<pb::ListProceduresResponse> {
+        let (caller, list) = open(req)?;
+        let (read_at, page) = store::procedures::list(&self.hub, &caller, list).await?;
+        Ok(Response::new(pb::ListProceduresResponse {
+            read_at: Some(read_at.into()),
+            procedures: page.items.into_iter().map(Into::into).collect(),
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn publish_dossiers(
+        &self,
+        req: Request<pb::PublishDossiersRequest>,
+    ) -> Reply<pb::PublishDossiersResponse> {
+        let (caller, (ask, publish)): (_, (Ask, Publish)) = open(req)?;
+        must_publish(&caller)?;
+        let publisher = caller.clone();
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            store::publish::publish(&hub, &publisher, &write, publish).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        Ok(Response::new(pb::PublishDossiersResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn publish_events(
+        &self,
+        req: Request<pb::PublishEventsRequest>,
+    ) -> Reply<pb::PublishEventsResponse> {
+        let (caller, (ask, publish)): (_, (Ask, PublishEvents)) = open(req)?;
+        must_publish(&caller)?;
+        let publisher = caller.clone();
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            store::publish::publish_events(&hub, &publisher, &write, publish).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        Ok(Response::new(pb::PublishEventsResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn get_dossier(
+        &self,
+        req: Request<pb::GetDossierRequest>,
+    ) -> Reply<pb::GetDossierResponse> {
+        let (caller, get) = open(req)?;
+        let (read_at, books, shown) = store::get(&self.hub, &caller, get).await?;
+        let dossier = Some(answer(&books, shown));
+        Ok(Response::new(pb::GetDossierResponse { read_at: Some(read_at.into()), dossier }))
+    }
+
+    async fn look_up_dossier(
+        &self,
+        req: Request<pb::LookUpDossierRequest>,
+    ) -> Reply<pb::LookUpDossierResponse> {
+        let (caller, look_up) = open(req)?;
+        let (read_at, books, dossier) = store::look_up(&self.hub, &caller, look_up).await?;
+        Ok(Response::new(look(read_at, &books, dossier)))
+    }
+
+    async fn list_dossiers(
+        &self,
+        req: Request<pb::ListDossiersRequest>,
+    ) -> Reply<pb::ListDossiersResponse> {
+        let (caller, list) = open(req)?;
+        let (read_at, books, page) = store::list(&self.hub, &caller, list).await?;
+        Ok(Response::new(pb::ListDossiersResponse {
+            read_at: Some(read_at.into()),
+            dossiers: page.items.into_iter().map(|it| answer(&books, it)).collect(),
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn summarize_dossiers(
+        &self,
+        req: Request<pb::SummarizeDossiersRequest>,
+    ) -> Reply<pb::SummarizeDossiersResponse> {
+        let (caller, asked) = open(req)?;
+        let (read_at, forest, summary) =
+            store::summary::summarize(&self.hub, &caller, asked).await?;
+        Ok(Response::new(summed(read_at, &forest, summary)))
+    }
+}
+
+fn must_publish(caller: &Caller) -> Result<(), Error> {
+    if caller.grants().publish_dossiers {
+        return Ok(());
+    }
+    Err(Error::not_permitted("publish_dossiers"))
+}
+
+// === rows out ===
+
+impl From<Procedure> for pb::Procedure {
+    fn from(it: Procedure) -> Self {
+        let Procedure {
+            id: _,
+            code,
+            name,
+            field_code,
+            field_name,
+            owner_level,
+            online_level,
+            has_fee,
+            cases,
+            aliases,
+            made_at,
+        } = it;
+        let case = |Case { code, name, longest }| pb::ProcedureCase {
+            code,
+            name,
+            max_time: longest.map_or(0, |it| it.count),
+            time_unit: longest.map_or(0, |it| it.unit.number()),
+        };
+        let alias = |Alias { source, alias }| pb::ProcedureAlias { source, alias };
+        Self {
+            code: code.as_str().to_owned(),
+            name,
+            field_code,
+            field_name,
+            owner_level: owner_level.map_or(0, |it| it.number()),
+            online_level: online_level.map_or(0, |it| it.number()),
+            has_fee,
+            cases: cases.into_iter().map(case).collect(),
+            aliases: aliases.into_iter().map(alias).collect(),
+            revision: made_at,
+        }
+    }
+}
+
+fn answer(books: &Books, shown: Shown) -> pb::Dossier {
+    let Books { forest, catalogue, directory, times } = books;
+    let Shown { dossier, events, withheld } = shown;
+    let Dossier { id: _, code, source_id, header, standing, made_at } = dossier;
+    let Header {
+        procedure_id,
+        source_procedure,
+        procedure_case,
+        receiving_unit_id,
+        competent_unit_id,
+        applicant_unit_id,
+        channel,
+        applicant_kind,
+        applicant,
+        fees,
+        components,
+        results,
+    } = header;
+    let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
+    let at = times.get(&made_at).copied().unwrap_or(Timestamp::from_micros(0));
+    pb::Dossier {
+        code: code.as_str().to_owned(),
+        source: directory.code_of(source_id),
+        procedure: catalogue.code_of(procedure_id),
+        source_procedure,
+        procedure_case,
+        receiving_unit: Some(forest.name(receiving_unit_id).into()),
+        competent_unit: competent_unit_id.map(|it| forest.name(it).into()),
+        applicant_unit: applicant_unit_id.map(|it| forest.name(it).into()),
+        channel: channel.map_or(0, |it| it.number()),
+        applicant_kind: applicant_kind.map_or(0, |it| it.number()),
+        applicant: applicant.map(Into::into),
+        personal_data_withheld: withheld,
+        fees: fees.into_iter().map(Into::into).collect(),
+        components: components.into_iter().map(Into::into).collect(),
+        results: results.into_iter().map(Into::into).collect(),
+        state: state.map_or(0, |it| it.number()),
+        submitted_at: submitted_at.map(Into::into),
+        accepted_at: accepted_at.map(Into::into),
+        due_at: due_at.map(Into::into),
+        finished_at: finished_at.map(Into::into),
+        returned_at: returned_at.map(Into::into),
+        events: events.into_iter().map(Into::into).collect(),
+        revision: Some(Revision { number: made_at, at }.into()),
+    }
+}
+
+fn look(read_at: Revision, books: &Books, dossier: Dossier) -> pb::LookUpDossierResponse {
+    let Books { forest, catalogue, directory: _, times: _ } = books;
+    let Dossier { id: _, code, source_id: _, header, standing, made_at: _ } = dossier;
+    let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
+    pb::LookUpDossierResponse {
+        read_at: Some(read_at.into()),
+        code: code.as_str().to_owned(),
+        procedure: catalogue.code_of(header.procedure_id),
+        procedure_name: name_of(catalogue, header.procedure_id),
+        receiving_unit: Some(forest.name(header.receiving_unit_id).into()),
+        state: state.map_or(0, |it| it.number()),
+        submitted_at: submitted_at.map(Into::into),
+        accepted_at: accepted_at.map(Into::into),
+        due_at: due_at.map(Into::into),
+        finished_at: finished_at.map(Into::into),
+        returned_at: returned_at.map(Into::into),
+    }
+}
+
+fn name_of(catalogue: &Catalogue, id: i64) -> String {
+    catalogue.get(id).map_or_else(String::new, |it| it.name.clone())
+}
+
+impl From<Applicant> for pb::Applicant {
+    fn from(it: Applicant) -> Self {
+        let Applicant { name, identity_number, phone, email, address } = it;
+        Self { name, identity_number, phone, email, address }
+    }
+}
+
+impl From<Fee> for pb::Fee {
+    fn from(Fee { name, amount, paid_online }: Fee) -> Self {
+        Self { name, amount: amount.to_string(), paid_online }
+    }
+}
+
+impl From<Document> for pb::Document {
+    fn from(Document { name, code, digitised, reused }: Document) -> Self {
+        Self { name, code, digitised, reused }
+    }
+}
+
+impl From<Event> for pb::DossierEvent {
+    fn from(Event { identity: _, sent, state, made_at }: Event) -> Self {
+        let EventEntry { event_id, occurred_at, source_status, due_at, note } = sent;
+        Self {
+            event_id,
+            occurred_at: Some(occurred_at.into()),
+            state: state.number(),
+            source_status,
+            due_at: due_at.map(Into::into),
+            note,
+            revision: made_at,
+        }
+    }
+}
+
+fn summed(read_at: Revision, forest: &Forest, summary: Summary) -> pb::SummarizeDossiersResponse {
+    let Summary { period, counted_to, total, groups } = summary;
+    let group = |(group, counts): (Group, Counts)| {
+        let Group { unit_id, procedure, channel, month } = group;
+        pb::DossierGroup {
+            unit: unit_id.map(|it| forest.name(it).into()),
+            procedure: procedure.unwrap_or_default(),
+            channel: channel.map_or(0, |it| it.number()),
+            month: month.map_or_else(String::new, |(year, month)| format!("{year:04}-{month:02}")),
+            counts: Some(counts.into()),
+        }
+    };
+    pb::SummarizeDossiersResponse {
+        read_at: Some(read_at.into()),
+        rule: national_766::NAME.to_owned(),
+        period: period.to_string(),
+        counted_to: Some(counted_to.into()),
+        total: Some(total.into()),
+        groups: groups.into_iter().map(group).collect(),
+    }
+}
+
+impl From<Counts> for pb::DossierCounts {
+    fn from(it: Counts) -> Self {
+        let Counts {
+            received,
+            carried_over,
+            received_online,
+            finished_early,
+            finished_on_time,
+            finished_late,
+            in_process_in_time,
+            in_process_overdue,
+            supplement_in_time,
+            supplement_overdue,
+            stopped_in_time,
+            stopped_late,
+            undetermined,
+        } = it;
+        Self {
+            received,
+            carried_over,
+            finished_early,
+            finished_on_time,
+            finished_late,
+            in_process_in_time,
+            in_process_overdue,
+            supplement_in_time,
+            supplement_overdue,
+            stopped_in_time,
+            stopped_late,
+            undetermined,
+            on_time_numerator: it.numerator(),
+            on_time_denominator: it.denominator(),
+            on_time_rate: it.rate().map(|it| it.to_string()),
+            received_online,
+        }
+    }
+}

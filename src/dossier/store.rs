@@ -1,0 +1,247 @@
+//! What we ask the database about dossiers.
+pub mod procedures;
+pub mod publish;
+pub mod summary;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{
+    Dossier, Event, Get, List, LookUp, ProcedureCode, Shown,
+    catalogue::Catalogue,
+    history,
+    row::{dossier, event},
+};
+use crate::{
+    access::{Caller, directory::Directory},
+    error::{Error, Result},
+    hub::Hub,
+    page::Paged,
+    revision::{self, Consistency, Revision, View},
+    time::{Day, Timestamp},
+    unit::forest::Forest,
+};
+
+pub use procedures::load;
+
+/// The one door to dossiers: those that stood at a revision, and that the caller may know of.
+fn visible(caller: &Caller, number: i64) -> sea_orm::Select<dossier::Entity> {
+    let rows = standing(number);
+    if caller.grants().read_dossiers {
+        return rows;
+    }
+    rows.filter(dossier::Column::SourceId.eq(caller.system_id))
+}
+
+/// Every dossier that stood at a revision: for [`visible`], and for a write, which must know whose a code is.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn standing(number: i64) -> sea_orm::Select<dossier::Entity> {
+    use dossier::Column::{MadeAt, SupersededAt};
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    dossier::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+}
+
+/// The one door to events: those that were known at a revision, of dossiers that came through their own door.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn events_of(
+    dossiers: impl IntoIterator<Item = i64>,
+    number: i64,
+) -> sea_orm::Select<event::Entity> {
+    use event::Column::{DossierId, MadeAt};
+    event::Entity::find().filter(DossierId.is_in(dossiers)).filter(MadeAt.lte(number))
+}
+
+/// The books that name what dossiers speak of, at one revision.
+#[derive(Debug)]
+pub struct Books {
+    /// Units.
+    pub forest: Arc<Forest>,
+    /// Procedures.
+    pub catalogue: Arc<Catalogue>,
+    /// Systems.
+    pub directory: Arc<Directory>,
+    /// When the revisions of what is answered were committed.
+    pub times: HashMap<i64, Timestamp>,
+}
+
+impl Books {
+    async fn open(hub: &Hub, view: &View, dossiers: &[Shown]) -> Result<Self> {
+        let made: BTreeSet<_> = dossiers.iter().map(|it| it.dossier.made_at).collect();
+        Ok(Self {
+            forest: hub.forest(view).await?,
+            catalogue: hub.catalogue(view).await?,
+            directory: hub.directory(view).await?,
+            times: revision::store::times(hub.db.read(), made).await?,
+        })
+    }
+}
+
+/// One dossier.
+pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Books, Shown)> {
+    let Get { code, as_of, consistency } = get;
+    let (view, mut dossier) = find(hub, caller, &code, consistency).await?;
+    let rows = events_of([dossier.id], view.number()).all(hub.db.read()).await?;
+    let mut events: Vec<_> = rows.into_iter().map(Event::from).collect();
+    events.sort_unstable_by(history::compare);
+    if let Some(as_of) = as_of {
+        events.retain(|it| it.sent.occurred_at <= as_of);
+        dossier.standing = history::standing(&history::steps(&events));
+    }
+    let noted = events.iter().any(|it| !it.sent.note.is_empty());
+    let shown = show(caller, dossier, events, noted);
+    let books = Books::open(hub, &view, std::slice::from_ref(&shown)).await?;
+    Ok((view.revision, books, shown))
+}
+
+/// How one dossier stands, without anything personal: whoever asks.
+pub async fn look_up(
+    hub: &Hub,
+    caller: &Caller,
+    look_up: LookUp,
+) -> Result<(Revision, Books, Dossier)> {
+    let LookUp { code, consistency } = look_up;
+    let (view, dossier) = find(hub, caller, &code, consistency).await?;
+    let books = Books::open(hub, &view, &[]).await?;
+    Ok((view.revision, books, dossier))
+}
+
+async fn find(
+    hub: &Hub,
+    caller: &Caller,
+    code: &str,
+    consistency: Consistency,
+) -> Result<(View, Dossier)> {
+    let view = hub.revisions.view(caller, consistency).await?;
+    let row = visible(caller, view.number())
+        .filter(dossier::Column::Code.eq(code))
+        .one(hub.db.read())
+        .await?;
+    let row = row.ok_or_else(|| Error::not_found("dossier", code))?;
+    Ok((view, row.try_into()?))
+}
+
+/// A dossier as the caller may see it. `noted` says whether some event of it has a remark.
+fn show(caller: &Caller, mut dossier: Dossier, mut events: Vec<Event>, noted: bool) -> Shown {
+    if caller.grants().read_personal_data {
+        return Shown { dossier, events, withheld: false };
+    }
+    let withheld = dossier.header.applicant.take().is_some() || noted;
+    for event in &mut events {
+        event.sent.note.clear();
+    }
+    Shown { dossier, events, withheld }
+}
+
+/// A page of dossiers.
+pub async fn list(
+    hub: &Hub,
+    caller: &Caller,
+    list: List,
+) -> Result<(Revision, Books, Paged<Shown>)> {
+    use dossier::Column::{AcceptedAt, Code, ProcedureId, ReceivingUnitId, State};
+    let List {
+        receiving_unit,
+        procedure,
+        state,
+        accepted_since,
+        accepted_before,
+        page,
+        consistency,
+    } = list;
+    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
+    let mut rows = visible(caller, view.number());
+    if let Some(unit) = receiving_unit {
+        let forest = hub.forest(&view).await?;
+        let top = forest.resolve(&unit, Day::today(), "receiving_unit")?.id;
+        let mut units = forest.ever_below(top);
+        units.insert(top);
+        rows = rows.filter(ReceivingUnitId.is_in(units));
+    }
+    if let Some(code) = procedure {
+        rows = rows.filter(ProcedureId.eq(procedure_id(hub, &view, &code).await?));
+    }
+    if let Some(state) = state {
+        rows = rows.filter(State.eq(state));
+    }
+    if let Some(since) = accepted_since {
+        rows = rows.filter(AcceptedAt.gte(since));
+    }
+    if let Some(before) = accepted_before {
+        rows = rows.filter(AcceptedAt.lt(before));
+    }
+    if let Some(after) = after {
+        rows = rows.filter(Code.gt(after));
+    }
+    let limit = u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1);
+    let rows = rows.order_by_asc(Code).limit(limit).all(hub.db.read()).await?;
+    let more = rows.len() > page.size();
+    let rows: Vec<_> = rows.into_iter().take(page.size()).collect();
+    let noted = noted(hub, caller, &view, rows.iter().map(|it| it.id)).await?;
+    let items = rows
+        .into_iter()
+        .map(|row| {
+            let noted = noted.contains(&row.id);
+            Ok(show(caller, row.try_into()?, Vec::new(), noted))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let next = match items.last() {
+        Some(last) if more => {
+            page.token(hub.db.secret(), caller, view.number(), last.dossier.code.as_str())
+        }
+        _ => String::new(),
+    };
+    let books = Books::open(hub, &view, &items).await?;
+    Ok((view.revision, books, Paged { items, next }))
+}
+
+/// Which of these dossiers have remarks; none of interest to a caller who may read them.
+async fn noted(
+    hub: &Hub,
+    caller: &Caller,
+    view: &View,
+    dossiers: impl IntoIterator<Item = i64>,
+) -> Result<BTreeSet<i64>> {
+    if caller.grants().read_personal_data {
+        return Ok(BTreeSet::new());
+    }
+    let ids: Vec<i64> = events_of(dossiers, view.number())
+        .filter(event::Column::Note.ne(""))
+        .select_only()
+        .column(event::Column::DossierId)
+        .distinct()
+        .into_tuple()
+        .all(hub.db.read())
+        .await?;
+    Ok(ids.into_iter().collect())
+}
+
+async fn procedure_id(hub: &Hub, view: &View, code: &ProcedureCode) -> Result<i64> {
+    let catalogue = hub.catalogue(view).await?;
+    let known = catalogue.by_code(code.as_str());
+    known
+        .map(|it| it.id)
+        .ok_or_else(|| Error::not_found("procedure", code.as_str()).at("procedure"))
+}
+
+/// So many ids, or codes, are asked for in one statement.
+const CHUNK: usize = 5_000;
+
+/// Events of many dossiers, by dossier.
+async fn all_events(
+    db: &impl ConnectionTrait,
+    dossiers: &[i64],
+    number: i64,
+) -> Result<Vec<(i64, Event)>> {
+    let mut found = Vec::new();
+    for ids in dossiers.chunks(CHUNK) {
+        let rows = events_of(ids.iter().copied(), number).all(db).await?;
+        found.extend(rows.into_iter().map(|row| (row.dossier_id, row.into())));
+    }
+    Ok(found)
+}

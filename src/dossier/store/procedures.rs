@@ -1,0 +1,151 @@
+//! Procedures: how they are loaded, read and kept.
+use std::sync::Arc;
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr,
+};
+
+use crate::{
+    access::Caller,
+    db::MOST_BINDS,
+    dossier::{
+        Define, GetProcedure, ListProcedures, Procedure,
+        catalogue::Catalogue,
+        row::{of_procedure, procedure},
+    },
+    error::{Error, Result},
+    hub::{Batch, Hub},
+    page::Paged,
+    revision::{
+        Book, Revision,
+        committer::Write,
+        receipt::{ItemResult, Outcome},
+    },
+};
+
+/// The one door to procedures: those that stood at a revision. Every identified caller may see them.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn visible(number: i64) -> sea_orm::Select<procedure::Entity> {
+    use procedure::Column::{MadeAt, SupersededAt};
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    procedure::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+}
+
+/// Loads every procedure as it stood at a revision.
+pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Catalogue> {
+    let rows = visible(number).order_by_asc(procedure::Column::Id).all(db).await?;
+    Ok(Catalogue::new(rows.into_iter().map(Procedure::try_from).collect::<Result<_>>()?))
+}
+
+/// One procedure.
+pub async fn get(hub: &Hub, caller: &Caller, get: GetProcedure) -> Result<(Revision, Procedure)> {
+    let GetProcedure { code, source, consistency } = get;
+    let view = hub.revisions.view(caller, consistency).await?;
+    let catalogue = hub.catalogue(&view).await?;
+    let found = match source.as_str() {
+        "" => catalogue.by_code(&code),
+        source => catalogue.by_alias(source, &code),
+    };
+    let found = found.ok_or_else(|| Error::not_found("procedure", &code))?;
+    Ok((view.revision, found.clone()))
+}
+
+/// A page of procedures.
+pub async fn list(
+    hub: &Hub,
+    caller: &Caller,
+    list: ListProcedures,
+) -> Result<(Revision, Paged<Procedure>)> {
+    let ListProcedures { field_code, page, consistency } = list;
+    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
+    let catalogue: Arc<Catalogue> = hub.catalogue(&view).await?;
+    let mut items: Vec<_> = catalogue
+        .after(&after.unwrap_or_default())
+        .filter(|it| field_code.is_empty() || it.field_code == field_code)
+        .take(page.size() + 1)
+        .cloned()
+        .collect();
+    let more = items.len() > page.size();
+    items.truncate(page.size());
+    let next = match items.last() {
+        Some(last) if more => {
+            page.token(hub.db.secret(), caller, view.number(), last.code.as_str())
+        }
+        _ => String::new(),
+    };
+    Ok((view.revision, Paged { items, next }))
+}
+
+/// Keeps procedures.
+pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<Batch> {
+    let Define(procedures) = define;
+    let mut draft = Draft {
+        catalogue: hub.catalogue_in(write).await?.as_ref().clone(),
+        made_at: write.revision.number,
+        put: Vec::new(),
+        ended: Vec::new(),
+    };
+    let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
+    draft.keep(write).await?;
+    Ok(Batch { items, touched: Book::Procedures.bit() })
+}
+
+/// A catalogue that takes procedures, and remembers what must be written.
+struct Draft {
+    catalogue: Catalogue,
+    made_at: i64,
+    put: Vec<Procedure>,
+    ended: Vec<i64>,
+}
+
+impl Draft {
+    fn put(&mut self, entry: Procedure) -> Result<ItemResult> {
+        let known = self.catalogue.by_code(entry.code.as_str());
+        let id = known.map_or_else(|| self.catalogue.next_id(), |it| it.id);
+        let procedure = Procedure { id, made_at: self.made_at, ..entry };
+        let outcome = match known {
+            None => Outcome::Created,
+            Some(old) if *old == (Procedure { made_at: old.made_at, ..procedure.clone() }) => {
+                return Ok(ItemResult::new(Outcome::Unchanged, 0));
+            }
+            Some(old) if old.made_at == self.made_at => {
+                return Err(Error::field("code", "not stand in this batch twice"));
+            }
+            Some(_) => Outcome::Corrected,
+        };
+        for (i, it) in procedure.aliases.iter().enumerate() {
+            let taken = self.catalogue.by_alias(&it.source, &it.alias).filter(|it| it.id != id);
+            if let Some(taken) = taken {
+                let rule = format!(
+                    "not be an alias of another procedure: it is one of `{}`",
+                    taken.code.as_str()
+                );
+                return Err(Error::field(format!("aliases[{i}].alias"), rule));
+            }
+        }
+        if outcome == Outcome::Corrected {
+            self.ended.push(id);
+        }
+        self.catalogue.put(procedure.clone());
+        self.put.push(procedure);
+        Ok(ItemResult::new(outcome, 0))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where versions of procedures end")]
+    async fn keep(self, write: &Write) -> Result<()> {
+        let Self { catalogue: _, made_at, put, ended } = self;
+        for ids in ended.chunks(MOST_BINDS / 2) {
+            procedure::Entity::update_many()
+                .col_expr(procedure::Column::SupersededAt, Expr::value(made_at))
+                .filter(procedure::Column::Id.is_in(ids.iter().copied()))
+                .filter(procedure::Column::SupersededAt.is_null())
+                .exec(&write.db)
+                .await?;
+        }
+        for chunk in put.chunks(MOST_BINDS / 12) {
+            let rows = chunk.iter().map(of_procedure).collect::<Result<Vec<_>>>()?;
+            procedure::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,328 @@
+//! How dossiers and their events are kept: what is known of them is read at once, the rest is done in memory, and what
+//! differs is written at once.
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
+
+use super::{CHUNK, all_events, standing};
+use crate::{
+    access::{Caller, directory::Directory},
+    db::MOST_BINDS,
+    dossier::{
+        Code, Dossier, Entry, Event, EventEntry, Header, Procedure, Publish, PublishEvents, State,
+        catalogue::Catalogue,
+        history,
+        row::{dossier, event, of_dossier, of_event},
+    },
+    error::{Error, Reason, Result, Violation},
+    hub::{Batch, Hub},
+    revision::{
+        committer::Write,
+        receipt::{ItemResult, Outcome},
+    },
+    time::Day,
+    unit::{self, forest::Forest},
+};
+
+/// Keeps dossiers, with what happened to them.
+pub async fn publish(hub: &Hub, caller: &Caller, write: &Write, publish: Publish) -> Result<Batch> {
+    let Publish(entries) = publish;
+    let codes = entries.iter().flatten().map(|it| it.code.as_str());
+    let mut draft = Draft::read(hub, caller, write, codes).await?;
+    let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
+    draft.keep(write).await?;
+    Ok(Batch { items, touched: 0 })
+}
+
+/// Adds events to dossiers.
+pub async fn publish_events(
+    hub: &Hub,
+    caller: &Caller,
+    write: &Write,
+    publish: PublishEvents,
+) -> Result<Batch> {
+    let PublishEvents(events) = publish;
+    let codes = events.iter().flatten().map(|(code, _)| code.as_str());
+    let mut draft = Draft::read(hub, caller, write, codes).await?;
+    let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
+    let items = items.collect();
+    draft.keep(write).await?;
+    Ok(Batch { items, touched: 0 })
+}
+
+/// A dossier as it is known, with what this batch adds to it.
+struct Known {
+    dossier: Dossier,
+    events: BTreeMap<String, Event>,
+    is_new: bool,
+    /// Whether it must be written.
+    is_changed: bool,
+    /// Whether this batch spoke of it before.
+    is_seen: bool,
+}
+
+/// Everything that a batch speaks of.
+struct Draft<'a> {
+    caller: &'a Caller,
+    made_at: i64,
+    forest: Arc<Forest>,
+    catalogue: Arc<Catalogue>,
+    directory: Arc<Directory>,
+    known: HashMap<String, Known>,
+    next_id: i64,
+}
+
+impl<'a> Draft<'a> {
+    async fn read(
+        hub: &Hub,
+        caller: &'a Caller,
+        write: &Write,
+        codes: impl Iterator<Item = &str>,
+    ) -> Result<Self> {
+        let (db, number) = (&write.db, write.head.newest.number);
+        let codes: Vec<_> = codes.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut known = HashMap::new();
+        let mut by_id = HashMap::new();
+        for codes in codes.chunks(CHUNK) {
+            let codes = codes.iter().copied();
+            let rows = standing(number).filter(dossier::Column::Code.is_in(codes)).all(db).await?;
+            for row in rows {
+                let dossier = Dossier::try_from(row)?;
+                let code = dossier.code.as_str().to_owned();
+                by_id.insert(dossier.id, code.clone());
+                let (events, is_new, is_changed, is_seen) = (BTreeMap::new(), false, false, false);
+                known.insert(code, Known { dossier, events, is_new, is_changed, is_seen });
+            }
+        }
+        let ids: Vec<_> = by_id.keys().copied().collect();
+        for (id, event) in all_events(db, &ids, number).await? {
+            let of = by_id.get(&id).and_then(|code| known.get_mut(code));
+            if let Some(of) = of {
+                of.events.insert(event.identity.clone(), event);
+            }
+        }
+        let last: Option<Option<i64>> = standing(number)
+            .select_only()
+            .column_as(dossier::Column::Id.max(), "last")
+            .into_tuple()
+            .one(db)
+            .await?;
+        Ok(Self {
+            caller,
+            made_at: write.revision.number,
+            forest: hub.forest_in(write).await?,
+            catalogue: hub.catalogue_in(write).await?,
+            directory: hub.directory_in(write).await?,
+            known,
+            next_id: last.flatten().unwrap_or(0) + 1,
+        })
+    }
+
+    fn dossier(&mut self, entry: Entry) -> Result<ItemResult> {
+        let code = entry.code.clone();
+        let known = self.known.get(code.as_str());
+        if let Some(known) = known
+            && known.dossier.source_id != self.caller.system_id
+        {
+            return Err(self.not_authoritative(&known.dossier));
+        }
+        if known.is_none() && entry.events.is_empty() {
+            return Err(Error::field("events", "hold at least one event of a new dossier"));
+        }
+        let none = BTreeMap::new();
+        let events = known.map_or(&none, |it| &it.events);
+        let path = |i: usize| format!("events[{i}]");
+        let fresh = self.fresh(events, &entry.events, path)?;
+        let steps = history::steps(events.values().chain(fresh.values()));
+        let header = self.header(entry, history::day(&steps).unwrap_or_else(Day::today))?;
+        let outcome = match known {
+            None => Outcome::Created,
+            Some(it) if it.dossier.header == header && fresh.is_empty() => Outcome::Unchanged,
+            Some(it) if it.is_seen => {
+                return Err(Error::field("code", "not stand in this batch twice"));
+            }
+            Some(_) => Outcome::Corrected,
+        };
+        let known = match self.known.get_mut(code.as_str()) {
+            Some(known) => known,
+            None => {
+                let dossier = Dossier {
+                    id: self.next_id,
+                    code: code.clone(),
+                    source_id: self.caller.system_id,
+                    header: header.clone(),
+                    standing: history::Standing::default(),
+                    made_at: self.made_at,
+                };
+                self.next_id += 1;
+                let (events, is_new, is_changed, is_seen) = (BTreeMap::new(), true, true, false);
+                let new = Known { dossier, events, is_new, is_changed, is_seen };
+                self.known.entry(code.as_str().to_owned()).or_insert(new)
+            }
+        };
+        known.dossier.header = header;
+        known.events.extend(fresh);
+        known.is_changed |= outcome == Outcome::Corrected;
+        known.is_seen = true;
+        Ok(ItemResult::new(outcome, 0))
+    }
+
+    fn event(&mut self, code: &Code, entry: &EventEntry) -> Result<ItemResult> {
+        let not_found = || Error::not_found("dossier", code.as_str()).at("code");
+        let known = self.known.get(code.as_str()).ok_or_else(not_found)?;
+        if known.dossier.source_id != self.caller.system_id {
+            if self.caller.grants().read_dossiers {
+                return Err(self.not_authoritative(&known.dossier));
+            }
+            return Err(not_found());
+        }
+        let path = |_| "event".to_owned();
+        let fresh = self.fresh(&known.events, std::slice::from_ref(entry), path)?;
+        if fresh.is_empty() {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        let known = self.known.get_mut(code.as_str()).ok_or_else(not_found)?;
+        known.events.extend(fresh);
+        known.is_changed = true;
+        Ok(ItemResult::new(Outcome::Created, 0))
+    }
+
+    fn not_authoritative(&self, dossier: &Dossier) -> Error {
+        let what = format!("another system is the source of `{}`", dossier.code.as_str());
+        let err = Error::new(Reason::NotAuthoritative, what).at("code");
+        if self.caller.grants().read_dossiers {
+            return err.with("source", self.directory.code_of(dossier.source_id));
+        }
+        err
+    }
+
+    /// The events that are new, by identity; every bad one at once.
+    fn fresh(
+        &self,
+        known: &BTreeMap<String, Event>,
+        entries: &[EventEntry],
+        path: impl Fn(usize) -> String,
+    ) -> Result<BTreeMap<String, Event>> {
+        let mut fresh: BTreeMap<String, Event> = BTreeMap::new();
+        let mut bad = Vec::new();
+        for (i, sent) in entries.iter().enumerate() {
+            let Some(state) = self.state(&sent.source_status) else {
+                let rule = format!(
+                    "be a status code that is registered for `{}`",
+                    self.caller.system.code.as_str()
+                );
+                bad.push(Violation::new(format!("{}.source_status", path(i)), rule));
+                continue;
+            };
+            let identity = sent.identity();
+            match known.get(&identity).or_else(|| fresh.get(&identity)) {
+                Some(same) if same.sent == *sent => {}
+                Some(_) => {
+                    let rule = "not be that of an event that was sent with other content: an event is never changed; \
+                                send it under another event_id";
+                    bad.push(Violation::new(format!("{}.event_id", path(i)), rule));
+                }
+                None => {
+                    let (sent, made_at) = (sent.clone(), self.made_at);
+                    fresh.insert(identity.clone(), Event { identity, sent, state, made_at });
+                }
+            }
+        }
+        if bad.is_empty() { Ok(fresh) } else { Err(Error::fields(bad)) }
+    }
+
+    /// The state that the caller means by its code.
+    fn state(&self, status: &str) -> Option<State> {
+        let statuses = &self.caller.system.statuses;
+        if let Some(number) = statuses.get(status) {
+            return State::of(*number);
+        }
+        // Without a mapping, the national codes, as they are written.
+        let number = status.parse().ok().filter(|it: &i32| it.to_string() == status)?;
+        statuses.is_empty().then(|| State::of(number)).flatten()
+    }
+
+    fn header(&self, entry: Entry, day: Day) -> Result<Header> {
+        let Entry {
+            code: _,
+            procedure,
+            procedure_case,
+            receiving_unit,
+            competent_unit,
+            applicant_unit,
+            channel,
+            applicant_kind,
+            applicant,
+            fees,
+            components,
+            results,
+            events: _,
+        } = entry;
+        let source = self.caller.system.code.as_str();
+        let known: &Procedure = self
+            .catalogue
+            .named(source, &procedure)
+            .ok_or_else(|| Error::not_found("procedure", &procedure).at("procedure"))?;
+        let is_case = known.cases.iter().any(|it| it.code == procedure_case);
+        if !procedure_case.is_empty() && !is_case {
+            let rule = format!("be the code of a case of `{}`, or empty", known.code.as_str());
+            return Err(Error::field("procedure_case", rule));
+        }
+        let resolve = |unit: Option<unit::Ref>, field| {
+            unit.map(|it| self.forest.resolve(&it, day, field).map(|it| it.id)).transpose()
+        };
+        Ok(Header {
+            procedure_id: known.id,
+            source_procedure: procedure,
+            procedure_case,
+            receiving_unit_id: self.forest.resolve(&receiving_unit, day, "receiving_unit")?.id,
+            competent_unit_id: resolve(competent_unit, "competent_unit")?,
+            applicant_unit_id: resolve(applicant_unit, "applicant_unit")?,
+            channel,
+            applicant_kind,
+            applicant,
+            fees,
+            components,
+            results,
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where versions of dossiers end")]
+    async fn keep(self, write: &Write) -> Result<()> {
+        let made_at = self.made_at;
+        let mut changed: Vec<_> = self.known.into_values().filter(|it| it.is_changed).collect();
+        changed.sort_unstable_by_key(|it| it.dossier.id);
+        for it in &mut changed {
+            it.dossier.standing = history::standing(&history::steps(it.events.values()));
+            it.dossier.made_at = made_at;
+        }
+        let ended: Vec<_> =
+            changed.iter().filter(|it| !it.is_new).map(|it| it.dossier.id).collect();
+        for ids in ended.chunks(CHUNK) {
+            dossier::Entity::update_many()
+                .col_expr(dossier::Column::SupersededAt, Expr::value(made_at))
+                .filter(dossier::Column::Id.is_in(ids.iter().copied()))
+                .filter(dossier::Column::SupersededAt.is_null())
+                .exec(&write.db)
+                .await?;
+        }
+        for chunk in changed.chunks(MOST_BINDS / 23) {
+            let rows =
+                chunk.iter().map(|it| of_dossier(&it.dossier)).collect::<Result<Vec<_>>>()?;
+            dossier::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
+        }
+        let events: Vec<_> = changed
+            .iter()
+            .flat_map(|it| it.events.values().map(|event| (it.dossier.id, event)))
+            .filter(|(_, event)| event.made_at == made_at)
+            .collect();
+        for chunk in events.chunks(MOST_BINDS / 9) {
+            let rows = chunk.iter().map(|(id, event)| of_event(*id, event));
+            event::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
+        }
+        Ok(())
+    }
+}

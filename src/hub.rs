@@ -1,0 +1,290 @@
+//! The hub: what every slice shares, and the two ways in, a read at one revision and a write that makes one.
+pub mod rpc;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinHandle;
+
+use crate::{
+    access::{self, Caller, Issue, Key, directory::Directory},
+    db::Db,
+    dossier::{self, catalogue::Catalogue},
+    error::{Error, Reason, Result},
+    indicator::{self, definitions::Definitions},
+    revision::{
+        Book, Revision, Revisions, View,
+        committer::{Committer, Done, Effect, Write},
+        receipt::{ItemResult, Outcome, Receipt},
+        store,
+    },
+    shelf::Shelf,
+    unit::{self, forest::Forest},
+};
+
+/// Items in one batch, at most.
+pub const MOST_ITEMS: usize = 10_000;
+/// Cells in one snapshot, at most.
+pub const MOST_CELLS: usize = 2_000;
+
+/// What is too large or too long for this hub.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest request message, in bytes.
+    pub message_bytes: usize,
+    /// Calls that are worked on at the same time.
+    pub in_flight: usize,
+    /// The longest a call may take.
+    pub longest: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let longest = Duration::from_secs(10);
+        Self { message_bytes: 4 * 1024 * 1024, in_flight: 512, longest }
+    }
+}
+
+/// A running hub: a store, its revisions, and the books that are kept in memory.
+#[derive(Debug)]
+pub struct Hub {
+    /// The store.
+    pub db: Db,
+    /// The revisions.
+    pub revisions: Revisions,
+    /// What is too large or too long.
+    pub limits: Limits,
+    committer: Committer,
+    units: Shelf<Forest>,
+    definitions: Shelf<Definitions>,
+    catalogues: Shelf<Catalogue>,
+    directories: Shelf<Directory>,
+}
+
+/// How a batch was asked for.
+#[derive(Debug)]
+pub struct Ask {
+    /// The caller's id of the request.
+    pub request_id: Option<String>,
+    /// What was asked: the same id with another fingerprint is refused.
+    pub fingerprint: [u8; 32],
+    /// One bad item refuses all.
+    pub all_or_nothing: bool,
+    /// Name of the list that holds the items, for the paths of bad fields.
+    pub list: &'static str,
+}
+
+impl Ask {
+    /// For what the hub writes of its own accord, a single thing.
+    pub fn own(list: &'static str) -> Self {
+        Self { request_id: None, fingerprint: [0; 32], all_or_nothing: true, list }
+    }
+}
+
+/// What a batch did: a result or a refusal for each item, and the books it touched, by their bits.
+#[derive(Debug)]
+pub struct Batch {
+    /// One for each item.
+    pub items: Vec<Result<ItemResult>>,
+    /// The books that it touched, if it changed anything.
+    pub touched: i32,
+}
+
+impl Hub {
+    /// Starts on a store. The task ends when the hub is dropped, after its last commit.
+    pub async fn start(db: Db, limits: Limits) -> Result<(Arc<Self>, JoinHandle<()>)> {
+        let (committer, head, task) = Committer::start(db.clone()).await?;
+        let revisions = Revisions::new(db.clone(), head);
+        let hub = Self {
+            db,
+            revisions,
+            limits,
+            committer,
+            units: Shelf::default(),
+            definitions: Shelf::default(),
+            catalogues: Shelf::default(),
+            directories: Shelf::default(),
+        };
+        Ok((Arc::new(hub), task))
+    }
+
+    /// Durable commits since the start.
+    pub fn commits(&self) -> u64 {
+        self.committer.commits()
+    }
+
+    // === books ===
+
+    /// The units, as they stood at a view.
+    pub async fn forest(&self, view: &View) -> Result<Arc<Forest>> {
+        let at = view.book(Book::Units);
+        self.units.at(at, unit::store::load(self.db.read(), at)).await
+    }
+
+    /// The units, as a write sees them.
+    pub async fn forest_in(&self, write: &Write) -> Result<Arc<Forest>> {
+        let at = write.head.book(Book::Units);
+        let load = unit::store::load(&write.db, at);
+        if write.is_committed(Book::Units) {
+            return self.units.at(at, load).await;
+        }
+        Ok(Arc::new(load.await?))
+    }
+
+    /// The definitions, as they stood at a view.
+    pub async fn definitions(&self, view: &View) -> Result<Arc<Definitions>> {
+        let at = view.book(Book::Indicators);
+        self.definitions.at(at, indicator::store::load(self.db.read(), at)).await
+    }
+
+    /// The definitions, as a write sees them.
+    pub async fn definitions_in(&self, write: &Write) -> Result<Arc<Definitions>> {
+        let at = write.head.book(Book::Indicators);
+        let load = indicator::store::load(&write.db, at);
+        if write.is_committed(Book::Indicators) {
+            return self.definitions.at(at, load).await;
+        }
+        Ok(Arc::new(load.await?))
+    }
+
+    /// The procedures, as they stood at a view.
+    pub async fn catalogue(&self, view: &View) -> Result<Arc<Catalogue>> {
+        let at = view.book(Book::Procedures);
+        self.catalogues.at(at, dossier::store::load(self.db.read(), at)).await
+    }
+
+    /// The procedures, as a write sees them.
+    pub async fn catalogue_in(&self, write: &Write) -> Result<Arc<Catalogue>> {
+        let at = write.head.book(Book::Procedures);
+        let load = dossier::store::load(&write.db, at);
+        if write.is_committed(Book::Procedures) {
+            return self.catalogues.at(at, load).await;
+        }
+        Ok(Arc::new(load.await?))
+    }
+
+    /// Systems and keys, as they stood at a view.
+    pub async fn directory(&self, view: &View) -> Result<Arc<Directory>> {
+        let at = view.book(Book::Access);
+        self.directories.at(at, access::store::load(self.db.read(), at)).await
+    }
+
+    /// Systems and keys, as a write sees them.
+    pub async fn directory_in(&self, write: &Write) -> Result<Arc<Directory>> {
+        let at = write.head.book(Book::Access);
+        let load = access::store::load(&write.db, at);
+        if write.is_committed(Book::Access) {
+            return self.directories.at(at, load).await;
+        }
+        Ok(Arc::new(load.await?))
+    }
+
+    // === writes ===
+
+    /// Writes a batch, in one revision. A request that was answered before gets the first answer; the answer is kept in
+    /// the transaction of the effect, so that a retry after a lost reply finds it or finds nothing done.
+    pub async fn write_batch<W, F>(
+        self: &Arc<Self>,
+        caller: &Caller,
+        ask: Ask,
+        work: W,
+    ) -> Result<Receipt>
+    where
+        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Send + 'static,
+        F: Future<Output = Result<Batch>> + Send,
+    {
+        let hub = Arc::clone(self);
+        let system_id = caller.system_id;
+        let write = move |write| answer(hub, write, system_id, ask, work);
+        self.committer.write(system_id, write).await
+    }
+
+    /// Writes one thing that touches one book, as a batch of one: all or nothing.
+    pub async fn write_one<W, F>(
+        self: &Arc<Self>,
+        caller: &Caller,
+        ask: Ask,
+        book: Book,
+        work: W,
+    ) -> Result<Receipt>
+    where
+        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Send + 'static,
+        F: Future<Output = Result<ItemResult>> + Send,
+    {
+        let batch = async move |hub: Arc<Self>, write: Arc<Write>| {
+            // A refusal refuses the call: there is nothing else in it.
+            let item = work(hub, write).await?;
+            Ok(Batch { items: vec![Ok(item)], touched: book.bit() })
+        };
+        self.write_batch(caller, ask, batch).await
+    }
+
+    /// Writes something whose answer is not a receipt, and is not kept.
+    pub async fn write_once<T, W, F>(self: &Arc<Self>, caller: &Caller, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Send + 'static,
+        F: Future<Output = Result<Done<T>>> + Send,
+    {
+        let hub = Arc::clone(self);
+        self.committer.write(caller.system_id, move |write| work(hub, write)).await
+    }
+}
+
+impl Hub {
+    /// Issues a key straight in the store, for the program's own commands.
+    pub async fn issue_key(self: &Arc<Self>, issue: Issue) -> Result<(String, Key, Revision)> {
+        let caller = Caller::hub(self.limits.longest);
+        let work = async move |hub: Arc<Self>, write: Arc<Write>| {
+            access::store::issue(&hub, &write, issue).await
+        };
+        self.write_once(&caller, work).await
+    }
+}
+
+async fn answer<W, F>(
+    hub: Arc<Hub>,
+    write: Arc<Write>,
+    system_id: i64,
+    ask: Ask,
+    work: W,
+) -> Result<Done<Receipt>>
+where
+    W: FnOnce(Arc<Hub>, Arc<Write>) -> F,
+    F: Future<Output = Result<Batch>>,
+{
+    let Ask { request_id, fingerprint, all_or_nothing, list } = ask;
+    if let Some(id) = &request_id
+        && let Some((first, receipt)) = store::answered(&write.db, system_id, id).await?
+    {
+        if first != fingerprint {
+            let what = format!("the request_id `{id}` was used for another request");
+            return Err(Error::new(Reason::RequestIdReused, what).at("request_id"));
+        }
+        return Ok(Done { answer: receipt, effect: Effect::None });
+    }
+    let Batch { items, touched } = work(hub, Arc::clone(&write)).await?;
+    let mut results = Vec::with_capacity(items.len());
+    let mut refused = Vec::new();
+    for (index, item) in items.into_iter().enumerate() {
+        match item {
+            Ok(result) => results.push(result),
+            Err(err) if all_or_nothing => refused.push((index, err)),
+            Err(err) => results.push(ItemResult::refused(&err)),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Error::batch(refused, list));
+    }
+    let changed =
+        results.iter().any(|it| matches!(it.outcome, Outcome::Created | Outcome::Corrected));
+    let revision: Revision = if changed { write.revision } else { write.head.newest };
+    let receipt = Receipt { revision, results, replayed: false };
+    let mut effect = if changed { Effect::Revision(touched) } else { Effect::None };
+    if let Some(id) = request_id {
+        store::keep_answer(&write.db, system_id, &id, fingerprint, &receipt).await?;
+        if effect == Effect::None {
+            effect = Effect::Kept;
+        }
+    }
+    Ok(Done { answer: receipt, effect })
+}

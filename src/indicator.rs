@@ -1,0 +1,580 @@
+//! Indicators: the words of this slice.
+pub mod definitions;
+pub mod judge;
+pub mod roll_up;
+pub mod row;
+pub mod rpc;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    access,
+    db::words,
+    decimal::Decimal,
+    page::Page,
+    period::{Period, PeriodKind},
+    revision::Consistency,
+    rule::Rule,
+    time::{Day, Span},
+    unit::{self, Level, Tree},
+};
+
+/// Code of an indicator: lower-case letters, digits, dots and hyphens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
+pub struct Code(String);
+
+impl Code {
+    /// Reads a code.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        if access::is_code(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(access::CODE_RULE.into())
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+words! {
+    /// What kind of number an indicator is.
+    pub enum Kind {
+        /// A count of things.
+        Count = 1,
+        /// An amount.
+        Amount = 2,
+        /// Numerator over denominator, times a scale.
+        Ratio = 3,
+        /// A score.
+        Score = 4,
+    }
+}
+
+words! {
+    /// Which way is better.
+    pub enum Direction {
+        /// More.
+        MoreIsBetter = 1,
+        /// Less.
+        LessIsBetter = 2,
+        /// Neither.
+        Neither = 3,
+    }
+}
+
+words! {
+    /// How often an indicator is reported.
+    pub enum Frequency {
+        /// Every day.
+        Day = 1,
+        /// Every week.
+        Week = 2,
+        /// Every month.
+        Month = 3,
+        /// Every quarter.
+        Quarter = 4,
+        /// Every half-year.
+        HalfYear = 5,
+        /// Every year.
+        Year = 6,
+    }
+}
+
+impl Frequency {
+    /// The kind of its periods.
+    pub fn kind(self) -> PeriodKind {
+        match self {
+            Self::Day => PeriodKind::Day,
+            Self::Week => PeriodKind::Week,
+            Self::Month => PeriodKind::Month,
+            Self::Quarter => PeriodKind::Quarter,
+            Self::HalfYear => PeriodKind::Half,
+            Self::Year => PeriodKind::Year,
+        }
+    }
+}
+
+words! {
+    /// Which days a period code stands for.
+    pub enum Calendar {
+        /// The calendar's own.
+        Calendar = 1,
+        /// From the 15th to the 14th.
+        Report1514 = 2,
+    }
+}
+
+words! {
+    /// How the values of shorter periods make that of a longer one.
+    pub enum TimeRule {
+        /// Their sum.
+        Sum = 1,
+        /// The last one.
+        Last = 2,
+        /// Sum of numerators over sum of denominators.
+        Ratio = 3,
+        /// Their mean.
+        Mean = 4,
+        /// They do not.
+        None = 5,
+    }
+}
+
+words! {
+    /// How the values of units make that of the unit above.
+    pub enum UnitRule {
+        /// Their sum.
+        Sum = 1,
+        /// Sum of numerators over sum of denominators.
+        Ratio = 2,
+        /// Their mean.
+        Mean = 3,
+        /// The greatest.
+        Max = 4,
+        /// The least.
+        Min = 5,
+        /// They do not.
+        None = 6,
+    }
+}
+
+words! {
+    /// How openly an indicator is shared, as its owner classified it.
+    pub enum SharingLevel {
+        /// Open data.
+        Open = 1,
+        /// Among state agencies.
+        Shared = 2,
+        /// For its owner and those it agreed with.
+        Restricted = 3,
+    }
+}
+
+words! {
+    /// How exactly a value is known.
+    pub enum Qualifier {
+        /// As stated.
+        Exact = 1,
+        /// More than the value.
+        MoreThan = 2,
+        /// The value or more.
+        AtLeast = 3,
+        /// Less than the value.
+        LessThan = 4,
+        /// The value or less.
+        AtMost = 5,
+        /// About the value.
+        About = 6,
+    }
+}
+
+words! {
+    /// How final a value is, or why there is none.
+    pub enum Status {
+        /// An estimate.
+        Estimated = 1,
+        /// Provisional.
+        Provisional = 2,
+        /// Final.
+        Final = 3,
+        /// None: not assessed.
+        NotAssessed = 4,
+        /// None: not implemented.
+        NotImplemented = 5,
+        /// None: does not apply.
+        NotApplicable = 6,
+        /// None: withheld.
+        Withheld = 7,
+    }
+}
+
+impl Status {
+    /// Whether an observation with this status has a value.
+    pub fn has_value(self) -> bool {
+        match self {
+            Self::Estimated | Self::Provisional | Self::Final => true,
+            Self::NotAssessed | Self::NotImplemented | Self::NotApplicable | Self::Withheld => {
+                false
+            }
+        }
+    }
+}
+
+words! {
+    /// How a value came to its source.
+    pub enum Channel {
+        /// By machine.
+        System = 1,
+        /// From a document.
+        Document = 2,
+        /// Typed in.
+        Manual = 3,
+    }
+}
+
+words! {
+    /// How a value must compare to meet a target.
+    pub enum Comparison {
+        /// The target or more.
+        AtLeast = 1,
+        /// More than the target.
+        MoreThan = 2,
+        /// The target or less.
+        AtMost = 3,
+        /// Less than the target.
+        LessThan = 4,
+        /// In words.
+        Qualitative = 5,
+    }
+}
+
+/// What an indicator means, without its code: one version of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// Name in Vietnamese.
+    pub name_vi: String,
+    /// Name in English.
+    pub name_en: String,
+    /// What it measures.
+    pub description: String,
+    /// What kind of number it is.
+    pub kind: Kind,
+    /// Unit of measure.
+    pub unit_of_measure: String,
+    /// For a ratio: what the quotient is multiplied with.
+    pub scale: Option<Decimal>,
+    /// Which way is better.
+    pub direction: Direction,
+    /// How often it is reported.
+    pub frequency: Frequency,
+    /// Which days its periods stand for.
+    pub calendar: Calendar,
+    /// How periods add up.
+    pub time_rule: TimeRule,
+    /// How units add up.
+    pub unit_rule: UnitRule,
+    /// The numerator in words.
+    pub numerator: String,
+    /// The denominator in words.
+    pub denominator: String,
+    /// Legal basis.
+    pub legal_basis: String,
+    /// Who owns the definition.
+    pub owner_agency: String,
+    /// The one system that may publish it.
+    pub authoritative_source: access::SystemCode,
+    /// Days after a period's end until its value is due.
+    pub due_days: i32,
+    /// How openly it is shared.
+    pub sharing_level: Option<SharingLevel>,
+    /// The level whose units are expected to report.
+    pub collection_level: Level,
+    /// The tree it adds up in.
+    pub tree: Tree,
+    /// Whether it is no longer reported.
+    pub retired: bool,
+}
+
+impl Meaning {
+    /// The first and the last day of a period of this indicator.
+    pub fn range(&self, period: Period) -> Span {
+        period.range(self.calendar == Calendar::Report1514)
+    }
+}
+
+/// One version of a definition, as kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The hub's id of the indicator.
+    pub id: i64,
+    /// Its code.
+    pub code: Code,
+    /// Its version, from 1.
+    pub version: i32,
+    /// What it means.
+    pub meaning: Meaning,
+    /// The revision that made this version.
+    pub made_at: i64,
+}
+
+/// A definition to be kept.
+#[derive(Clone, Debug)]
+pub struct Define {
+    /// Its code.
+    pub code: Code,
+    /// What it means.
+    pub meaning: Meaning,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// How it came to its source.
+    pub channel: Option<Channel>,
+    /// The document it stands in.
+    pub source_document: String,
+    /// The record of it in the source.
+    pub source_record: String,
+    /// The words it stands in.
+    pub quote: String,
+    /// The value as it is written there.
+    pub as_written: String,
+    /// A remark.
+    pub note: String,
+}
+
+/// What was observed: the number, and how well it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The value as reported.
+    pub value: Option<Decimal>,
+    /// The numerator.
+    pub numerator: Option<Decimal>,
+    /// The denominator.
+    pub denominator: Option<Decimal>,
+    /// How exactly the value is known.
+    pub qualifier: Qualifier,
+    /// How final it is, or why there is none.
+    pub status: Status,
+    /// The version of the definition it was published under.
+    pub definition_version: i32,
+}
+
+impl Reading {
+    /// The value that counts: as reported, else numerator / denominator x scale.
+    pub fn effective(&self, scale: Option<&Decimal>) -> Option<Decimal> {
+        self.value.clone().or_else(|| self.quotient(scale))
+    }
+
+    /// Numerator / denominator x scale, to 20 significant digits, where both components are known.
+    pub fn quotient(&self, scale: Option<&Decimal>) -> Option<Decimal> {
+        let (numerator, denominator) = (self.numerator.as_ref()?, self.denominator.as_ref()?);
+        numerator.mul(scale?).div(denominator)
+    }
+}
+
+/// Breakdown of an observation: dimension and member. Its text form is the key in the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Breakdown(pub BTreeMap<String, String>);
+
+impl std::fmt::Display for Breakdown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, (key, member)) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            write!(f, "{comma}{key}={member}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Breakdown {
+    /// Reads dimensions and members; the rule says what is wrong.
+    pub fn parse(parts: BTreeMap<String, String>) -> Result<Self, Rule> {
+        let word = |it: &str| {
+            (1..=64).contains(&it.len())
+                && it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if parts.len() > 8 || !parts.iter().all(|(key, member)| word(key) && word(member)) {
+            let rule = "hold at most 8 pairs of words of lower-case letters, digits and hyphens";
+            return Err(rule.into());
+        }
+        Ok(Self(parts))
+    }
+
+    /// From the text form that [`Breakdown`] displays.
+    pub fn from_text(text: &str) -> Self {
+        let pairs = text.split(',').filter_map(|it| it.split_once('='));
+        Self(pairs.map(|(key, member)| (key.to_owned(), member.to_owned())).collect())
+    }
+}
+
+/// An observation to be kept. Its indicator and unit are resolved in the store.
+#[derive(Clone, Debug)]
+pub struct ObservationEntry {
+    /// The indicator.
+    pub indicator: Code,
+    /// The unit.
+    pub unit: unit::Ref,
+    /// The period.
+    pub period: Period,
+    /// The breakdown.
+    pub breakdown: Breakdown,
+    /// The value as reported.
+    pub value: Option<Decimal>,
+    /// The numerator.
+    pub numerator: Option<Decimal>,
+    /// The denominator, not 0.
+    pub denominator: Option<Decimal>,
+    /// How exactly the value is known.
+    pub qualifier: Qualifier,
+    /// How final it is, or why there is none.
+    pub status: Status,
+    /// The date of a value of a moment.
+    pub as_of: Option<Day>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// Why it corrects an earlier one.
+    pub correction_reason: String,
+}
+
+/// A target to be kept.
+#[derive(Clone, Debug)]
+pub struct TargetEntry {
+    /// The indicator.
+    pub indicator: Code,
+    /// The unit.
+    pub unit: unit::Ref,
+    /// The period.
+    pub period: Period,
+    /// How the value must compare.
+    pub comparison: Comparison,
+    /// The value; none for a qualitative target.
+    pub value: Option<Decimal>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// Into which tree values are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Geography {
+    /// The units as they stood in each period.
+    AsReported,
+    /// Restated into the tree of this date.
+    AsOf(Day),
+}
+
+/// Asks for one definition.
+#[derive(Debug)]
+pub struct Get {
+    /// Its code.
+    pub code: Code,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for definitions.
+#[derive(Debug)]
+pub struct List {
+    /// Codes that begin so.
+    pub code_prefix: String,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for the latest values of units x indicators.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The units.
+    pub units: Vec<unit::Ref>,
+    /// The indicators.
+    pub indicators: Vec<Code>,
+    /// Only this period.
+    pub period: Option<Period>,
+    /// The day on which the dashboard stands.
+    pub date: Day,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for observations.
+#[derive(Debug)]
+pub struct Query {
+    /// The indicators; all when empty.
+    pub indicators: Vec<Code>,
+    /// The units; all when empty.
+    pub units: Vec<unit::Ref>,
+    /// Also the units below them.
+    pub with_descendants: bool,
+    /// Periods that end after this day.
+    pub since: Option<Day>,
+    /// Periods that begin on or before this day.
+    pub until: Option<Day>,
+    /// Only this period.
+    pub period: Option<Period>,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for targets.
+#[derive(Debug)]
+pub struct QueryTargets {
+    /// The indicators; all when empty.
+    pub indicators: Vec<Code>,
+    /// The units; all when empty.
+    pub units: Vec<unit::Ref>,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for a sum over the units below a unit.
+#[derive(Debug)]
+pub struct RollUp {
+    /// The indicator.
+    pub indicator: Code,
+    /// The unit.
+    pub unit: unit::Ref,
+    /// The periods.
+    pub periods: Vec<Period>,
+    /// The geography.
+    pub geography: Geography,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for a ranking.
+#[derive(Debug)]
+pub struct Rank {
+    /// The indicator.
+    pub indicator: Code,
+    /// The period.
+    pub period: Period,
+    /// Units below this one.
+    pub below: Option<unit::Ref>,
+    /// Of this level.
+    pub level: Level,
+    /// By their roll-ups.
+    pub rolled_up: bool,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for the versions of one observation.
+#[derive(Debug)]
+pub struct ListRevisions {
+    /// The indicator.
+    pub indicator: Code,
+    /// The unit.
+    pub unit: unit::Ref,
+    /// The period.
+    pub period: Period,
+    /// The breakdown.
+    pub breakdown: Breakdown,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks who has reported what.
+#[derive(Debug)]
+pub struct Availability {
+    /// The indicators.
+    pub indicators: Vec<Code>,
+    /// The units.
+    pub units: Vec<unit::Ref>,
+    /// Periods that lie in these days.
+    pub span: Span,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}

@@ -1,0 +1,76 @@
+//! Every definition at one revision, in memory, and what of them a caller may know.
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Code, Definition};
+use crate::{
+    access::Caller,
+    error::{Error, Result},
+};
+
+/// Definitions, by code.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    by_code: BTreeMap<Code, Arc<Definition>>,
+    by_id: BTreeMap<i64, Arc<Definition>>,
+}
+
+impl Definitions {
+    /// From the newest version of each.
+    pub fn new(all: Vec<Definition>) -> Self {
+        let mut definitions = Self::default();
+        for one in all {
+            let one = Arc::new(one);
+            definitions.by_id.insert(one.id, Arc::clone(&one));
+            definitions.by_code.insert(one.code.clone(), one);
+        }
+        definitions
+    }
+
+    /// The definition with this code, whoever asks: for what the hub itself must know.
+    pub fn known(&self, code: &Code) -> Option<&Arc<Definition>> {
+        self.by_code.get(code)
+    }
+
+    /// The definition with this code, if the caller may know of it.
+    pub fn visible(&self, caller: &Caller, code: &Code) -> Result<&Arc<Definition>> {
+        self.known(code)
+            .filter(|it| caller.grants().sees_indicator(it.code.as_str()))
+            .ok_or_else(|| Error::not_found("indicator", code.as_str()))
+    }
+
+    /// The definitions with these codes, in their order; all bad codes are named at once.
+    pub fn visible_all(&self, caller: &Caller, codes: &[Code]) -> Result<Vec<Arc<Definition>>> {
+        let mut refused = Vec::new();
+        let mut found = Vec::with_capacity(codes.len());
+        for (index, code) in codes.iter().enumerate() {
+            match self.visible(caller, code) {
+                Ok(it) => found.push(Arc::clone(it)),
+                Err(err) => refused.push((index, err)),
+            }
+        }
+        Error::all(refused, "indicators").map(|()| found)
+    }
+
+    /// Every definition that the caller may know of, by code.
+    pub fn shared_with<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> impl Iterator<Item = &'a Arc<Definition>> {
+        self.by_code.values().filter(|it| caller.grants().sees_indicator(it.code.as_str()))
+    }
+
+    /// A definition by its id.
+    pub fn by_id(&self, id: i64) -> Option<&Arc<Definition>> {
+        self.by_id.get(&id)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// The id that the next new indicator gets.
+    pub fn next_id(&self) -> i64 {
+        self.by_id.last_key_value().map_or(1, |(id, _)| id + 1)
+    }
+}

@@ -1,0 +1,146 @@
+//! The tables of indicators.
+
+/// Versions of definitions.
+pub mod definition {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::{
+        Calendar, Code, Direction, Frequency, Kind, SharingLevel, TimeRule, UnitRule,
+    };
+    use crate::{
+        access::SystemCode,
+        decimal::Decimal,
+        unit::{Level, Tree},
+    };
+
+    /// A version of a definition.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "indicator")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i64,
+        pub code: Code,
+        pub version: i32,
+        pub name_vi: String,
+        pub name_en: String,
+        pub description: String,
+        pub kind: Kind,
+        pub unit_of_measure: String,
+        pub scale: Option<Decimal>,
+        pub direction: Direction,
+        pub frequency: Frequency,
+        pub calendar: Calendar,
+        pub time_rule: TimeRule,
+        pub unit_rule: UnitRule,
+        pub numerator: String,
+        pub denominator: String,
+        pub legal_basis: String,
+        pub owner_agency: String,
+        pub authoritative_source: SystemCode,
+        pub due_days: i32,
+        pub sharing_level: Option<SharingLevel>,
+        pub collection_level: Level,
+        pub tree: Tree,
+        pub retired: bool,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Versions of observations.
+pub mod observation {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::{Channel, Qualifier, Status};
+    use crate::{
+        decimal::Decimal,
+        period::Period,
+        time::{Day, Timestamp},
+    };
+
+    /// A version of an observation. `period_end` is the last day of the period.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "observation")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub indicator_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub unit_id: i64,
+        pub period_end: Day,
+        pub period: Period,
+        pub breakdown: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+        pub committed_at: Timestamp,
+        pub period_start: Day,
+        pub value: Option<Decimal>,
+        pub numerator: Option<Decimal>,
+        pub denominator: Option<Decimal>,
+        pub qualifier: Qualifier,
+        pub status: Status,
+        pub as_of: Option<Day>,
+        pub inconsistent: bool,
+        pub definition_version: i32,
+        pub source_id: i64,
+        pub channel: Option<Channel>,
+        pub source_document: String,
+        pub source_record: String,
+        pub quote: String,
+        pub as_written: String,
+        pub note: String,
+        pub correction_reason: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Versions of targets.
+pub mod target {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::{Channel, Comparison};
+    use crate::{
+        decimal::Decimal,
+        period::Period,
+        time::{Day, Timestamp},
+    };
+
+    /// A version of a target. `period_end` is the last day of the period.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "target")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub indicator_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub unit_id: i64,
+        pub period_end: Day,
+        pub period: Period,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+        pub committed_at: Timestamp,
+        pub period_start: Day,
+        pub comparison: Comparison,
+        pub value: Option<Decimal>,
+        pub definition_version: i32,
+        pub source_id: i64,
+        pub channel: Option<Channel>,
+        pub source_document: String,
+        pub source_record: String,
+        pub quote: String,
+        pub as_written: String,
+        pub note: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,180 @@
+//! `IndicatorService` on the wire: open, ask, answer.
+mod rows;
+mod words;
+
+use std::sync::Arc;
+
+use tonic::{Request, Response};
+
+use super::{
+    Availability, Define, Get, List, ListRevisions, ObservationEntry, Query, QueryTargets, Rank,
+    RollUp, Snapshot, TargetEntry,
+    store::{self, compute, publish, read, snapshot},
+};
+use crate::{
+    error::{Error, Reply, Result},
+    hub::{Ask, Hub},
+    pb,
+    revision::committer::Write,
+    wire::open,
+};
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    /// The hub.
+    pub hub: Arc<Hub>,
+}
+
+type Entries<T> = (Ask, Vec<Result<T>>);
+
+#[tonic::async_trait]
+impl pb::indicator_service_server::IndicatorService for Rpc {
+    async fn define_indicators(
+        &self,
+        req: Request<pb::DefineIndicatorsRequest>,
+    ) -> Reply<pb::DefineIndicatorsResponse> {
+        let (caller, (ask, entries)): (_, Entries<Define>) = open(req)?;
+        if caller.grants().define_indicators.is_empty() {
+            return Err(Error::not_permitted("define_indicators").into());
+        }
+        let by = caller.clone();
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            store::define(&hub, &write, &by, entries).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        Ok(Response::new(pb::DefineIndicatorsResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn get_indicator(
+        &self,
+        req: Request<pb::GetIndicatorRequest>,
+    ) -> Reply<pb::GetIndicatorResponse> {
+        let (caller, get): (_, Get) = open(req)?;
+        let (read_at, definition) = store::get(&self.hub, &caller, get).await?;
+        let indicator = Some(Arc::unwrap_or_clone(definition).into());
+        Ok(Response::new(pb::GetIndicatorResponse { read_at: Some(read_at.into()), indicator }))
+    }
+
+    async fn list_indicators(
+        &self,
+        req: Request<pb::ListIndicatorsRequest>,
+    ) -> Reply<pb::ListIndicatorsResponse> {
+        let (caller, list): (_, List) = open(req)?;
+        let (read_at, page) = store::list(&self.hub, &caller, list).await?;
+        Ok(Response::new(pb::ListIndicatorsResponse {
+            read_at: Some(read_at.into()),
+            indicators: page.items.into_iter().map(|it| Arc::unwrap_or_clone(it).into()).collect(),
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn publish_observations(
+        &self,
+        req: Request<pb::PublishObservationsRequest>,
+    ) -> Reply<pb::PublishObservationsResponse> {
+        let (caller, (ask, entries)): (_, Entries<ObservationEntry>) = open(req)?;
+        if caller.grants().publish_indicators.is_empty() {
+            return Err(Error::not_permitted("publish_indicators").into());
+        }
+        let by = caller.clone();
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            publish::publish_observations(&hub, &write, &by, entries).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        Ok(Response::new(pb::PublishObservationsResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn publish_targets(
+        &self,
+        req: Request<pb::PublishTargetsRequest>,
+    ) -> Reply<pb::PublishTargetsResponse> {
+        let (caller, (ask, entries)): (_, Entries<TargetEntry>) = open(req)?;
+        if caller.grants().publish_indicators.is_empty() {
+            return Err(Error::not_permitted("publish_indicators").into());
+        }
+        let by = caller.clone();
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            publish::publish_targets(&hub, &write, &by, entries).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        Ok(Response::new(pb::PublishTargetsResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn get_snapshot(
+        &self,
+        req: Request<pb::GetSnapshotRequest>,
+    ) -> Reply<pb::GetSnapshotResponse> {
+        let (caller, asked): (_, Snapshot) = open(req)?;
+        let (read_at, judged_on, cells) = snapshot::snapshot(&self.hub, &caller, asked).await?;
+        Ok(Response::new(pb::GetSnapshotResponse {
+            read_at: Some(read_at.into()),
+            judged_on: judged_on.to_string(),
+            cells: cells.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn query_observations(
+        &self,
+        req: Request<pb::QueryObservationsRequest>,
+    ) -> Reply<pb::QueryObservationsResponse> {
+        let (caller, query): (_, Query) = open(req)?;
+        let (read_at, page) = read::query(&self.hub, &caller, query).await?;
+        Ok(Response::new(pb::QueryObservationsResponse {
+            read_at: Some(read_at.into()),
+            observations: page.items.into_iter().map(Into::into).collect(),
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn query_targets(
+        &self,
+        req: Request<pb::QueryTargetsRequest>,
+    ) -> Reply<pb::QueryTargetsResponse> {
+        let (caller, query): (_, QueryTargets) = open(req)?;
+        let (read_at, page) = read::query_targets(&self.hub, &caller, query).await?;
+        Ok(Response::new(pb::QueryTargetsResponse {
+            read_at: Some(read_at.into()),
+            targets: page.items.into_iter().map(Into::into).collect(),
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn roll_up(&self, req: Request<pb::RollUpRequest>) -> Reply<pb::RollUpResponse> {
+        let (caller, asked): (_, RollUp) = open(req)?;
+        let computed = compute::roll_up(&self.hub, &caller, asked).await?;
+        Ok(Response::new(computed.into()))
+    }
+
+    async fn rank_units(&self, req: Request<pb::RankUnitsRequest>) -> Reply<pb::RankUnitsResponse> {
+        let (caller, asked): (_, Rank) = open(req)?;
+        let computed = compute::rank(&self.hub, &caller, asked).await?;
+        Ok(Response::new(computed.into()))
+    }
+
+    async fn list_revisions(
+        &self,
+        req: Request<pb::ListRevisionsRequest>,
+    ) -> Reply<pb::ListRevisionsResponse> {
+        let (caller, list): (_, ListRevisions) = open(req)?;
+        let (read_at, page) = read::list_revisions(&self.hub, &caller, list).await?;
+        Ok(Response::new(pb::ListRevisionsResponse {
+            read_at: Some(read_at.into()),
+            versions: page.items.into_iter().map(Into::into).collect(),
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn get_availability(
+        &self,
+        req: Request<pb::GetAvailabilityRequest>,
+    ) -> Reply<pb::GetAvailabilityResponse> {
+        let (caller, asked): (_, Availability) = open(req)?;
+        let (read_at, judged_on, cells) = read::availability(&self.hub, &caller, asked).await?;
+        Ok(Response::new(pb::GetAvailabilityResponse {
+            read_at: Some(read_at.into()),
+            judged_on: judged_on.to_string(),
+            cells: cells.into_iter().map(Into::into).collect(),
+        }))
+    }
+}

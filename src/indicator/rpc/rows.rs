@@ -1,0 +1,359 @@
+//! Rows out: what the store found becomes messages, with everything that is needed to trust a number.
+use crate::{
+    indicator::{
+        Breakdown, Definition, Meaning, Reading,
+        judge::{Attainment, Freshness, Lateness},
+        roll_up::{Coverage, LeftOut, Sum},
+        row::{observation, target},
+        store::{
+            compute::{Computed, Figured, Ranked},
+            read::{Aimed, Availed, Observed},
+            snapshot::Cell,
+        },
+    },
+    pb,
+    period::Period,
+    revision::Revision,
+    unit::{Name, forest::Forest},
+};
+
+/// Units that a coverage names, at most.
+const MOST_NAMED: usize = 1_000;
+
+impl From<Definition> for pb::Indicator {
+    fn from(definition: Definition) -> Self {
+        let Definition { id: _, code, version, meaning, made_at } = definition;
+        let Meaning {
+            name_vi,
+            name_en,
+            description,
+            kind,
+            unit_of_measure,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+        } = meaning;
+        Self {
+            code: code.as_str().to_owned(),
+            name_vi,
+            name_en,
+            description,
+            kind: kind.number(),
+            unit_of_measure,
+            scale: scale.map_or_else(String::new, |it| it.to_string()),
+            direction: direction.number(),
+            frequency: frequency.number(),
+            calendar: calendar.number(),
+            time_rule: time_rule.number(),
+            unit_rule: unit_rule.number(),
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source: authoritative_source.as_str().to_owned(),
+            due_days,
+            sharing_level: sharing_level.map_or(0, |it| it.number()),
+            collection_level: collection_level.number(),
+            tree: tree.number(),
+            retired,
+            version,
+            revision: made_at,
+        }
+    }
+}
+
+impl From<Observed> for pb::Observation {
+    fn from(observed: Observed) -> Self {
+        let Observed { definition, unit, row, source, superseded } = observed;
+        let reading = row.reading();
+        let observation::Model {
+            indicator_id: _,
+            unit_id: _,
+            period_end,
+            period,
+            breakdown,
+            made_at,
+            superseded_at: _,
+            committed_at,
+            period_start,
+            value: _,
+            numerator: _,
+            denominator: _,
+            qualifier: _,
+            status: _,
+            as_of,
+            inconsistent,
+            definition_version: _,
+            source_id: _,
+            channel,
+            source_document,
+            source_record,
+            quote,
+            as_written,
+            note,
+            correction_reason,
+        } = row;
+        let provenance = pb::Provenance {
+            source_system: source,
+            channel: channel.map_or(0, |it| it.number()),
+            source_document,
+            source_record,
+            quote,
+            as_written,
+            note,
+        };
+        let figure = figure(&definition.meaning, reading, Some(provenance), inconsistent);
+        Self {
+            indicator: definition.code.as_str().to_owned(),
+            unit: Some(unit.into()),
+            period: period.to_string(),
+            period_start: period_start.to_string(),
+            period_end: period_end.next().to_string(),
+            breakdown: Breakdown::from_text(&breakdown).0,
+            as_of: as_of.map_or_else(String::new, |it| it.to_string()),
+            figure: Some(figure),
+            correction_reason,
+            revision: Some(Revision { number: made_at, at: committed_at }.into()),
+            superseded: superseded.map(Into::into),
+        }
+    }
+}
+
+fn figure(
+    meaning: &Meaning,
+    reading: Reading,
+    provenance: Option<pb::Provenance>,
+    inconsistent: bool,
+) -> pb::Figure {
+    let quotient = reading.quotient(meaning.scale.as_ref());
+    let Reading { value, numerator, denominator, qualifier, status, definition_version } = reading;
+    let basis = match (&value, &quotient) {
+        (Some(_), _) => pb::Basis::Reported,
+        (None, Some(_)) => pb::Basis::Computed,
+        (None, None) => pb::Basis::Unspecified,
+    };
+    let text = |it: &crate::decimal::Decimal| it.to_string();
+    pb::Figure {
+        value: value.as_ref().or(quotient.as_ref()).map(text),
+        basis: basis.into(),
+        computed_value: quotient.as_ref().map(text),
+        numerator: numerator.as_ref().map(text),
+        denominator: denominator.as_ref().map(text),
+        qualifier: qualifier.number(),
+        status: status.number(),
+        unit_of_measure: meaning.unit_of_measure.clone(),
+        definition_version,
+        provenance,
+        inconsistent,
+    }
+}
+
+impl From<Aimed> for pb::Target {
+    fn from(aimed: Aimed) -> Self {
+        let Aimed { definition, unit, row, source } = aimed;
+        let target::Model {
+            indicator_id: _,
+            unit_id: _,
+            period_end: _,
+            period,
+            made_at,
+            superseded_at: _,
+            committed_at,
+            period_start: _,
+            comparison,
+            value,
+            definition_version,
+            source_id: _,
+            channel,
+            source_document,
+            source_record,
+            quote,
+            as_written,
+            note,
+        } = row;
+        let provenance = pb::Provenance {
+            source_system: source,
+            channel: channel.map_or(0, |it| it.number()),
+            source_document,
+            source_record,
+            quote,
+            as_written,
+            note,
+        };
+        Self {
+            indicator: definition.code.as_str().to_owned(),
+            unit: Some(unit.into()),
+            period: period.to_string(),
+            comparison: comparison.number(),
+            value: value.map(|it| it.to_string()),
+            unit_of_measure: definition.meaning.unit_of_measure.clone(),
+            definition_version,
+            provenance: Some(provenance),
+            revision: Some(Revision { number: made_at, at: committed_at }.into()),
+        }
+    }
+}
+
+impl From<Cell> for pb::SnapshotCell {
+    fn from(cell: Cell) -> Self {
+        let Cell {
+            definition,
+            unit,
+            latest,
+            previous,
+            change,
+            definition_changed,
+            target,
+            attainment,
+            freshness,
+        } = cell;
+        let published_at = latest.as_ref().map(|it| it.row.committed_at.into());
+        let Freshness { state, missing, due, days_late } = freshness;
+        Self {
+            indicator: definition.code.as_str().to_owned(),
+            unit: Some(unit.into()),
+            latest: latest.map(Into::into),
+            previous: previous.map(Into::into),
+            change: change.map(|it| it.to_string()),
+            definition_changed,
+            target: target.map(Into::into),
+            attainment: attainment.map(judged),
+            freshness: Some(pb::Freshness {
+                state: state.number(),
+                missing_period: missing.map_or_else(String::new, |it| it.to_string()),
+                due_date: due.map_or_else(String::new, |it| it.to_string()),
+                days_late,
+                published_at,
+            }),
+        }
+    }
+}
+
+fn judged((attainment, period, to_date): (Attainment, Option<Period>, bool)) -> pb::Attainment {
+    let Attainment { state, gap } = attainment;
+    pb::Attainment {
+        state: state.number(),
+        judged_period: period.map_or_else(String::new, |it| it.to_string()),
+        to_date,
+        gap: gap.map(|it| it.to_string()),
+    }
+}
+
+impl From<Computed<(Name, Vec<Figured>)>> for pb::RollUpResponse {
+    fn from(computed: Computed<(Name, Vec<Figured>)>) -> Self {
+        let Computed { revision, definition, forest, answer: (unit, figures) } = computed;
+        let answer = |it: Figured| {
+            let Figured { period, sum, reported } = it;
+            let definition_changed = sum.definition_changed;
+            let (computed, coverage) = summed(&definition, &forest, sum);
+            pb::RollUpFigure {
+                period: period.to_string(),
+                computed: Some(computed),
+                coverage: Some(coverage),
+                reported: reported.map(Into::into),
+                definition_changed,
+            }
+        };
+        Self {
+            read_at: Some(revision.into()),
+            unit: Some(unit.into()),
+            figures: figures.into_iter().map(answer).collect(),
+        }
+    }
+}
+
+/// A sum as a figure: always computed, and without a value when nothing could be added.
+fn summed(definition: &Definition, forest: &Forest, sum: Sum) -> (pb::Figure, pb::Coverage) {
+    let Sum { reading, coverage, definition_changed: _ } = sum;
+    let unit_of_measure = definition.meaning.unit_of_measure.clone();
+    let figure = match reading {
+        None => pb::Figure {
+            unit_of_measure,
+            definition_version: definition.version,
+            ..pb::Figure::default()
+        },
+        Some(reading) => {
+            let computed = figure(&definition.meaning, reading, None, false);
+            pb::Figure { basis: pb::Basis::Computed.into(), ..computed }
+        }
+    };
+    (figure, covered(forest, coverage))
+}
+
+fn covered(forest: &Forest, coverage: Coverage) -> pb::Coverage {
+    let Coverage { complete, expected, reported, left_out } = coverage;
+    let state = match complete {
+        true => pb::CoverageState::Complete,
+        false => pb::CoverageState::Incomplete,
+    };
+    let int = |it: usize| i32::try_from(it).unwrap_or(i32::MAX);
+    let left_out_count = int(left_out.len());
+    let left_out = left_out.into_iter().take(MOST_NAMED).map(|it| {
+        let LeftOut { unit_id, reason, period } = it;
+        pb::LeftOut {
+            unit: Some(forest.name(unit_id).into()),
+            reason: reason.number(),
+            period: period.map_or_else(String::new, |it| it.to_string()),
+        }
+    });
+    pb::Coverage {
+        state: state.into(),
+        expected: int(expected),
+        reported: int(reported),
+        left_out: left_out.collect(),
+        left_out_count,
+    }
+}
+
+impl From<Computed<(Vec<Ranked>, Vec<Ranked>)>> for pb::RankUnitsResponse {
+    fn from(computed: Computed<(Vec<Ranked>, Vec<Ranked>)>) -> Self {
+        let Computed { revision, definition, forest, answer: (ranked, unranked) } = computed;
+        let answer = |it: Ranked| {
+            let Ranked { rank, unit, reported, sum } = it;
+            let (figure, coverage) = match (reported, sum) {
+                (_, Some(sum)) => {
+                    let (figure, coverage) = summed(&definition, &forest, sum);
+                    (Some(figure), Some(coverage))
+                }
+                (Some(reported), None) => (pb::Observation::from(reported).figure, None),
+                (None, None) => (None, None),
+            };
+            pb::RankedUnit { rank, unit: Some(unit.into()), figure, coverage }
+        };
+        Self {
+            read_at: Some(revision.into()),
+            ranked: ranked.into_iter().map(answer).collect(),
+            unranked: unranked.into_iter().map(answer).collect(),
+        }
+    }
+}
+
+impl From<Availed> for pb::AvailabilityCell {
+    fn from(availed: Availed) -> Self {
+        let Availed { code, unit, period, lateness, first, status } = availed;
+        let Lateness { state, due, days_late } = lateness;
+        Self {
+            indicator: code.as_str().to_owned(),
+            unit: Some(unit.into()),
+            period: period.to_string(),
+            state: state.number(),
+            due_date: due.to_string(),
+            days_late,
+            first_published_at: first.map(Into::into),
+            status: status.map_or(0, |it| it.number()),
+        }
+    }
+}

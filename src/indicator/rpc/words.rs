@@ -1,0 +1,595 @@
+//! Words in: messages become queries and entries, or every bad field is named.
+use super::Entries;
+use crate::{
+    access::SystemCode,
+    decimal::Decimal,
+    error::{Error, Result},
+    hub::{Ask, MOST_ITEMS},
+    indicator::{
+        Availability, Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency,
+        Geography, Get, Kind, List, ListRevisions, Meaning, ObservationEntry, Provenance,
+        Qualifier, Query, QueryTargets, Rank, RollUp, SharingLevel, Snapshot, Status, TargetEntry,
+        TimeRule, UnitRule,
+    },
+    pb,
+    period::Period,
+    time::{Day, Span},
+    unit::{self, Level, Tree},
+    wire::{Fields, fingerprint},
+};
+
+/// Units or indicators in one question, at most.
+const MOST_NAMED: usize = 1_000;
+
+impl TryFrom<pb::DefineIndicatorsRequest> for Entries<Define> {
+    type Error = Error;
+
+    fn try_from(msg: pb::DefineIndicatorsRequest) -> Result<Self> {
+        let fingerprint = fingerprint("DefineIndicators", &msg);
+        let pb::DefineIndicatorsRequest { request_id, all_or_nothing, indicators } = msg;
+        entries("indicators", request_id, fingerprint, all_or_nothing, indicators)
+    }
+}
+
+impl TryFrom<pb::PublishObservationsRequest> for Entries<ObservationEntry> {
+    type Error = Error;
+
+    fn try_from(msg: pb::PublishObservationsRequest) -> Result<Self> {
+        let fingerprint = fingerprint("PublishObservations", &msg);
+        let pb::PublishObservationsRequest { request_id, all_or_nothing, observations } = msg;
+        entries("observations", request_id, fingerprint, all_or_nothing, observations)
+    }
+}
+
+impl TryFrom<pb::PublishTargetsRequest> for Entries<TargetEntry> {
+    type Error = Error;
+
+    fn try_from(msg: pb::PublishTargetsRequest) -> Result<Self> {
+        let fingerprint = fingerprint("PublishTargets", &msg);
+        let pb::PublishTargetsRequest { request_id, all_or_nothing, targets } = msg;
+        entries("targets", request_id, fingerprint, all_or_nothing, targets)
+    }
+}
+
+fn entries<M, E: TryFrom<M, Error = Error>>(
+    list: &'static str,
+    request_id: String,
+    fingerprint: [u8; 32],
+    all_or_nothing: bool,
+    items: Vec<M>,
+) -> Result<Entries<E>> {
+    let mut fields = Fields::default();
+    let request_id = fields.request_id(request_id);
+    fields.at_most(list, items.len(), MOST_ITEMS);
+    fields.done(|| {
+        let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, list };
+        Some((ask, items.into_iter().map(E::try_from).collect()))
+    })
+}
+
+impl TryFrom<pb::Indicator> for Define {
+    type Error = Error;
+
+    fn try_from(msg: pb::Indicator) -> Result<Self> {
+        let pb::Indicator {
+            code,
+            name_vi,
+            name_en,
+            description,
+            kind,
+            unit_of_measure,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+            version: _,
+            revision: _,
+        } = msg;
+        let mut fields = Fields::default();
+        let code = fields.read("code", Code::parse(&code));
+        let name_vi = fields.some_text("name_vi", name_vi, 300);
+        let name_en = fields.text("name_en", name_en, 300);
+        let description = fields.text("description", description, 2_000);
+        let kind = fields.word("kind", kind, Kind::of);
+        let unit_of_measure = fields.some_text("unit_of_measure", unit_of_measure, 100);
+        let scale = read_scale(&mut fields, kind, &scale);
+        let direction = fields.word("direction", direction, Direction::of);
+        let frequency = fields.word("frequency", frequency, Frequency::of);
+        let calendar = fields.word_or("calendar", calendar, Calendar::of, Calendar::Calendar);
+        let time_rule = fields.word("time_rule", time_rule, TimeRule::of);
+        let unit_rule = fields.word("unit_rule", unit_rule, UnitRule::of);
+        let is_ratio = kind == Some(Kind::Ratio);
+        if !is_ratio && time_rule == Some(TimeRule::Ratio) {
+            fields.refuse("time_rule", "be RATIO only for a ratio");
+        }
+        if !is_ratio && unit_rule == Some(UnitRule::Ratio) {
+            fields.refuse("unit_rule", "be RATIO only for a ratio");
+        }
+        if is_ratio && unit_rule == Some(UnitRule::Sum) {
+            fields.refuse("unit_rule", "not be SUM for a ratio: percentages do not add up");
+        }
+        if is_ratio && time_rule == Some(TimeRule::Sum) {
+            fields.refuse("time_rule", "not be SUM for a ratio: percentages do not add up");
+        }
+        let numerator = fields.text("numerator", numerator, 500);
+        let denominator = fields.text("denominator", denominator, 500);
+        for (field, words) in [("numerator", &numerator), ("denominator", &denominator)] {
+            if words.as_ref().is_some_and(|it| is_ratio == it.is_empty()) {
+                fields.refuse(field, "be given in words for a ratio, and only for a ratio");
+            }
+        }
+        let legal_basis = fields.text("legal_basis", legal_basis, 500);
+        let owner_agency = fields.text("owner_agency", owner_agency, 200);
+        let source = SystemCode::parse(&authoritative_source);
+        let authoritative_source = fields.read("authoritative_source", source);
+        if !(0..=366).contains(&due_days) {
+            fields.refuse("due_days", "be 0 to 366");
+        }
+        let sharing_level = fields.maybe_word("sharing_level", sharing_level, SharingLevel::of);
+        let collection_level = fields.word("collection_level", collection_level, Level::of);
+        let tree = fields.word_or("tree", tree, Tree::of, Tree::Territory);
+        fields.done(|| {
+            let meaning = Meaning {
+                name_vi: name_vi?,
+                name_en: name_en?,
+                description: description?,
+                kind: kind?,
+                unit_of_measure: unit_of_measure?,
+                scale: scale?,
+                direction: direction?,
+                frequency: frequency?,
+                calendar: calendar?,
+                time_rule: time_rule?,
+                unit_rule: unit_rule?,
+                numerator: numerator?,
+                denominator: denominator?,
+                legal_basis: legal_basis?,
+                owner_agency: owner_agency?,
+                authoritative_source: authoritative_source?,
+                due_days,
+                sharing_level: sharing_level?,
+                collection_level: collection_level?,
+                tree: tree?,
+                retired,
+            };
+            Some(Self { code: code?, meaning })
+        })
+    }
+}
+
+fn read_scale(fields: &mut Fields, kind: Option<Kind>, text: &str) -> Option<Option<Decimal>> {
+    match (kind, text) {
+        (Some(Kind::Ratio), text) => {
+            let scale = fields.read("scale", Decimal::parse(text))?;
+            if scale <= Decimal::zero() {
+                fields.refuse("scale", "be above 0");
+            }
+            Some(Some(scale))
+        }
+        (Some(Kind::Count | Kind::Amount | Kind::Score) | None, "") => Some(None),
+        (Some(Kind::Count | Kind::Amount | Kind::Score) | None, _) => {
+            fields.refuse("scale", "be empty, but for a ratio");
+            None
+        }
+    }
+}
+
+impl TryFrom<pb::ObservationEntry> for ObservationEntry {
+    type Error = Error;
+
+    fn try_from(msg: pb::ObservationEntry) -> Result<Self> {
+        let pb::ObservationEntry {
+            indicator,
+            unit,
+            period,
+            breakdown,
+            value,
+            numerator,
+            denominator,
+            qualifier,
+            status,
+            as_of,
+            provenance,
+            correction_reason,
+        } = msg;
+        let mut fields = Fields::default();
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let unit = fields.unit("unit", unit);
+        let period = fields.read("period", Period::parse(&period));
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
+        let value = decimal(&mut fields, "value", value.as_deref());
+        let numerator = decimal(&mut fields, "numerator", numerator.as_deref());
+        let denominator = decimal(&mut fields, "denominator", denominator.as_deref());
+        if matches!(&denominator, Some(Some(it)) if it.is_zero()) {
+            fields.refuse("denominator", "not be 0");
+        }
+        if matches!((&numerator, &denominator), (Some(None), Some(Some(_)))) {
+            fields.refuse("denominator", "come with a numerator");
+        }
+        let qualifier = fields.word_or("qualifier", qualifier, Qualifier::of, Qualifier::Exact);
+        let status = fields.word_or("status", status, Status::of, Status::Final);
+        if status.is_some_and(|it| !it.has_value()) {
+            let given =
+                [("value", &value), ("numerator", &numerator), ("denominator", &denominator)];
+            for (field, number) in given {
+                if matches!(number, Some(Some(_))) {
+                    fields.refuse(field, "be absent: the status says that there is no value");
+                }
+            }
+            if qualifier.is_some_and(|it| it != Qualifier::Exact) {
+                fields.refuse("qualifier", "be absent: the status says that there is no value");
+            }
+        }
+        let as_of = fields.day("as_of", &as_of);
+        let provenance = provenance_of(&mut fields, provenance);
+        let correction_reason = fields.text("correction_reason", correction_reason, 500);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                unit: unit?,
+                period: period?,
+                breakdown: breakdown?,
+                value: value?,
+                numerator: numerator?,
+                denominator: denominator?,
+                qualifier: qualifier?,
+                status: status?,
+                as_of: as_of?,
+                provenance: provenance?,
+                correction_reason: correction_reason?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::TargetEntry> for TargetEntry {
+    type Error = Error;
+
+    fn try_from(msg: pb::TargetEntry) -> Result<Self> {
+        let pb::TargetEntry { indicator, unit, period, comparison, value, provenance } = msg;
+        let mut fields = Fields::default();
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let unit = fields.unit("unit", unit);
+        let period = fields.read("period", Period::parse(&period));
+        let comparison = fields.word("comparison", comparison, Comparison::of);
+        let value = decimal(&mut fields, "value", value.as_deref());
+        let is_qualitative = comparison == Some(Comparison::Qualitative);
+        if comparison.is_some() && value.as_ref().is_some_and(|it| it.is_some() == is_qualitative) {
+            fields.refuse("value", "be given, but for a qualitative target");
+        }
+        let provenance = provenance_of(&mut fields, provenance);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                unit: unit?,
+                period: period?,
+                comparison: comparison?,
+                value: value?,
+                provenance: provenance?,
+            })
+        })
+    }
+}
+
+fn decimal(fields: &mut Fields, field: &str, text: Option<&str>) -> Option<Option<Decimal>> {
+    match text {
+        None => Some(None),
+        Some(text) => fields.read(field, Decimal::parse(text)).map(Some),
+    }
+}
+
+fn provenance_of(fields: &mut Fields, msg: Option<pb::Provenance>) -> Option<Provenance> {
+    let pb::Provenance {
+        source_system: _,
+        channel,
+        source_document,
+        source_record,
+        quote,
+        as_written,
+        note,
+    } = msg.unwrap_or_default();
+    fields.within("provenance", |fields| {
+        let channel = fields.maybe_word("channel", channel, Channel::of);
+        let source_document = fields.text("source_document", source_document, 500);
+        let source_record = fields.text("source_record", source_record, 200);
+        let quote = fields.text("quote", quote, 2_000);
+        let as_written = fields.text("as_written", as_written, 200);
+        let note = fields.text("note", note, 1_000);
+        Some(Provenance {
+            channel: channel?,
+            source_document: source_document?,
+            source_record: source_record?,
+            quote: quote?,
+            as_written: as_written?,
+            note: note?,
+        })
+    })
+}
+
+impl TryFrom<pb::GetIndicatorRequest> for Get {
+    type Error = Error;
+
+    fn try_from(msg: pb::GetIndicatorRequest) -> Result<Self> {
+        let pb::GetIndicatorRequest { code, consistency } = msg;
+        let mut fields = Fields::default();
+        let code = fields.read("code", Code::parse(&code));
+        let consistency = fields.consistency(consistency);
+        fields.done(|| Some(Self { code: code?, consistency: consistency? }))
+    }
+}
+
+impl TryFrom<pb::ListIndicatorsRequest> for List {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::ListIndicatorsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "ListIndicators", &msg);
+        let pb::ListIndicatorsRequest { code_prefix, page: _, consistency } = msg;
+        let code_prefix = fields.text("code_prefix", code_prefix, 64);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self { code_prefix: code_prefix?, page: page?, consistency: consistency? })
+        })
+    }
+}
+
+impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
+    type Error = Error;
+
+    fn try_from(msg: pb::GetSnapshotRequest) -> Result<Self> {
+        let pb::GetSnapshotRequest { units, indicators, period, date, consistency } = msg;
+        let mut fields = Fields::default();
+        let units = some_units(&mut fields, units);
+        let indicators = some_codes(&mut fields, &indicators);
+        let period = maybe_period(&mut fields, &period);
+        let date = fields.day("date", &date);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                units: units?,
+                indicators: indicators?,
+                period: period?,
+                date: date?.unwrap_or_else(Day::today),
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::QueryObservationsRequest> for Query {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::QueryObservationsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "QueryObservations", &msg);
+        let pb::QueryObservationsRequest {
+            indicators,
+            units,
+            with_descendants,
+            since,
+            until,
+            period,
+            page: _,
+            consistency,
+        } = msg;
+        let indicators = codes(&mut fields, &indicators, 100);
+        if with_descendants && units.is_empty() {
+            fields.refuse("with_descendants", "come with `units`");
+        }
+        let units = unit_refs(&mut fields, units);
+        let since = fields.day("since", &since);
+        let until = fields.day("until", &until);
+        let period = maybe_period(&mut fields, &period);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicators: indicators?,
+                units: units?,
+                with_descendants,
+                since: since?,
+                until: until?,
+                period: period?,
+                page: page?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::QueryTargetsRequest> for QueryTargets {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::QueryTargetsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "QueryTargets", &msg);
+        let pb::QueryTargetsRequest { indicators, units, page: _, consistency } = msg;
+        let indicators = codes(&mut fields, &indicators, 100);
+        let units = unit_refs(&mut fields, units);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicators: indicators?,
+                units: units?,
+                page: page?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::RollUpRequest> for RollUp {
+    type Error = Error;
+
+    fn try_from(msg: pb::RollUpRequest) -> Result<Self> {
+        let pb::RollUpRequest { indicator, unit, periods, geography, as_of, consistency } = msg;
+        let mut fields = Fields::default();
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let unit = fields.unit("unit", unit);
+        fields.at_most("periods", periods.len(), 100);
+        if periods.is_empty() {
+            fields.refuse("periods", "hold at least one period");
+        }
+        let periods: Vec<_> = periods
+            .iter()
+            .enumerate()
+            .map(|(i, it)| fields.read(&format!("periods[{i}]"), Period::parse(it)))
+            .collect();
+        let as_of = fields.day("as_of", &as_of);
+        let geography = match (pb::Geography::try_from(geography), as_of) {
+            (Ok(pb::Geography::Unspecified | pb::Geography::AsReported), Some(None)) => {
+                Some(Geography::AsReported)
+            }
+            (Ok(pb::Geography::Current), Some(None)) => Some(Geography::AsOf(Day::today())),
+            (Ok(pb::Geography::AsOf), Some(Some(date))) => Some(Geography::AsOf(date)),
+            (Ok(pb::Geography::AsOf), Some(None)) => {
+                fields.refuse("as_of", "be a date for the geography AS_OF");
+                None
+            }
+            (Ok(_), Some(Some(_))) => {
+                fields.refuse("as_of", "be empty, but for the geography AS_OF");
+                None
+            }
+            (Ok(_), None) => None,
+            (Err(_), _) => {
+                fields.refuse("geography", "be one of the enum's values");
+                None
+            }
+        };
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                unit: unit?,
+                periods: periods.into_iter().collect::<Option<_>>()?,
+                geography: geography?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::RankUnitsRequest> for Rank {
+    type Error = Error;
+
+    fn try_from(msg: pb::RankUnitsRequest) -> Result<Self> {
+        let pb::RankUnitsRequest { indicator, period, below, level, rolled_up, consistency } = msg;
+        let mut fields = Fields::default();
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let period = fields.read("period", Period::parse(&period));
+        let below = fields.maybe_unit("below", below);
+        let level = fields.word("level", level, Level::of);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                period: period?,
+                below: below?,
+                level: level?,
+                rolled_up,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::ListRevisionsRequest> for ListRevisions {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::ListRevisionsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "ListRevisions", &msg);
+        let pb::ListRevisionsRequest { indicator, unit, period, breakdown, page: _, consistency } =
+            msg;
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let unit = fields.unit("unit", unit);
+        let period = fields.read("period", Period::parse(&period));
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                unit: unit?,
+                period: period?,
+                breakdown: breakdown?,
+                page: page?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::GetAvailabilityRequest> for Availability {
+    type Error = Error;
+
+    fn try_from(msg: pb::GetAvailabilityRequest) -> Result<Self> {
+        let pb::GetAvailabilityRequest { indicators, units, since, until, consistency } = msg;
+        let mut fields = Fields::default();
+        let indicators = some_codes(&mut fields, &indicators);
+        let units = some_units(&mut fields, units);
+        let since = fields.read("since", Day::parse(&since));
+        let until = fields.read("until", Day::parse(&until));
+        if matches!((since, until), (Some(since), Some(until)) if since > until) {
+            fields.refuse("until", "not lie before `since`");
+        }
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicators: indicators?,
+                units: units?,
+                span: Span { from: since?, to: until? },
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+fn maybe_period(fields: &mut Fields, text: &str) -> Option<Option<Period>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    fields.read("period", Period::parse(text)).map(Some)
+}
+
+fn some_codes(fields: &mut Fields, texts: &[String]) -> Option<Vec<Code>> {
+    if texts.is_empty() {
+        fields.refuse("indicators", "name at least one indicator");
+    }
+    codes(fields, texts, MOST_NAMED)
+}
+
+fn codes(fields: &mut Fields, texts: &[String], most: usize) -> Option<Vec<Code>> {
+    fields.at_most("indicators", texts.len(), most)?;
+    let read = texts.iter().enumerate();
+    let read = read.map(|(i, it)| fields.read(&format!("indicators[{i}]"), Code::parse(it)));
+    read.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn some_units(fields: &mut Fields, units: Vec<pb::UnitRef>) -> Option<Vec<unit::Ref>> {
+    if units.is_empty() {
+        fields.refuse("units", "name at least one unit");
+    }
+    unit_refs(fields, units)
+}
+
+fn unit_refs(fields: &mut Fields, units: Vec<pb::UnitRef>) -> Option<Vec<unit::Ref>> {
+    fields.at_most("units", units.len(), MOST_NAMED)?;
+    let read = units.into_iter().enumerate();
+    let read = read.map(|(i, it)| fields.unit(&format!("units[{i}]"), Some(it)));
+    read.collect::<Vec<_>>().into_iter().collect()
+}

@@ -1,0 +1,281 @@
+//! What we ask the database about indicators: the doors, and the definitions.
+pub mod compute;
+pub mod publish;
+pub mod read;
+pub mod snapshot;
+
+use std::sync::Arc;
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select,
+    sea_query::Expr,
+};
+
+use super::{
+    Define, Definition, Get, List, Meaning,
+    definitions::Definitions,
+    row::{definition, observation, target},
+};
+use crate::{
+    access::{Caller, any},
+    error::{Error, Result},
+    hub::{Batch, Hub},
+    page::Paged,
+    revision::{
+        Book, Revision,
+        committer::Write,
+        receipt::{ItemResult, Outcome},
+    },
+};
+
+/// The one door to definitions: those that stood at a revision. What of them a caller may know, [`Definitions`] says.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn visible(number: i64) -> Select<definition::Entity> {
+    use definition::Column::{MadeAt, SupersededAt};
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    definition::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+}
+
+/// The one door to observations: those of indicators that were found visible, as they stood at a revision.
+fn observations(indicators: &[Arc<Definition>], number: i64) -> Select<observation::Entity> {
+    use observation::Column::SupersededAt;
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    every_version(indicators, number).filter(stands)
+}
+
+/// The same door, with the versions that were superseded by then.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn every_version(indicators: &[Arc<Definition>], number: i64) -> Select<observation::Entity> {
+    use observation::Column::{IndicatorId, MadeAt};
+    let ids = indicators.iter().map(|it| it.id);
+    observation::Entity::find().filter(IndicatorId.is_in(ids)).filter(MadeAt.lte(number))
+}
+
+/// The one door to targets, likewise.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn targets(indicators: &[Arc<Definition>], number: i64) -> Select<target::Entity> {
+    use target::Column::{IndicatorId, MadeAt, SupersededAt};
+    let ids = indicators.iter().map(|it| it.id);
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    target::Entity::find().filter(IndicatorId.is_in(ids)).filter(MadeAt.lte(number)).filter(stands)
+}
+
+/// Loads every definition as it stood at a revision.
+pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Definitions> {
+    let rows = visible(number).all(db).await?;
+    Ok(Definitions::new(rows.into_iter().map(Into::into).collect()))
+}
+
+/// One definition.
+pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Arc<Definition>)> {
+    let view = hub.revisions.view(caller, get.consistency).await?;
+    let definitions = hub.definitions(&view).await?;
+    Ok((view.revision, Arc::clone(definitions.visible(caller, &get.code)?)))
+}
+
+/// A page of definitions.
+pub async fn list(
+    hub: &Hub,
+    caller: &Caller,
+    list: List,
+) -> Result<(Revision, Paged<Arc<Definition>>)> {
+    let List { code_prefix, page, consistency } = list;
+    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
+    let definitions = hub.definitions(&view).await?;
+    let mut items: Vec<_> = definitions
+        .shared_with(caller)
+        .filter(|it| it.code.as_str().starts_with(&code_prefix))
+        .filter(|it| after.as_ref().is_none_or(|after| it.code.as_str() > after.as_str()))
+        .take(page.size() + 1)
+        .cloned()
+        .collect();
+    let more = items.len() > page.size();
+    items.truncate(page.size());
+    let next = match items.last() {
+        Some(last) if more => {
+            page.token(hub.db.secret(), caller, view.number(), last.code.as_str())
+        }
+        _ => String::new(),
+    };
+    Ok((view.revision, Paged { items, next }))
+}
+
+/// Keeps definitions.
+pub async fn define(
+    hub: &Hub,
+    write: &Write,
+    caller: &Caller,
+    entries: Vec<Result<Define>>,
+) -> Result<Batch> {
+    let known = hub.definitions_in(write).await?;
+    let directory = hub.directory_in(write).await?;
+    let mut next_id = known.next_id();
+    let (mut made, mut items): (Vec<Definition>, _) = (Vec::new(), Vec::new());
+    for entry in entries {
+        items.push(entry.and_then(|Define { code, meaning }| {
+            if !any(&caller.grants().define_indicators, code.as_str()) {
+                return Err(Error::not_permitted("define_indicators").at("code"));
+            }
+            let source = meaning.authoritative_source.as_str();
+            if directory.by_code(source).is_none() {
+                let rule = "be the code of a registered system";
+                return Err(Error::field("authoritative_source", rule));
+            }
+            if let Some(earlier) = made.iter().find(|it| it.code == code) {
+                return match earlier.meaning == meaning {
+                    true => Ok(ItemResult::new(Outcome::Unchanged, 0)),
+                    false => Err(Error::field("code", "not stand in this batch twice")),
+                };
+            }
+            let made_at = write.revision.number;
+            let (id, version, outcome) = match known.known(&code) {
+                Some(old) if old.meaning == meaning => {
+                    return Ok(ItemResult::new(Outcome::Unchanged, 0));
+                }
+                Some(old) => (old.id, old.version + 1, Outcome::Corrected),
+                None => {
+                    next_id += 1;
+                    (next_id - 1, 1, Outcome::Created)
+                }
+            };
+            made.push(Definition { id, code, version, meaning, made_at });
+            Ok(ItemResult::new(outcome, 0))
+        }));
+    }
+    supersede(write, made.iter().filter(|it| it.version > 1).map(|it| it.id).collect()).await?;
+    for chunk in made.chunks(crate::db::MOST_BINDS / 26) {
+        let rows = chunk.iter().cloned().map(definition::ActiveModel::from);
+        definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
+    }
+    Ok(Batch { items, touched: Book::Indicators.bit() })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where versions of definitions end")]
+async fn supersede(write: &Write, ids: Vec<i64>) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    definition::Entity::update_many()
+        .col_expr(definition::Column::SupersededAt, Expr::value(write.revision.number))
+        .filter(definition::Column::Id.is_in(ids))
+        .filter(definition::Column::SupersededAt.is_null())
+        .exec(&write.db)
+        .await?;
+    Ok(())
+}
+
+// === rows in and out ===
+
+impl From<definition::Model> for Definition {
+    fn from(row: definition::Model) -> Self {
+        let definition::Model {
+            id,
+            code,
+            version,
+            name_vi,
+            name_en,
+            description,
+            kind,
+            unit_of_measure,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+            made_at,
+            superseded_at: _,
+        } = row;
+        let meaning = Meaning {
+            name_vi,
+            name_en,
+            description,
+            kind,
+            unit_of_measure,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+        };
+        Self { id, code, version, meaning, made_at }
+    }
+}
+
+impl From<Definition> for definition::ActiveModel {
+    fn from(definition: Definition) -> Self {
+        let Definition { id, code, version, meaning, made_at } = definition;
+        let Meaning {
+            name_vi,
+            name_en,
+            description,
+            kind,
+            unit_of_measure,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+        } = meaning;
+        Self {
+            id: Set(id),
+            code: Set(code),
+            version: Set(version),
+            name_vi: Set(name_vi),
+            name_en: Set(name_en),
+            description: Set(description),
+            kind: Set(kind),
+            unit_of_measure: Set(unit_of_measure),
+            scale: Set(scale),
+            direction: Set(direction),
+            frequency: Set(frequency),
+            calendar: Set(calendar),
+            time_rule: Set(time_rule),
+            unit_rule: Set(unit_rule),
+            numerator: Set(numerator),
+            denominator: Set(denominator),
+            legal_basis: Set(legal_basis),
+            owner_agency: Set(owner_agency),
+            authoritative_source: Set(authoritative_source),
+            due_days: Set(due_days),
+            sharing_level: Set(sharing_level),
+            collection_level: Set(collection_level),
+            tree: Set(tree),
+            retired: Set(retired),
+            made_at: Set(made_at),
+            superseded_at: Set(None),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Computes over units: loads the readings that a roll-up or a ranking needs, and asks the rules.
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QuerySelect};
+
+use super::{
+    observations,
+    read::{Books, Observed},
+};
+use crate::{
+    access::Caller,
+    decimal::Decimal,
+    error::{Error, Result},
+    hub::Hub,
+    indicator::{
+        Definition, Geography, Qualifier, Rank, Reading, RollUp, Status, judge,
+        roll_up::{self, Readings, Region, Sum},
+        row::observation,
+    },
+    period::Period,
+    revision::{Revision, View},
+    time::Day,
+    unit::Name,
+};
+
+/// A sum for one period, beside what the unit itself reported.
+#[derive(Debug)]
+pub struct Figured {
+    /// The period.
+    pub period: Period,
+    /// The sum.
+    pub sum: Sum,
+    /// What the unit itself reported.
+    pub reported: Option<Observed>,
+}
+
+/// A unit in a ranking.
+#[derive(Debug)]
+pub struct Ranked {
+    /// Its rank; 0 when it has no value.
+    pub rank: i32,
+    /// The unit.
+    pub unit: Name,
+    /// What it reported, when it was ranked by that.
+    pub reported: Option<Observed>,
+    /// What was added up, when it was ranked by that.
+    pub sum: Option<Sum>,
+}
+
+/// A definition with the names of the units that an answer speaks of.
+#[derive(Debug)]
+pub struct Computed<T> {
+    /// The revision it was read at.
+    pub revision: Revision,
+    /// The definition.
+    pub definition: Arc<Definition>,
+    /// Units by their names.
+    pub forest: Arc<crate::unit::forest::Forest>,
+    /// The answer.
+    pub answer: T,
+}
+
+/// Sums over the units below a unit.
+pub async fn roll_up(
+    hub: &Hub,
+    caller: &Caller,
+    asked: RollUp,
+) -> Result<Computed<(Name, Vec<Figured>)>> {
+    let RollUp { indicator, unit, periods, geography, consistency } = asked;
+    let view = hub.revisions.view(caller, consistency).await?;
+    let definitions = hub.definitions(&view).await?;
+    let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
+    let books = Books::open(hub, &view).await?;
+    let meaning = &definition.meaning;
+    let ends = periods.iter().map(|it| meaning.range(*it).to).max();
+    let stands = match geography {
+        Geography::AsOf(date) => date,
+        Geography::AsReported => ends.unwrap_or_else(Day::today),
+    };
+    let unit_id = books.forest.resolve(&unit, stands, "unit")?.id;
+    let needed: BTreeSet<Period> =
+        periods.iter().flat_map(|it| roll_up::periods_needed(meaning, *it)).collect();
+    let readings = readings(hub, &view, definition, &needed).await?;
+    let mut own = own_rows(hub, &view, definition, unit_id, &periods).await?;
+    let (forest, asked) = (Arc::clone(&books.forest), Arc::clone(definition));
+    let sums = aside(move || {
+        let region = Region { forest: &forest, meaning: &asked.meaning, unit_id, geography };
+        let sum = |it: Period| Ok((it, roll_up::roll_up(&region, it, &readings)?));
+        periods.into_iter().map(sum).collect::<Result<Vec<_>>>()
+    });
+    let mut figures = Vec::new();
+    for (period, sum) in sums.await? {
+        let reported = own.remove(&period).map(|it| books.observed(definition, it));
+        figures.push(Figured { period, sum, reported });
+    }
+    Ok(Computed {
+        revision: view.revision,
+        definition: Arc::clone(definition),
+        answer: (books.forest.name(unit_id), figures),
+        forest: books.forest,
+    })
+}
+
+/// Units by their values.
+pub async fn rank(
+    hub: &Hub,
+    caller: &Caller,
+    asked: Rank,
+) -> Result<Computed<(Vec<Ranked>, Vec<Ranked>)>> {
+    let Rank { indicator, period, below, level, rolled_up, consistency } = asked;
+    let view = hub.revisions.view(caller, consistency).await?;
+    let definitions = hub.definitions(&view).await?;
+    let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
+    let books = Books::open(hub, &view).await?;
+    let meaning = &definition.meaning;
+    let day = meaning.range(period).to;
+    let below = match below {
+        None => None,
+        Some(named) => {
+            let above = books.forest.resolve(&named, day, "below")?.id;
+            Some(books.forest.descendants(above, meaning.tree, day))
+        }
+    };
+    let units: Vec<i64> = books
+        .forest
+        .all()
+        .filter(|it| it.level == level && it.span.contains(day))
+        .filter(|it| below.as_ref().is_none_or(|below| below.contains(&it.id)))
+        .map(|it| it.id)
+        .collect();
+    let needed = if rolled_up { roll_up::periods_needed(meaning, period) } else { vec![period] };
+    let mut sums: HashMap<i64, Sum> = HashMap::new();
+    let mut own: HashMap<i64, Observed> = HashMap::new();
+    if rolled_up {
+        let readings = readings(hub, &view, definition, &needed.into_iter().collect()).await?;
+        let (forest, asked) = (Arc::clone(&books.forest), Arc::clone(definition));
+        let ids = units.clone();
+        let summed = aside(move || {
+            let (forest, meaning, geography) = (&*forest, &asked.meaning, Geography::AsReported);
+            let sum = |unit_id: i64| {
+                let region = Region { forest, meaning, unit_id, geography };
+                Ok((unit_id, roll_up::roll_up(&region, period, &readings)?))
+            };
+            ids.into_iter().map(sum).collect::<Result<Vec<_>>>()
+        });
+        sums.extend(summed.await?);
+    } else {
+        for chunk in units.chunks(5_000) {
+            let rows = observations(&[Arc::clone(definition)], view.number())
+                .filter(observation::Column::Period.eq(period))
+                .filter(observation::Column::Breakdown.eq(""))
+                .filter(observation::Column::UnitId.is_in(chunk.iter().copied()))
+                .all(hub.db.read())
+                .await?;
+            own.extend(rows.into_iter().map(|it| (it.unit_id, books.observed(definition, it))));
+        }
+    }
+    let value = |id: &i64| -> Option<Decimal> {
+        let summed = sums.get(id).and_then(|it| it.reading.as_ref());
+        summed
+            .and_then(|it| it.effective(meaning.scale.as_ref()))
+            .or_else(|| own.get(id).and_then(Observed::value))
+    };
+    let values = units.iter().map(|id| (*id, value(id))).collect();
+    let (ranked, unranked) = judge::rank(meaning.direction, values)?;
+    let mut answer = |(rank, id): (i32, i64)| Ranked {
+        rank,
+        unit: books.forest.name(id),
+        reported: own.remove(&id),
+        sum: sums.remove(&id),
+    };
+    let ranked = ranked.into_iter().map(&mut answer).collect();
+    let unranked = unranked.into_iter().map(|id| answer((0, id))).collect();
+    Ok(Computed {
+        revision: view.revision,
+        definition: Arc::clone(definition),
+        forest: books.forest,
+        answer: (ranked, unranked),
+    })
+}
+
+/// Runs a long computation beside the runtime's own threads, so that other calls go on.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let span = tracing::Span::current();
+    let work = move || span.in_scope(work);
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+}
+
+/// The columns that a roll-up reads.
+#[derive(FromQueryResult)]
+struct Lean {
+    unit_id: i64,
+    period: Period,
+    value: Option<Decimal>,
+    numerator: Option<Decimal>,
+    denominator: Option<Decimal>,
+    qualifier: Qualifier,
+    status: Status,
+    definition_version: i32,
+}
+
+async fn readings(
+    hub: &Hub,
+    view: &View,
+    definition: &Arc<Definition>,
+    periods: &BTreeSet<Period>,
+) -> Result<Readings> {
+    use observation::Column;
+    /// Readings in one roll-up, at most: more are asked for period by period.
+    const MOST: u64 = 500_000;
+    let rows = observations(&[Arc::clone(definition)], view.number())
+        .select_only()
+        .columns([
+            Column::UnitId,
+            Column::Period,
+            Column::Value,
+            Column::Numerator,
+            Column::Denominator,
+            Column::Qualifier,
+            Column::Status,
+            Column::DefinitionVersion,
+        ])
+        .filter(Column::Period.is_in(periods.iter().copied()))
+        .filter(Column::Breakdown.eq(""))
+        .limit(MOST + 1)
+        .into_model::<Lean>()
+        .all(hub.db.read())
+        .await?;
+    if u64::try_from(rows.len()).unwrap_or(u64::MAX) > MOST {
+        let what = format!("more than {MOST} values would be added up; ask for fewer periods");
+        return Err(Error::new(crate::error::Reason::AnswerTooLarge, what));
+    }
+    let reading = |it: Lean| {
+        let Lean {
+            unit_id,
+            period,
+            value,
+            numerator,
+            denominator,
+            qualifier,
+            status,
+            definition_version,
+        } = it;
+        let reading =
+            Reading { value, numerator, denominator, qualifier, status, definition_version };
+        ((period, unit_id), reading)
+    };
+    Ok(rows.into_iter().map(reading).collect())
+}
+
+async fn own_rows(
+    hub: &Hub,
+    view: &View,
+    definition: &Arc<Definition>,
+    unit_id: i64,
+    periods: &[Period],
+) -> Result<HashMap<Period, observation::Model>> {
+    use observation::Column;
+    let rows = observations(&[Arc::clone(definition)], view.number())
+        .filter(Column::UnitId.eq(unit_id))
+        .filter(Column::Period.is_in(periods.iter().copied()))
+        .filter(Column::Breakdown.eq(""))
+        .all(hub.db.read())
+        .await?;
+    Ok(rows.into_iter().map(|it| (it.period, it)).collect())
+}

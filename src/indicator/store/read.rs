@@ -1,0 +1,461 @@
+//! Answers questions about observations and targets: pages, versions, availability.
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{
+    ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Value,
+    sea_query::{Expr, ExprTrait},
+};
+
+use super::{every_version, observations, targets};
+use crate::{
+    access::{Caller, directory::Directory},
+    decimal::Decimal,
+    error::{Error, Result},
+    hub::{Hub, MOST_CELLS},
+    indicator::{
+        Availability, Calendar, Code, Definition, ListRevisions, Query, QueryTargets, Reading,
+        Status,
+        judge::{self, Lateness},
+        row::{observation, target},
+    },
+    page::{Page, Paged},
+    period::Period,
+    revision::{Revision, View, store as revisions},
+    time::{Day, Timestamp},
+    unit::{self, Name, forest::Forest},
+};
+
+/// An observation with what it takes to read it: its definition, its unit and its source by their names.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The definition, as it stands at the revision of the answer.
+    pub definition: Arc<Definition>,
+    /// The unit.
+    pub unit: Name,
+    /// The row.
+    pub row: observation::Model,
+    /// Code of the system that published it.
+    pub source: String,
+    /// The revision that superseded it, when that is known at the revision of the answer.
+    pub superseded: Option<Revision>,
+}
+
+impl Observed {
+    /// The value that counts.
+    pub fn value(&self) -> Option<Decimal> {
+        self.row.reading().effective(self.definition.meaning.scale.as_ref())
+    }
+}
+
+/// A target, likewise.
+#[derive(Clone, Debug)]
+pub struct Aimed {
+    /// The definition.
+    pub definition: Arc<Definition>,
+    /// The unit.
+    pub unit: Name,
+    /// The row.
+    pub row: target::Model,
+    /// Code of the system that published it.
+    pub source: String,
+}
+
+/// One indicator, unit and period.
+#[derive(Debug)]
+pub struct Availed {
+    /// Code of the indicator.
+    pub code: Code,
+    /// The unit.
+    pub unit: Name,
+    /// The period.
+    pub period: Period,
+    /// Whether it was reported.
+    pub lateness: Lateness,
+    /// When it was first published.
+    pub first: Option<Timestamp>,
+    /// The status of what stands.
+    pub status: Option<Status>,
+}
+
+/// The books that answers are read with, all at one view.
+pub(super) struct Books {
+    pub(super) forest: Arc<Forest>,
+    pub(super) directory: Arc<Directory>,
+}
+
+impl Books {
+    pub(super) async fn open(hub: &Hub, view: &View) -> Result<Self> {
+        Ok(Self { forest: hub.forest(view).await?, directory: hub.directory(view).await? })
+    }
+
+    pub(super) fn observed(
+        &self,
+        definition: &Arc<Definition>,
+        row: observation::Model,
+    ) -> Observed {
+        let unit = self.forest.name(row.unit_id);
+        let source = self.directory.code_of(row.source_id);
+        Observed { definition: Arc::clone(definition), unit, row, source, superseded: None }
+    }
+
+    pub(super) fn aimed(&self, definition: &Arc<Definition>, row: target::Model) -> Aimed {
+        let unit = self.forest.name(row.unit_id);
+        let source = self.directory.code_of(row.source_id);
+        Aimed { definition: Arc::clone(definition), unit, row, source }
+    }
+
+    /// The units that are meant, in their order; all bad ones are named at once.
+    pub(super) fn units(&self, named: &[unit::Ref], date: Day) -> Result<Vec<i64>> {
+        let mut refused = Vec::new();
+        let mut found = Vec::with_capacity(named.len());
+        for (index, named) in named.iter().enumerate() {
+            match self.forest.resolve(named, date, "") {
+                Ok(unit) => found.push(unit.id),
+                Err(err) => refused.push((index, err)),
+            }
+        }
+        Error::all(refused, "units").map(|()| found)
+    }
+}
+
+pub(super) fn must_fit(cells: usize) -> Result<()> {
+    if cells <= MOST_CELLS {
+        return Ok(());
+    }
+    let rule = format!("make at most {MOST_CELLS} cells, not {cells}");
+    Err(Error::field("indicators", rule))
+}
+
+/// A page of observations.
+pub async fn query(
+    hub: &Hub,
+    caller: &Caller,
+    query: Query,
+) -> Result<(Revision, Paged<Observed>)> {
+    use observation::Column;
+    let Query { indicators, units, with_descendants, since, until, period, page, consistency } =
+        query;
+    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
+    let definitions = asked_for(hub, caller, &view, &indicators).await?;
+    let books = Books::open(hub, &view).await?;
+    let mut rows = observations(&definitions, view.number());
+    if !units.is_empty() {
+        let units = books.units(&units, until.unwrap_or_else(Day::today))?;
+        let mut wanted: BTreeSet<i64> = units.iter().copied().collect();
+        if with_descendants {
+            wanted.extend(units.iter().flat_map(|it| books.forest.ever_below(*it)));
+        }
+        rows = rows.filter(Column::UnitId.is_in(wanted));
+    }
+    if let Some(since) = since {
+        rows = rows.filter(Column::PeriodEnd.gt(since));
+    }
+    if let Some(until) = until {
+        rows = rows.filter(Column::PeriodStart.lte(until));
+    }
+    if let Some(period) = period {
+        rows = rows.filter(Column::Period.eq(period));
+    }
+    if let Some(key) = after.as_deref().and_then(Key::parse) {
+        rows = rows.filter(key.before_observation());
+    }
+    let rows = rows
+        .order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
+        .order_by_asc(Column::Breakdown)
+        .limit(limit(&page))
+        .all(hub.db.read())
+        .await?;
+    let paged = paged(hub, caller, &view, &page, rows, |it| Key {
+        indicator_id: it.indicator_id,
+        unit_id: it.unit_id,
+        period_end: it.period_end,
+        period: it.period,
+        breakdown: it.breakdown.clone(),
+    });
+    let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
+    let Paged { items, next } = paged;
+    let items = items
+        .into_iter()
+        .filter_map(|it| Some(books.observed(by_id.get(&it.indicator_id)?, it)))
+        .collect();
+    Ok((view.revision, Paged { items, next }))
+}
+
+/// A page of targets.
+pub async fn query_targets(
+    hub: &Hub,
+    caller: &Caller,
+    query: QueryTargets,
+) -> Result<(Revision, Paged<Aimed>)> {
+    use target::Column;
+    let QueryTargets { indicators, units, page, consistency } = query;
+    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
+    let definitions = asked_for(hub, caller, &view, &indicators).await?;
+    let books = Books::open(hub, &view).await?;
+    let mut rows = targets(&definitions, view.number());
+    if !units.is_empty() {
+        let units = books.units(&units, Day::today())?;
+        rows = rows.filter(Column::UnitId.is_in(units));
+    }
+    if let Some(key) = after.as_deref().and_then(Key::parse) {
+        rows = rows.filter(key.before_target());
+    }
+    let rows = rows
+        .order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
+        .limit(limit(&page))
+        .all(hub.db.read())
+        .await?;
+    let paged = paged(hub, caller, &view, &page, rows, |it| Key {
+        indicator_id: it.indicator_id,
+        unit_id: it.unit_id,
+        period_end: it.period_end,
+        period: it.period,
+        breakdown: String::new(),
+    });
+    let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
+    let Paged { items, next } = paged;
+    let items = items
+        .into_iter()
+        .filter_map(|it| Some(books.aimed(by_id.get(&it.indicator_id)?, it)))
+        .collect();
+    Ok((view.revision, Paged { items, next }))
+}
+
+/// The definitions with these codes, or all that are shared with the caller.
+async fn asked_for(
+    hub: &Hub,
+    caller: &Caller,
+    view: &View,
+    codes: &[Code],
+) -> Result<Vec<Arc<Definition>>> {
+    let definitions = hub.definitions(view).await?;
+    if codes.is_empty() {
+        return Ok(definitions.shared_with(caller).cloned().collect());
+    }
+    definitions.visible_all(caller, codes)
+}
+
+fn limit(page: &Page) -> u64 {
+    u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Cuts the one row too many, and makes the token for the page after.
+fn paged<T>(
+    hub: &Hub,
+    caller: &Caller,
+    view: &View,
+    page: &Page,
+    mut rows: Vec<T>,
+    key: impl Fn(&T) -> Key,
+) -> Paged<T> {
+    let more = rows.len() > page.size();
+    rows.truncate(page.size());
+    let next = match rows.last() {
+        Some(last) if more => {
+            page.token(hub.db.secret(), caller, view.number(), &key(last).to_string())
+        }
+        _ => String::new(),
+    };
+    Paged { items: rows, next }
+}
+
+/// Where a row stands in the order of pages.
+struct Key {
+    indicator_id: i64,
+    unit_id: i64,
+    period_end: Day,
+    period: Period,
+    breakdown: String,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { indicator_id, unit_id, period_end, period, breakdown } = self;
+        write!(f, "{indicator_id}|{unit_id}|{}|{period}|{breakdown}", period_end.number())
+    }
+}
+
+impl Key {
+    /// The token is sealed: what does not read was never ours.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(5, '|');
+        Some(Self {
+            indicator_id: parts.next()?.parse().ok()?,
+            unit_id: parts.next()?.parse().ok()?,
+            period_end: Day::from_number(parts.next()?.parse().ok()?),
+            period: parts.next()?.parse().ok()?,
+            breakdown: parts.next()?.to_owned(),
+        })
+    }
+
+    fn before_observation(self) -> Expr {
+        use observation::Column::{Breakdown, IndicatorId, Period, PeriodEnd, UnitId};
+        let row = [IndicatorId, UnitId, PeriodEnd, Period, Breakdown].map(Expr::col);
+        let key: [Value; 5] = [
+            self.indicator_id.into(),
+            self.unit_id.into(),
+            self.period_end.number().into(),
+            self.period.to_string().into(),
+            self.breakdown.into(),
+        ];
+        Expr::tuple(row).gt(Expr::tuple(key.map(Expr::val)))
+    }
+
+    fn before_target(self) -> Expr {
+        use target::Column::{IndicatorId, Period, PeriodEnd, UnitId};
+        let row = [IndicatorId, UnitId, PeriodEnd, Period].map(Expr::col);
+        let key: [Value; 4] = [
+            self.indicator_id.into(),
+            self.unit_id.into(),
+            self.period_end.number().into(),
+            self.period.to_string().into(),
+        ];
+        Expr::tuple(row).gt(Expr::tuple(key.map(Expr::val)))
+    }
+}
+
+/// Every version of one observation, newest first.
+pub async fn list_revisions(
+    hub: &Hub,
+    caller: &Caller,
+    list: ListRevisions,
+) -> Result<(Revision, Paged<Observed>)> {
+    use observation::Column;
+    let ListRevisions { indicator, unit, period, breakdown, page, consistency } = list;
+    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
+    let definitions = hub.definitions(&view).await?;
+    let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
+    let books = Books::open(hub, &view).await?;
+    let unit = books.forest.resolve(&unit, definition.meaning.range(period).to, "unit")?;
+    let mut rows = every_version(&[Arc::clone(definition)], view.number())
+        .filter(Column::UnitId.eq(unit.id))
+        .filter(Column::Period.eq(period))
+        .filter(Column::Breakdown.eq(breakdown.to_string()));
+    let after: Option<i64> = after.and_then(|it| it.parse().ok());
+    if let Some(after) = after {
+        rows = rows.filter(Column::MadeAt.lt(after));
+    }
+    let mut rows =
+        rows.order_by_desc(Column::MadeAt).limit(limit(&page)).all(hub.db.read()).await?;
+    if rows.is_empty() && after.is_none() {
+        let what = format!("{} {} {period}", indicator.as_str(), unit.name);
+        return Err(Error::not_found("observation", what));
+    }
+    let more = rows.len() > page.size();
+    rows.truncate(page.size());
+    let next = match rows.last() {
+        Some(last) if more => {
+            page.token(hub.db.secret(), caller, view.number(), &last.made_at.to_string())
+        }
+        _ => String::new(),
+    };
+    let known = |it: &i64| *it <= view.number();
+    let ends = rows.iter().filter_map(|it| it.superseded_at).filter(known);
+    let times = revisions::times(hub.db.read(), ends.collect::<BTreeSet<_>>()).await?;
+    let items = rows.into_iter().map(|row| {
+        let superseded = row
+            .superseded_at
+            .filter(known)
+            .and_then(|number| Some(Revision { number, at: *times.get(&number)? }));
+        Observed { superseded, ..books.observed(definition, row) }
+    });
+    Ok((view.revision, Paged { items: items.collect(), next }))
+}
+
+/// When an observation was first published, and the status of what stands.
+#[derive(FromQueryResult)]
+struct Published {
+    unit_id: i64,
+    period: Period,
+    made_at: i64,
+    superseded_at: Option<i64>,
+    committed_at: Timestamp,
+    status: Status,
+}
+
+/// Who has reported what.
+pub async fn availability(
+    hub: &Hub,
+    caller: &Caller,
+    asked: Availability,
+) -> Result<(Revision, Day, Vec<Availed>)> {
+    use observation::Column;
+    let Availability { indicators, units, span, consistency } = asked;
+    let view = hub.revisions.view(caller, consistency).await?;
+    let definitions = hub.definitions(&view).await?.visible_all(caller, &indicators)?;
+    let books = Books::open(hub, &view).await?;
+    let units = books.units(&units, span.to)?;
+    let today = Day::today();
+    let periods_of = |it: &Arc<Definition>| {
+        let kind = it.meaning.frequency.kind();
+        Period::within(kind, span, it.meaning.calendar == Calendar::Report1514)
+    };
+    let count: usize = definitions.iter().map(|it| periods_of(it).len()).sum();
+    must_fit(count.saturating_mul(units.len()))?;
+    let mut cells = Vec::new();
+    for definition in &definitions {
+        let periods = periods_of(definition);
+        let rows = every_version(&[Arc::clone(definition)], view.number())
+            .filter(Column::Period.is_in(periods.iter().copied()))
+            .filter(Column::UnitId.is_in(units.iter().copied()))
+            .filter(Column::Breakdown.eq(""))
+            .order_by_asc(Column::MadeAt)
+            .into_model::<Published>()
+            .all(hub.db.read())
+            .await?;
+        let mut seen: HashMap<(i64, Period), (Timestamp, Option<Status>)> = HashMap::new();
+        for row in rows {
+            let stands = row.superseded_at.is_none_or(|it| it > view.number());
+            let entry = seen.entry((row.unit_id, row.period)).or_insert((row.committed_at, None));
+            if stands && row.made_at <= view.number() {
+                entry.1 = Some(row.status);
+            }
+        }
+        for unit_id in &units {
+            let Some(unit) = books.forest.get(*unit_id) else { continue };
+            for period in &periods {
+                let found = seen.get(&(*unit_id, *period));
+                let first = found.map(|it| it.0);
+                let lateness = judge::lateness(
+                    &definition.meaning,
+                    unit.span,
+                    *period,
+                    first.map(Timestamp::day),
+                    today,
+                );
+                cells.push(Availed {
+                    code: definition.code.clone(),
+                    unit: books.forest.name(*unit_id),
+                    period: *period,
+                    lateness,
+                    first,
+                    status: found.and_then(|it| it.1),
+                });
+            }
+        }
+    }
+    Ok((view.revision, today, cells))
+}
+
+impl observation::Model {
+    /// What was observed.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            value: self.value.clone(),
+            numerator: self.numerator.clone(),
+            denominator: self.denominator.clone(),
+            qualifier: self.qualifier,
+            status: self.status,
+            definition_version: self.definition_version,
+        }
+    }
+}

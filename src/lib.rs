@@ -1,0 +1,60 @@
+//! sharehub, a province's data-sharing hub: indicators and dossiers over gRPC.
+//!
+//! This page is the map. A request is *opened* (who asks, and what is asked, already parsed), a *store* is asked, rows are
+//! *answered*; or the request is *refused* with a reason. There is nothing else between the wire and the tables.
+//!
+//! # One idea
+//!
+//! Every committed write gets the next [`revision`]. Rows are never changed or deleted, only superseded, and a row knows
+//! both revisions. From that follow repeatable reads, reading as known at a time, pages that do not skip, safe retries.
+//!
+//! # Rooms
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`server`], [`stack`] | the listener, and what every request passes, outermost first |
+//! | [`wire`], [`page`], [`error`] | opening requests, continuing answers, refusing |
+//! | [`hub`] | what slices share: reads at one revision, writes that make one |
+//! | [`revision`] | the counter, the one committer, receipts |
+//! | [`db`], [`shelf`] | the two engines; reference data kept in memory |
+//! | [`unit`] | units: codes, trees and lineage by date |
+//! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
+//! | [`dossier`] | procedures, dossiers, their events and counts |
+//! | [`access`] | systems, keys, grants; the [`access::Caller`] |
+//! | [`time`], [`period`], [`decimal`], [`rule`] | values that cannot be wrong, and what to say when input is |
+//! | [`config`], [`telemetry`], [`cli`], [`demo`] | the program around it |
+//!
+//! # What is not here
+//!
+//! Messages ([`pb`]) are known only to `rpc.rs` files and to [`wire`]. SQL is written only in `store.rs` files, over the
+//! tables of `row.rs`. A status is built only in [`error`]. No slice imports another's rows. There is no global state: a
+//! hub is a value, and two fit in one process.
+//!
+//! # A walk: publishing observations
+//!
+//! 1. [`stack`] finds the caller and the deadline; `indicator::rpc` opens the message into entries, each read or refused.
+//! 2. [`hub::Hub::write_batch`] hands the work to the [`revision::committer`], which runs it in a savepoint beside others.
+//! 3. `indicator::store` resolves units at each period's end, checks the source, and supersedes what differs.
+//! 4. The commit makes all of it durable; each caller gets its own receipt, and the new head is announced.
+pub mod access;
+pub mod cli;
+pub mod config;
+pub mod db;
+pub mod decimal;
+pub mod demo;
+pub mod dossier;
+pub mod error;
+pub mod hub;
+pub mod indicator;
+pub mod page;
+pub mod pb;
+pub mod period;
+pub mod revision;
+pub mod rule;
+pub mod server;
+pub mod shelf;
+pub mod stack;
+pub mod telemetry;
+pub mod time;
+pub mod unit;
+pub mod wire;

@@ -1,0 +1,115 @@
+//! Pages: an opaque token bound to its question, its caller and its revision.
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::{
+    access::Caller,
+    error::{Error, Result},
+    rule::Rule,
+};
+
+/// Items on a page, at most.
+pub const MOST: usize = 1_000;
+/// Items on a page, when the caller does not say.
+const USUAL: usize = 100;
+/// Bytes of the seal in a token.
+const SEAL: usize = 16;
+
+/// The key that seals page tokens; the same for every hub on one store.
+#[derive(Clone)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// From random bytes.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    fn seal(&self, caller: &Caller, question: &[u8], body: &[u8]) -> Vec<u8> {
+        // HMAC takes a key of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return Vec::new() };
+        mac.update(&caller.system_id.to_le_bytes());
+        mac.update(question);
+        mac.update(body);
+        mac.finalize().into_bytes().iter().copied().take(SEAL).collect()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A page that is asked for; the token is not opened yet.
+#[derive(Debug)]
+pub struct Page {
+    size: usize,
+    token: String,
+    question: [u8; 32],
+}
+
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The revision that the first page was read at.
+    pub revision: i64,
+    /// The key of the last item before this page.
+    pub after: String,
+}
+
+impl Page {
+    /// The number of items to answer.
+    pub fn check_size(size: i32) -> Result<usize, Rule> {
+        match usize::try_from(size) {
+            Ok(0) => Ok(USUAL),
+            Ok(size) if size <= MOST => Ok(size),
+            Ok(_) | Err(_) => Err(format!("be 0 to {MOST}").into()),
+        }
+    }
+
+    /// A page of a question, by its fingerprint.
+    pub fn new(size: usize, token: String, question: [u8; 32]) -> Self {
+        Self { size, token, question }
+    }
+
+    /// How many items it holds at most.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Opens the token: none on the first page.
+    pub fn cursor(&self, secret: &Secret, caller: &Caller) -> Result<Option<Cursor>> {
+        if self.token.is_empty() {
+            return Ok(None);
+        }
+        let opened = || {
+            let bytes = B64.decode(&self.token).ok()?;
+            let (seal, body) = bytes.split_at_checked(SEAL)?;
+            let ours = secret.seal(caller, &self.question, body);
+            let same: bool = subtle::ConstantTimeEq::ct_eq(seal, ours.as_slice()).into();
+            let (revision, after) = body.split_first_chunk::<8>()?;
+            let after = String::from_utf8(after.to_vec()).ok()?;
+            same.then(|| Cursor { revision: i64::from_le_bytes(*revision), after })
+        };
+        let rule = "be the next_page_token of the last answer to this same request";
+        Ok(Some(opened().ok_or_else(|| Error::field("page.token", rule))?))
+    }
+
+    /// The token for the page after the item with the key `after`.
+    pub fn token(&self, secret: &Secret, caller: &Caller, revision: i64, after: &str) -> String {
+        let body = [&revision.to_le_bytes(), after.as_bytes()].concat();
+        let seal = secret.seal(caller, &self.question, &body);
+        B64.encode([seal, body].concat())
+    }
+}
+
+/// A page of items, and the token of the next one; empty on the last page.
+#[derive(Debug)]
+pub struct Paged<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The token of the next page.
+    pub next: String,
+}

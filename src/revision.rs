@@ -1,0 +1,223 @@
+//! The revision: every committed write gets the next number, and a read picks one.
+pub mod committer;
+pub mod receipt;
+pub mod row;
+pub mod store;
+
+use std::time::Duration;
+
+use tokio::{sync::watch, time};
+
+use crate::{
+    access::Caller,
+    db::Db,
+    error::{Error, Reason, Result},
+    page::Page,
+    time::Timestamp,
+};
+
+/// A revision, and when it was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Its number; 0 before the first write.
+    pub number: i64,
+    /// When it was committed.
+    pub at: Timestamp,
+}
+
+/// What a read must have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// The newest revision.
+    Latest,
+    /// The newest, and not before this one.
+    AtLeast(i64),
+    /// This one.
+    Exactly(i64),
+    /// The last one committed at or before this instant.
+    AsKnownAt(Timestamp),
+}
+
+/// What is kept in memory and reloaded when a write touched it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Book {
+    /// Units and successions.
+    Units,
+    /// Definitions of indicators.
+    Indicators,
+    /// Procedures.
+    Procedures,
+    /// Systems and keys.
+    Access,
+}
+
+impl Book {
+    const ALL: [Self; 4] = [Self::Units, Self::Indicators, Self::Procedures, Self::Access];
+
+    /// Its bit in `revision_log.touched`.
+    pub fn bit(self) -> i32 {
+        match self {
+            Self::Units => 1,
+            Self::Indicators => 2,
+            Self::Procedures => 4,
+            Self::Access => 8,
+        }
+    }
+}
+
+/// The newest revision, and the last revision that touched each book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The newest revision.
+    pub newest: Revision,
+    /// The oldest revision that can still be read.
+    pub floor: i64,
+    books: [i64; 4],
+}
+
+impl Head {
+    /// The last revision that touched a book.
+    pub fn book(&self, book: Book) -> i64 {
+        let [units, indicators, procedures, access] = self.books;
+        match book {
+            Book::Units => units,
+            Book::Indicators => indicators,
+            Book::Procedures => procedures,
+            Book::Access => access,
+        }
+    }
+
+    /// The head after a write that touched these books.
+    fn advanced(mut self, to: Revision, touched: i32) -> Self {
+        for (at, book) in self.books.iter_mut().zip(Book::ALL) {
+            if touched & book.bit() != 0 {
+                *at = to.number;
+            }
+        }
+        self.newest = to;
+        self
+    }
+}
+
+/// The revision that one answer is read at, and the state of the books then.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// The revision.
+    pub revision: Revision,
+    head: Head,
+}
+
+impl View {
+    /// The revision's number.
+    pub fn number(&self) -> i64 {
+        self.revision.number
+    }
+
+    /// The last revision, up to this one, that touched a book.
+    pub fn book(&self, book: Book) -> i64 {
+        self.head.book(book)
+    }
+}
+
+impl From<Head> for View {
+    fn from(head: Head) -> Self {
+        Self { revision: head.newest, head }
+    }
+}
+
+/// The revisions of a store, as this process knows them.
+#[derive(Clone, Debug)]
+pub struct Revisions {
+    db: Db,
+    head: watch::Receiver<Head>,
+}
+
+/// Left over of a deadline for the refusal itself.
+const MARGIN: Duration = Duration::from_millis(20);
+
+impl Revisions {
+    /// Follows the head that the committer sets.
+    pub fn new(db: Db, head: watch::Receiver<Head>) -> Self {
+        Self { db, head }
+    }
+
+    /// The newest head this process knows.
+    pub fn head(&self) -> Head {
+        *self.head.borrow()
+    }
+
+    /// The newest view.
+    pub fn latest(&self) -> View {
+        self.head().into()
+    }
+
+    /// Picks the revision for a read, waiting for one from the future up to the caller's deadline.
+    pub async fn view(&self, caller: &Caller, asked: Consistency) -> Result<View> {
+        match asked {
+            Consistency::Latest => Ok(self.latest()),
+            Consistency::AtLeast(number) => {
+                self.reached(caller, number).await?;
+                Ok(self.latest())
+            }
+            Consistency::Exactly(number) => {
+                self.reached(caller, number).await?;
+                self.past(number).await
+            }
+            Consistency::AsKnownAt(at) => {
+                let number = store::last_at(self.db.read(), at).await?;
+                self.past(number).await
+            }
+        }
+    }
+
+    /// Picks the revision for a page: that of the first page, once there is one.
+    pub async fn page(
+        &self,
+        caller: &Caller,
+        asked: Consistency,
+        page: &Page,
+    ) -> Result<(View, Option<String>)> {
+        match page.cursor(self.db.secret(), caller)? {
+            None => Ok((self.view(caller, asked).await?, None)),
+            Some(cursor) => {
+                let view = self.view(caller, Consistency::Exactly(cursor.revision)).await?;
+                Ok((view, Some(cursor.after)))
+            }
+        }
+    }
+
+    async fn reached(&self, caller: &Caller, number: i64) -> Result<()> {
+        let mut head = self.head.clone();
+        let reached = head.wait_for(|it| it.newest.number >= number);
+        let until = caller.deadline.checked_sub(MARGIN).unwrap_or(caller.deadline);
+        match time::timeout_at(until.into(), reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Error::unavailable("the committer has stopped")),
+            Err(_) => {
+                let newest = self.head().newest.number;
+                let what = format!("revision {number} is not committed; the newest is {newest}");
+                Err(Error::new(Reason::RevisionUnknown, what).with("newest", newest))
+            }
+        }
+    }
+
+    async fn past(&self, number: i64) -> Result<View> {
+        let head = self.head();
+        if number < head.floor {
+            let what = format!("revision {number} is no longer kept; the oldest is {}", head.floor);
+            return Err(Error::new(Reason::RevisionCompacted, what).with("floor", head.floor));
+        }
+        if number == head.newest.number {
+            return Ok(head.into());
+        }
+        let at = store::committed_at(self.db.read(), number).await?;
+        let mut books = head.books;
+        for (last, book) in books.iter_mut().zip(Book::ALL) {
+            if *last > number {
+                *last = store::last_touched(self.db.read(), number, book).await?;
+            }
+        }
+        let head = Head { newest: Revision { number, at }, floor: head.floor, books };
+        Ok(head.into())
+    }
+}

@@ -1,0 +1,272 @@
+//! The committer: one task that takes waiting writes, commits them together, and answers each.
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use sea_orm::{DatabaseTransaction, TransactionTrait};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time,
+};
+
+use super::{Book, Head, Revision, store};
+use crate::{
+    db::Db,
+    error::{Error, Reason, Result},
+    time::Timestamp,
+};
+
+/// Writes that may wait; above it, callers are refused rather than kept waiting.
+const QUEUE: usize = 1_024;
+/// How often the head is read, for what other processes commit.
+const FOLLOW: Duration = Duration::from_millis(500);
+/// Writes in one commit, at most.
+const GROUP: usize = 256;
+
+/// A write in progress: everything it does stands or falls together.
+#[derive(Debug)]
+pub struct Write {
+    /// The transaction. It sees what earlier writes of the same commit did.
+    pub db: DatabaseTransaction,
+    /// The revision that it makes, if it changes anything.
+    pub revision: Revision,
+    /// The head before it, earlier writes of the same commit included.
+    pub head: Head,
+    committed: i64,
+}
+
+impl Write {
+    /// Whether a book stands as it was last committed, so that what is read of it may be kept in memory.
+    pub fn is_committed(&self, book: Book) -> bool {
+        self.head.book(book) <= self.committed
+    }
+}
+
+/// What a write did to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// It kept something that is no part of the shared state: the answer to a request.
+    Kept,
+    /// It made its revision, and touched the books with these bits.
+    Revision(i32),
+}
+
+/// What a write answers.
+#[derive(Debug)]
+pub struct Done<T> {
+    /// To the caller.
+    pub answer: T,
+    /// To the store.
+    pub effect: Effect,
+}
+
+trait Job: Send {
+    fn run(&mut self, write: Arc<Write>) -> BoxFuture<'_, Result<Effect>>;
+    fn is_awaited(&self) -> bool;
+    fn system_id(&self) -> i64;
+    fn answer(self: Box<Self>, outcome: Result<()>);
+}
+
+struct Typed<T, W> {
+    system_id: i64,
+    work: Option<W>,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, W, F> Job for Typed<T, W>
+where
+    T: Send,
+    W: FnOnce(Arc<Write>) -> F + Send,
+    F: Future<Output = Result<Done<T>>> + Send,
+{
+    fn run(&mut self, write: Arc<Write>) -> BoxFuture<'_, Result<Effect>> {
+        let work = self.work.take();
+        let done = &mut self.done;
+        async move {
+            let work = work.ok_or_else(|| Error::internal("a write was run twice"))?;
+            let Done { answer, effect } = work(write).await?;
+            *done = Some(answer);
+            Ok(effect)
+        }
+        .boxed()
+    }
+
+    fn is_awaited(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn system_id(&self) -> i64 {
+        self.system_id
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Self { done, reply, system_id: _, work: _ } = *self;
+        let answer = outcome.and_then(|()| {
+            done.ok_or_else(|| Error::internal("a write was committed without an answer"))
+        });
+        // The caller may have gone: what is committed is committed.
+        drop(reply.send(answer));
+    }
+}
+
+/// Hands writes to the committing task.
+#[derive(Clone)]
+pub struct Committer {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    commits: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committer").field("commits", &self.commits()).finish()
+    }
+}
+
+impl Committer {
+    /// Starts the task on a store. It ends, after its last commit, when every `Committer` is dropped.
+    pub async fn start(db: Db) -> Result<(Self, watch::Receiver<Head>, JoinHandle<()>)> {
+        let head = store::head(db.write()).await?;
+        let (set_head, head) = watch::channel(head);
+        let (jobs, waiting) = mpsc::channel(QUEUE);
+        let commits = Arc::new(AtomicU64::new(0));
+        let set_head = Arc::new(set_head);
+        let follower = tokio::spawn(follow(db.clone(), Arc::clone(&set_head)));
+        let committer = run(db, waiting, set_head, Arc::clone(&commits));
+        let task = tokio::spawn(async move {
+            committer.await;
+            follower.abort();
+        });
+        Ok((Self { jobs, commits }, head, task))
+    }
+
+    /// How many commits were made.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the write is durable, or refused. A caller that stops waiting stops a write that has not begun; one
+    /// that has begun is finished.
+    pub async fn write<T, W, F>(&self, system_id: i64, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Write>) -> F + Send + 'static,
+        F: Future<Output = Result<Done<T>>> + Send,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Typed { system_id, work: Some(work), done: None, reply };
+        self.jobs.try_send(Box::new(job)).map_err(|err| match err {
+            mpsc::error::TrySendError::Full(_) => {
+                Error::new(Reason::Overloaded, "too many writes are waiting; try again")
+            }
+            mpsc::error::TrySendError::Closed(_) => Error::unavailable("the committer has stopped"),
+        })?;
+        answer.await.map_err(|_| Error::unavailable("the committer has stopped"))?
+    }
+}
+
+async fn run(
+    db: Db,
+    mut waiting: mpsc::Receiver<Box<dyn Job>>,
+    set_head: Arc<watch::Sender<Head>>,
+    commits: Arc<AtomicU64>,
+) {
+    let mut jobs = Vec::with_capacity(GROUP);
+    // What came while the last commit ran goes into the next; nobody waits for company.
+    while waiting.recv_many(&mut jobs, GROUP).await > 0 {
+        jobs.retain(|job| job.is_awaited());
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        match commit(&db, &mut jobs, &mut outcomes).await {
+            Ok(committed) => {
+                if let Some(head) = committed {
+                    commits.fetch_add(1, Ordering::Relaxed);
+                    announce(&set_head, head);
+                }
+                for (job, outcome) in jobs.drain(..).zip(outcomes) {
+                    job.answer(outcome);
+                }
+            }
+            Err(err) => {
+                tracing::error!(error = %err, writes = jobs.len(), "a commit failed");
+                for job in jobs.drain(..) {
+                    job.answer(Err(Error::unavailable("the commit failed")));
+                }
+            }
+        }
+    }
+}
+
+/// Sees what other processes commit to the same store: another hub, or `sharehub key issue`.
+async fn follow(db: Db, set_head: Arc<watch::Sender<Head>>) {
+    loop {
+        time::sleep(FOLLOW).await;
+        match store::head(db.read()).await {
+            Ok(head) => announce(&set_head, head),
+            Err(err) => tracing::warn!(error = %err, "the head cannot be read"),
+        }
+    }
+}
+
+/// The head only ever moves forward, whoever saw it first.
+fn announce(set_head: &watch::Sender<Head>, head: Head) {
+    set_head.send_if_modified(|known| {
+        let is_newer = head.newest.number > known.newest.number;
+        if is_newer {
+            *known = head;
+        }
+        is_newer
+    });
+}
+
+/// Runs each write in a savepoint of its own, then commits all that succeeded. The new head, if anything was written.
+async fn commit(
+    db: &Db,
+    jobs: &mut [Box<dyn Job>],
+    outcomes: &mut Vec<Result<()>>,
+) -> Result<Option<Head>> {
+    let tx = db.begin().await?;
+    let mut head = store::lock_head(&tx).await?;
+    let committed = head.newest.number;
+    // The clock may step back; commit times do not.
+    let at = Timestamp::now().max(head.newest.at);
+    let mut wrote = false;
+    for job in jobs {
+        let revision = Revision { number: head.newest.number + 1, at };
+        let write = Arc::new(Write { db: tx.begin().await?, revision, head, committed });
+        let ran = AssertUnwindSafe(job.run(Arc::clone(&write))).catch_unwind().await;
+        let ran = ran.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        let write = Arc::into_inner(write)
+            .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
+        match ran {
+            Ok(effect) => {
+                if let Effect::Revision(touched) = effect {
+                    store::log(&write.db, revision, job.system_id(), touched).await?;
+                    head = head.advanced(revision, touched);
+                }
+                wrote |= effect != Effect::None;
+                write.db.commit().await?;
+                outcomes.push(Ok(()));
+            }
+            Err(err) => {
+                write.db.rollback().await?;
+                outcomes.push(Err(err));
+            }
+        }
+    }
+    if !wrote {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    store::set_head(&tx, &head).await?;
+    tx.commit().await?;
+    Ok(Some(head))
+}

@@ -1,0 +1,165 @@
+//! What we ask the database about revisions and answered requests.
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+
+use super::{
+    Book, Head, Revision,
+    receipt::Receipt,
+    row::{answered, head, log},
+};
+use crate::{
+    error::{Error, Result},
+    time::Timestamp,
+};
+
+/// The head, locked for the rest of the transaction where the engine locks rows.
+pub async fn lock_head(db: &impl ConnectionTrait) -> Result<Head> {
+    read_head(visible_head().lock_exclusive(), db).await
+}
+
+/// The head, as it was last committed.
+pub async fn head(db: &impl ConnectionTrait) -> Result<Head> {
+    read_head(visible_head(), db).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the counter row is nobody's to see or not to see")]
+fn visible_head() -> sea_orm::Select<head::Entity> {
+    head::Entity::find()
+}
+
+async fn read_head(
+    select: sea_orm::Select<head::Entity>,
+    db: &impl ConnectionTrait,
+) -> Result<Head> {
+    let row = select.one(db).await?;
+    let head::Model {
+        id: _,
+        revision,
+        committed_at,
+        floor,
+        units_at,
+        indicators_at,
+        procedures_at,
+        access_at,
+    } = row.ok_or_else(|| Error::internal("the counter row is missing"))?;
+    Ok(Head {
+        newest: Revision { number: revision, at: Timestamp::from_micros(committed_at) },
+        floor,
+        books: [units_at, indicators_at, procedures_at, access_at],
+    })
+}
+
+/// Sets the head; part of the transaction whose revisions it counts.
+#[expect(clippy::disallowed_methods, reason = "the counter row is the one row changed in place")]
+pub async fn set_head(db: &impl ConnectionTrait, head: &Head) -> Result<()> {
+    let [units_at, indicators_at, procedures_at, access_at] = head.books;
+    head::Entity::update_many()
+        .col_expr(head::Column::Revision, Expr::value(head.newest.number))
+        .col_expr(head::Column::CommittedAt, Expr::value(head.newest.at.micros()))
+        .col_expr(head::Column::UnitsAt, Expr::value(units_at))
+        .col_expr(head::Column::IndicatorsAt, Expr::value(indicators_at))
+        .col_expr(head::Column::ProceduresAt, Expr::value(procedures_at))
+        .col_expr(head::Column::AccessAt, Expr::value(access_at))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes a revision's line in the log.
+pub async fn log(
+    db: &impl ConnectionTrait,
+    revision: Revision,
+    system_id: i64,
+    touched: i32,
+) -> Result<()> {
+    let line = log::ActiveModel {
+        revision: Set(revision.number),
+        committed_at: Set(revision.at.micros()),
+        system_id: Set(system_id),
+        touched: Set(touched),
+    };
+    log::Entity::insert(line).exec_without_returning(db).await?;
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the log's one door: numbers and times, no data")]
+fn visible() -> sea_orm::Select<log::Entity> {
+    log::Entity::find()
+}
+
+/// The last revision committed at or before an instant; 0 when there is none.
+pub async fn last_at(db: &impl ConnectionTrait, at: Timestamp) -> Result<i64> {
+    // Times never go back along the log, so the last line by number is the last by time.
+    let line = visible()
+        .filter(log::Column::CommittedAt.lte(at.micros()))
+        .order_by_desc(log::Column::CommittedAt)
+        .order_by_desc(log::Column::Revision)
+        .one(db)
+        .await?;
+    Ok(line.map_or(0, |it| it.revision))
+}
+
+/// When a revision was committed.
+pub async fn committed_at(db: &impl ConnectionTrait, number: i64) -> Result<Timestamp> {
+    let line = visible().filter(log::Column::Revision.eq(number)).one(db).await?;
+    Ok(Timestamp::from_micros(line.map_or(0, |it| it.committed_at)))
+}
+
+/// When each of these revisions was committed.
+pub async fn times(
+    db: &impl ConnectionTrait,
+    numbers: impl IntoIterator<Item = i64>,
+) -> Result<std::collections::HashMap<i64, Timestamp>> {
+    let lines = visible().filter(log::Column::Revision.is_in(numbers)).all(db).await?;
+    let time = |it: log::Model| (it.revision, Timestamp::from_micros(it.committed_at));
+    Ok(lines.into_iter().map(time).collect())
+}
+
+/// The last revision up to `number` that touched a book; 0 when none did.
+pub async fn last_touched(db: &impl ConnectionTrait, number: i64, book: Book) -> Result<i64> {
+    let touched = Expr::col(log::Column::Touched).bit_and(book.bit()).ne(0);
+    let line = visible()
+        .filter(log::Column::Revision.lte(number))
+        .filter(touched)
+        .order_by_desc(log::Column::Revision)
+        .one(db)
+        .await?;
+    Ok(line.map_or(0, |it| it.revision))
+}
+
+/// What a system's request was, and the receipt it got.
+#[expect(clippy::disallowed_methods, reason = "the door is the caller's own id")]
+pub async fn answered(
+    db: &impl ConnectionTrait,
+    system_id: i64,
+    request_id: &str,
+) -> Result<Option<(Vec<u8>, Receipt)>> {
+    let row = answered::Entity::find()
+        .filter(answered::Column::SystemId.eq(system_id))
+        .filter(answered::Column::RequestId.eq(request_id))
+        .one(db)
+        .await?;
+    row.map(|row| Ok((row.fingerprint, Receipt::parse(&row.receipt)?))).transpose()
+}
+
+/// Keeps what a system's request was answered.
+pub async fn keep_answer(
+    db: &impl ConnectionTrait,
+    system_id: i64,
+    request_id: &str,
+    fingerprint: [u8; 32],
+    receipt: &Receipt,
+) -> Result<()> {
+    let row = answered::ActiveModel {
+        system_id: Set(system_id),
+        request_id: Set(request_id.to_owned()),
+        fingerprint: Set(fingerprint.to_vec()),
+        receipt: Set(receipt.to_text()?),
+        answered_at: Set(receipt.revision.at.micros()),
+    };
+    answered::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}

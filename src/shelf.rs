@@ -1,0 +1,56 @@
+//! Books that are kept in memory: small reference data, reloaded when a revision touched it.
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::error::Result;
+
+/// Versions kept of one book: the newest, and a few for questions about the past.
+const KEPT: usize = 4;
+
+/// The versions of one book, by the revision that made each.
+pub struct Shelf<T> {
+    kept: Mutex<Vec<(i64, Arc<T>)>>,
+    loading: tokio::sync::Mutex<()>,
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), loading: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<T> fmt::Debug for Shelf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelf").finish_non_exhaustive()
+    }
+}
+
+impl<T> Shelf<T> {
+    /// The book as the revision `made_at` left it; loaded once.
+    pub async fn at(&self, made_at: i64, load: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
+        if let Some(book) = self.get(made_at) {
+            return Ok(book);
+        }
+        let _one_at_a_time = self.loading.lock().await;
+        if let Some(book) = self.get(made_at) {
+            return Ok(book);
+        }
+        let book = Arc::new(load.await?);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push((made_at, Arc::clone(&book)));
+        kept.sort_by_key(|(at, _)| *at);
+        if kept.len() > KEPT {
+            // The oldest goes, unless it is the one just asked for: then the next oldest.
+            let oldest = usize::from(kept.first().is_some_and(|(at, _)| *at == made_at));
+            kept.remove(oldest);
+        }
+        Ok(book)
+    }
+
+    fn get(&self, made_at: i64) -> Option<Arc<T>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(at, _)| *at == made_at).map(|(_, book)| Arc::clone(book))
+    }
+}

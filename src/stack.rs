@@ -1,0 +1,52 @@
+//! The middleware, outermost first. Each line says why it stands where it stands.
+mod deadline;
+mod ending;
+mod identify;
+pub mod measure;
+mod rescue;
+mod shape;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    error_handling::HandleErrorLayer,
+    middleware::{from_fn, from_fn_with_state},
+};
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+};
+
+use crate::hub::Hub;
+
+/// Lays the stack around the services.
+pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Router {
+    let limits = hub.limits;
+    let inner = ServiceBuilder::new()
+        // Refuse early and cheaply, before keys are checked or the store is touched.
+        .layer(HandleErrorLayer::new(rescue::refused))
+        .layer(LoadShedLayer::new())
+        .layer(GlobalConcurrencyLimitLayer::new(limits.in_flight))
+        // What is not a gRPC call is not for the services.
+        .layer(from_fn(shape::check))
+        // The clock covers the key check as well as the work; the caller's instant is left for waits further in.
+        .layer(from_fn_with_state(limits.longest, deadline::enforce))
+        // From here on there is a Caller.
+        .layer(from_fn_with_state(Arc::clone(hub), identify::identify));
+    let outer = ServiceBuilder::new()
+        // Everything below can name the request, and the answer names it to the caller.
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        // One span and one log line around every answer, ours or the handler's.
+        .layer(from_fn(trace::trace))
+        // Counts every answer, also those made up below this line.
+        .layer(from_fn_with_state(Arc::clone(meter), measure::measure))
+        // Below this line failure may be a panic or a bare status; above it, it is always a refusal with a reason.
+        .layer(from_fn(rescue::explain))
+        .layer(CatchPanicLayer::custom(rescue::panicked));
+    // Two stacks: the types of one long builder grow faster than its length.
+    services.layer(inner).layer(outer)
+}

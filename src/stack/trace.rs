@@ -1,0 +1,101 @@
+//! A span per request, joined to the caller's trace, and one log line when it ends.
+use std::time::Instant;
+
+use axum::{body::Body, extract::Request, middleware::Next};
+use http::{HeaderMap, Response};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tonic::Code;
+use tracing::{Instrument, Span, field::Empty, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::{ending::Ending, measure::name};
+
+pub(super) async fn trace(req: Request, next: Next) -> Response<Body> {
+    let method = name(req.uri().path());
+    let span = info_span!(
+        "rpc",
+        otel.name = method,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        rpc.system.name = "grpc",
+        rpc.method = method,
+        rpc.response.status_code = Empty,
+        request.id = req.headers().get("x-request-id").and_then(|it| it.to_str().ok()),
+        caller.system = Empty,
+    );
+    let parent = TraceContextPropagator::new().extract(&Headers(req.headers()));
+    if span.set_parent(parent).is_err() {
+        tracing::trace!("no exporter: the caller's trace is not joined");
+    }
+    let began = Instant::now();
+    let ending = {
+        let span = span.clone();
+        Ending::new(move |code| span.in_scope(|| ended(&span, method, code, began)))
+    };
+    let response = next.run(req).instrument(span).await;
+    ending.watch(response)
+}
+
+fn ended(span: &Span, method: &str, code: Code, began: Instant) {
+    let spelled = spell(code);
+    let ms = began.elapsed().as_secs_f64() * 1e3;
+    span.record("rpc.response.status_code", spelled);
+    match code {
+        // Faults of ours.
+        Code::Internal | Code::Unknown | Code::DataLoss => {
+            span.record("otel.status_code", "ERROR");
+            tracing::error!(method, code = spelled, ms, "answered");
+        }
+        // Not the caller's fault, and it may pass.
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted => {
+            span.record("otel.status_code", "ERROR");
+            tracing::warn!(method, code = spelled, ms, "answered");
+        }
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => tracing::info!(method, code = spelled, ms, "answered"),
+    }
+}
+
+/// The name of a code, as OpenTelemetry spells it.
+fn spell(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}

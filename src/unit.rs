@@ -1,0 +1,313 @@
+//! Units: the words of this slice, and its rules.
+pub mod forest;
+pub mod reference;
+pub mod row;
+pub mod rpc;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    access,
+    db::words,
+    decimal::Decimal,
+    page::Page,
+    revision::Consistency,
+    rule::Rule,
+    time::{Day, Span},
+};
+
+words! {
+    /// Level of a unit.
+    pub enum Level {
+        /// Province or centrally run city.
+        Province = 1,
+        /// District; none after 2025-06-30.
+        District = 2,
+        /// Commune, ward or township.
+        Commune = 3,
+        /// Department or agency.
+        Agency = 4,
+    }
+}
+
+words! {
+    /// One of the two trees over the same units.
+    pub enum Tree {
+        /// Province, district, commune.
+        Territory = 1,
+        /// Departments and agencies beside localities.
+        Administration = 2,
+    }
+}
+
+words! {
+    /// How much was handed over.
+    pub enum Transfer {
+        /// All of it.
+        Whole = 1,
+        /// A part of it.
+        Part = 2,
+    }
+}
+
+words! {
+    /// What kind of change a succession is.
+    pub enum SuccessionKind {
+        /// Several became one.
+        Merge = 1,
+        /// One became several.
+        Split = 2,
+        /// A part went to another.
+        PartialTransfer = 3,
+        /// Another name.
+        Rename = 4,
+        /// Another type.
+        ChangeOfType = 5,
+        /// Closed, without a successor.
+        Abolition = 6,
+        /// The same, carried over into a new list.
+        Continuation = 7,
+    }
+}
+
+/// A scheme of codes: `gso`, `agency`, or a source system's code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scheme(String);
+
+impl Scheme {
+    /// Reads a scheme; empty means `gso`.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        match text {
+            "" => Ok(Self::gso()),
+            text if access::is_code(text) => Ok(Self(text.to_owned())),
+            _ => Err("be `gso`, `agency`, or the code of a source system".into()),
+        }
+    }
+
+    /// The General Statistics Office's codes of territory.
+    pub fn gso() -> Self {
+        Self("gso".to_owned())
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Reads a code of a unit: what schemes allow is theirs to say, so only its shape is checked.
+pub fn parse_code(text: &str) -> Result<String, Rule> {
+    let ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    if !text.is_empty() && text.len() <= 35 && text.bytes().all(ok) {
+        return Ok(text.to_owned());
+    }
+    Err("be 1 to 35 letters, digits, dots, hyphens or underscores".into())
+}
+
+/// Names one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ref {
+    /// By the hub's id.
+    Id(i64),
+    /// By a code, at its own date or at the date that the request speaks about.
+    Code {
+        /// The scheme.
+        scheme: Scheme,
+        /// The code.
+        code: String,
+        /// The date, when it gives its own.
+        date: Option<Day>,
+    },
+}
+
+/// A unit as it is named inside answers about something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The hub's id.
+    pub id: i64,
+    /// Its level.
+    pub level: Level,
+    /// Its name.
+    pub name: String,
+    /// Its `gso` code, or the first of another scheme.
+    pub code: String,
+}
+
+/// A code that a unit bears for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeSpan {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The code.
+    pub code: String,
+    /// When.
+    pub span: Span,
+}
+
+/// That a unit belongs to another for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentSpan {
+    /// In which tree.
+    pub tree: Tree,
+    /// To which unit.
+    pub parent_id: i64,
+    /// When.
+    pub span: Span,
+}
+
+/// A unit: one row, with the lists inside it opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// The hub's id.
+    pub id: i64,
+    /// Its level.
+    pub level: Level,
+    /// Its name, with its type.
+    pub name: String,
+    /// When it is valid.
+    pub span: Span,
+    /// Its codes.
+    pub codes: Vec<CodeSpan>,
+    /// What it belongs to.
+    pub parents: Vec<ParentSpan>,
+    /// The revision that made this version.
+    pub made_at: i64,
+}
+
+/// That a unit took over from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Succession {
+    /// The unit before.
+    pub predecessor_id: i64,
+    /// The unit after; none for an abolition.
+    pub successor_id: Option<i64>,
+    /// The first day on which it holds.
+    pub effective: Day,
+    /// The kind of change.
+    pub kind: SuccessionKind,
+    /// Whether all of it went there.
+    pub transfer: Transfer,
+    /// The share that went there, where a source gives one.
+    pub weight: Option<Decimal>,
+    /// What that is a share of.
+    pub weight_basis: String,
+    /// The legal act.
+    pub legal_act: String,
+    /// Where this comes from.
+    pub source: String,
+}
+
+/// Asks for one unit.
+#[derive(Debug)]
+pub struct Get {
+    /// Which.
+    pub unit: Ref,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for units.
+#[derive(Debug)]
+pub struct List {
+    /// The date at which they must be valid.
+    pub date: Day,
+    /// Of this level.
+    pub level: Option<Level>,
+    /// Below this one.
+    pub below: Option<Ref>,
+    /// In this tree.
+    pub tree: Tree,
+    /// With this in their names, folded.
+    pub name: String,
+    /// Direct children only.
+    pub children_only: bool,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks what became of a unit.
+#[derive(Debug)]
+pub struct Trace {
+    /// Which.
+    pub unit: Ref,
+    /// The date to follow it to.
+    pub date: Day,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// A unit to be kept.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The hub's id, when the caller knows it.
+    pub id: Option<i64>,
+    /// Its level.
+    pub level: Level,
+    /// Its name.
+    pub name: String,
+    /// When it is valid.
+    pub span: Span,
+    /// Its codes.
+    pub codes: Vec<CodeSpan>,
+    /// What it belongs to.
+    pub parents: Vec<ParentEntry>,
+}
+
+/// That a unit belongs to another.
+#[derive(Clone, Debug)]
+pub struct ParentEntry {
+    /// In which tree.
+    pub tree: Tree,
+    /// To which unit.
+    pub parent: Ref,
+    /// When.
+    pub span: Span,
+}
+
+/// A succession to be kept.
+#[derive(Clone, Debug)]
+pub struct SuccessionEntry {
+    /// The unit before.
+    pub predecessor: Ref,
+    /// The unit after.
+    pub successor: Option<Ref>,
+    /// The kind of change.
+    pub kind: SuccessionKind,
+    /// The first day on which it holds.
+    pub effective: Day,
+    /// Whether all of it went there.
+    pub transfer: Transfer,
+    /// The share that went there.
+    pub weight: Option<Decimal>,
+    /// What that is a share of.
+    pub weight_basis: String,
+    /// The legal act.
+    pub legal_act: String,
+    /// Where this comes from.
+    pub source: String,
+}
+
+/// Units and successions to be kept, as they were read: each entry, or why it is refused.
+#[derive(Debug)]
+pub struct Publish {
+    /// Units.
+    pub units: Vec<crate::error::Result<Entry>>,
+    /// Successions.
+    pub successions: Vec<crate::error::Result<SuccessionEntry>>,
+}
+
+/// A name without tone marks and case: "Mỏ Cày" is found by "mo cay".
+pub fn fold(name: &str) -> String {
+    name.nfd()
+        .filter(|it| !unicode_normalization::char::is_combining_mark(*it))
+        .flat_map(char::to_lowercase)
+        .map(|it| if it == '\u{111}' { 'd' } else { it })
+        .collect()
+}

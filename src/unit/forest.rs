@@ -1,0 +1,372 @@
+//! Every unit at one revision, in memory: codes, trees and lineage as functions of the date.
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{CodeSpan, Level, Name, Ref, Scheme, Succession, Transfer, Tree, Unit};
+use crate::{
+    decimal::Decimal,
+    error::{Error, Result},
+    time::{Day, Span},
+};
+
+/// Units, by their ids, with what is asked of them most.
+#[derive(Clone, Debug, Default)]
+pub struct Forest {
+    units: BTreeMap<i64, Unit>,
+    codes: HashMap<Scheme, HashMap<String, Vec<(Span, i64)>>>,
+    children: HashMap<(Tree, i64), Vec<(Span, i64)>>,
+    after: HashMap<i64, Vec<Succession>>,
+    before: HashMap<i64, Vec<Succession>>,
+}
+
+/// A unit that holds territory of another one, at another date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The unit.
+    pub unit_id: i64,
+    /// Whether all of the territory is meant: followed forward, of the unit that was followed; back, of this one.
+    pub transfer: Transfer,
+    /// The share, where every step on the way has one.
+    pub weight: Option<Decimal>,
+}
+
+/// A unit's lineage to a date.
+#[derive(Debug)]
+pub struct Lineage {
+    /// Units of that date that hold its territory, with what of it they received.
+    pub heirs: Vec<(i64, Transfer, Vec<i64>)>,
+    /// Units of that date that hold all of it, nearest first.
+    pub containers: Vec<i64>,
+    /// The steps.
+    pub steps: Vec<Succession>,
+}
+
+impl Forest {
+    /// From every unit and succession.
+    pub fn new(units: Vec<Unit>, successions: Vec<Succession>) -> Self {
+        let mut forest = Self::default();
+        for unit in units {
+            forest.put(unit);
+        }
+        for succession in successions {
+            forest.put_succession(succession);
+        }
+        forest
+    }
+
+    /// Adds a unit, or replaces it.
+    pub fn put(&mut self, unit: Unit) {
+        let id = unit.id;
+        if let Some(old) = self.units.remove(&id) {
+            for CodeSpan { scheme, code, span: _ } in &old.codes {
+                if let Some(bearers) =
+                    self.codes.get_mut(scheme).and_then(|codes| codes.get_mut(code))
+                {
+                    bearers.retain(|(_, bearer)| *bearer != id);
+                }
+            }
+            for parent in &old.parents {
+                if let Some(children) = self.children.get_mut(&(parent.tree, parent.parent_id)) {
+                    children.retain(|(_, child)| *child != id);
+                }
+            }
+        }
+        for CodeSpan { scheme, code, span } in &unit.codes {
+            let codes = self.codes.entry(scheme.clone()).or_default();
+            codes.entry(code.clone()).or_default().push((*span, id));
+        }
+        for parent in &unit.parents {
+            let children = self.children.entry((parent.tree, parent.parent_id)).or_default();
+            children.push((parent.span, id));
+        }
+        self.units.insert(id, unit);
+    }
+
+    /// Adds a succession, or replaces the one between the same units on the same day.
+    pub fn put_succession(&mut self, succession: Succession) {
+        let same = |it: &Succession| {
+            (it.predecessor_id, it.successor_id, it.effective)
+                == (succession.predecessor_id, succession.successor_id, succession.effective)
+        };
+        let after = self.after.entry(succession.predecessor_id).or_default();
+        after.retain(|it| !same(it));
+        after.push(succession.clone());
+        if let Some(successor_id) = succession.successor_id {
+            let before = self.before.entry(successor_id).or_default();
+            before.retain(|it| !same(it));
+            before.push(succession);
+        }
+    }
+
+    /// The succession between two units on a day.
+    pub fn succession(
+        &self,
+        before: i64,
+        after: Option<i64>,
+        effective: Day,
+    ) -> Option<&Succession> {
+        let steps = self.after.get(&before)?;
+        steps.iter().find(|it| it.successor_id == after && it.effective == effective)
+    }
+
+    /// A unit by its id.
+    pub fn get(&self, id: i64) -> Option<&Unit> {
+        self.units.get(&id)
+    }
+
+    /// Every unit, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Unit> {
+        self.units.values()
+    }
+
+    /// The id that the next new unit gets.
+    pub fn next_id(&self) -> i64 {
+        self.units.last_key_value().map_or(1, |(id, _)| id + 1)
+    }
+
+    /// A unit as it is named in answers; one that is not on record keeps its id.
+    pub fn name(&self, id: i64) -> Name {
+        let Some(unit) = self.get(id) else {
+            return Name { id, level: Level::Agency, name: String::new(), code: String::new() };
+        };
+        let gso = Scheme::gso();
+        let code = unit.codes.iter().find(|it| it.scheme == gso).or(unit.codes.first());
+        let code = code.map_or_else(String::new, |it| it.code.clone());
+        Name { id, level: unit.level, name: unit.name.clone(), code }
+    }
+
+    /// The units that bear or bore a code.
+    pub fn bearers(&self, scheme: &Scheme, code: &str) -> &[(Span, i64)] {
+        self.codes.get(scheme).and_then(|codes| codes.get(code)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Finds the unit that is meant, at its own date or at `date`. `field` is the path for a refusal.
+    pub fn resolve(&self, named: &Ref, date: Day, field: &str) -> Result<&Unit> {
+        match named {
+            Ref::Id(id) => {
+                self.get(*id).ok_or_else(|| Error::not_found("unit", id).at(format!("{field}.id")))
+            }
+            Ref::Code { scheme, code, date: own } => {
+                let date = own.unwrap_or(date);
+                let bearers = self.bearers(scheme, code);
+                if bearers.is_empty() {
+                    let what = format!("{}:{code}", scheme.as_str());
+                    let err = Error::not_found("unit", what);
+                    return Err(err.at(format!("{field}.code.code")));
+                }
+                let bearer = bearers.iter().find(|(span, _)| span.contains(date));
+                bearer.and_then(|(_, id)| self.get(*id)).ok_or_else(|| {
+                    let known: Vec<_> = bearers
+                        .iter()
+                        .filter_map(|(span, id)| Some((span, self.get(*id)?)))
+                        .map(|(span, unit)| format!("{} {}", unit.name, spell(*span)))
+                        .collect();
+                    let rule = format!(
+                        "name a unit on {date}: the code `{code}` is on record for {}",
+                        known.join(", ")
+                    );
+                    Error::field(format!("{field}.code.date"), rule)
+                })
+            }
+        }
+    }
+
+    /// The unit above, in a tree on a day.
+    pub fn parent(&self, id: i64, tree: Tree, day: Day) -> Option<i64> {
+        let links = &self.get(id)?.parents;
+        links.iter().find(|it| it.tree == tree && it.span.contains(day)).map(|it| it.parent_id)
+    }
+
+    /// The units above, nearest first.
+    pub fn ancestors(&self, id: i64, tree: Tree, day: Day) -> Vec<i64> {
+        let mut above = Vec::new();
+        let mut next = self.parent(id, tree, day);
+        while let Some(id) = next {
+            if above.contains(&id) {
+                break;
+            }
+            above.push(id);
+            next = self.parent(id, tree, day);
+        }
+        above
+    }
+
+    /// The units directly below, by id.
+    pub fn children(&self, id: i64, tree: Tree, day: Day) -> Vec<i64> {
+        let links = self.children.get(&(tree, id)).map_or(&[] as &[_], Vec::as_slice);
+        let mut below: Vec<_> =
+            links.iter().filter(|(span, _)| span.contains(day)).map(|(_, id)| *id).collect();
+        below.retain(|id| self.get(*id).is_some_and(|it| it.span.contains(day)));
+        below.sort_unstable();
+        below
+    }
+
+    /// Every unit below, by id.
+    pub fn descendants(&self, id: i64, tree: Tree, day: Day) -> BTreeSet<i64> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![id];
+        while let Some(id) = next.pop() {
+            next.extend(self.children(id, tree, day).into_iter().filter(|it| found.insert(*it)));
+        }
+        found
+    }
+
+    /// Every unit below, in any tree at any time.
+    pub fn ever_below(&self, id: i64) -> BTreeSet<i64> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![id];
+        while let Some(id) = next.pop() {
+            for tree in [Tree::Territory, Tree::Administration] {
+                let links = self.children.get(&(tree, id)).map_or(&[] as &[_], Vec::as_slice);
+                let below = links.iter().map(|(_, id)| *id);
+                next.extend(below.filter(|it| found.insert(*it)));
+            }
+        }
+        found
+    }
+
+    /// The units at the top of a tree on a day, by id.
+    pub fn roots(&self, tree: Tree, day: Day) -> Vec<i64> {
+        self.all()
+            .filter(|it| it.span.contains(day) && self.parent(it.id, tree, day).is_none())
+            .map(|it| it.id)
+            .collect()
+    }
+
+    /// Follows a unit's territory from one date to another, forward or back, to the units that hold it then.
+    pub fn carry(&self, id: i64, from: Day, to: Day) -> Vec<Share> {
+        self.follow(id, from, to, &mut Vec::new())
+    }
+
+    fn follow(&self, id: i64, from: Day, to: Day, steps: &mut Vec<Succession>) -> Vec<Share> {
+        let one = Some(Decimal::from_int(1));
+        let mut held: BTreeMap<i64, Share> = BTreeMap::new();
+        // Each step is dated after the one before it (or before, going back), so every path ends.
+        let mut next = vec![(from, Share { unit_id: id, transfer: Transfer::Whole, weight: one })];
+        while let Some((since, share)) = next.pop() {
+            let onward = self.steps(share.unit_id, since, to);
+            let stays = self.get(share.unit_id).is_some_and(|it| it.span.contains(to));
+            if stays {
+                merge(&mut held, remainder(&share, &onward));
+            }
+            for (unit_id, step) in onward {
+                let transfer = share.transfer.max(step.transfer);
+                let weight = match (&share.weight, step.transfer, &step.weight) {
+                    (Some(so_far), Transfer::Whole, _) => Some(so_far.clone()),
+                    (Some(so_far), Transfer::Part, Some(part)) => Some(so_far.mul(part)),
+                    (_, _, _) => None,
+                };
+                if !steps.contains(step) {
+                    steps.push(step.clone());
+                }
+                // Going back, what happened on that same day is done with as well.
+                let since = if from <= to { step.effective } else { step.effective.previous() };
+                next.push((since, Share { unit_id, transfer, weight }));
+            }
+        }
+        held.into_values().collect()
+    }
+
+    /// The successions that lead from a unit towards a date.
+    fn steps(&self, id: i64, from: Day, to: Day) -> Vec<(i64, &Succession)> {
+        let none: &[Succession] = &[];
+        if from <= to {
+            let after = self.after.get(&id).map_or(none, Vec::as_slice);
+            let after = after.iter().filter(|it| it.effective > from && it.effective <= to);
+            after.filter_map(|it| Some((it.successor_id?, it))).collect()
+        } else {
+            let before = self.before.get(&id).map_or(none, Vec::as_slice);
+            let before = before.iter().filter(|it| it.effective <= from && it.effective > to);
+            before.map(|it| (it.predecessor_id, it)).collect()
+        }
+    }
+
+    /// What became of a unit, or what it came from, at a date. A unit without successions of its own is followed through
+    /// the communes that it had at the end of its time.
+    pub fn trace(&self, unit: &Unit, to: Day) -> Lineage {
+        let from = if unit.span.contains(to) {
+            to
+        } else if unit.span.to < to {
+            unit.span.to
+        } else {
+            unit.span.from
+        };
+        let mut steps = Vec::new();
+        let own = self.follow(unit.id, from, to, &mut steps);
+        let mut heirs: BTreeMap<i64, (Transfer, Vec<i64>)> = BTreeMap::new();
+        let mut lost = false;
+        if own.is_empty() {
+            let communes: Vec<_> = self
+                .descendants(unit.id, Tree::Territory, from)
+                .into_iter()
+                .filter(|it| self.get(*it).is_some_and(|it| it.level == Level::Commune))
+                .collect();
+            for commune in communes {
+                let shares = self.follow(commune, from, to, &mut steps);
+                lost |= shares.is_empty();
+                for share in shares {
+                    let heir = heirs.entry(share.unit_id).or_insert((Transfer::Part, Vec::new()));
+                    heir.1.push(commune);
+                }
+            }
+            if !lost && heirs.len() == 1 {
+                for heir in heirs.values_mut() {
+                    heir.0 = Transfer::Whole;
+                }
+            }
+        } else {
+            for share in own {
+                heirs.insert(share.unit_id, (share.transfer, vec![unit.id]));
+            }
+        }
+        let containers = if lost { Vec::new() } else { self.common(heirs.keys().copied(), to) };
+        let heirs = heirs.into_iter().map(|(id, (how, what))| (id, how, what)).collect();
+        Lineage { heirs, containers, steps }
+    }
+
+    /// The units that are above each of these, nearest first; a lone one is above itself.
+    fn common(&self, ids: impl Iterator<Item = i64>, day: Day) -> Vec<i64> {
+        let mut common: Option<Vec<i64>> = None;
+        for id in ids {
+            let mut above = vec![id];
+            above.extend(self.ancestors(id, Tree::Territory, day));
+            common = Some(match common {
+                None => above,
+                Some(so_far) => so_far.into_iter().filter(|it| above.contains(it)).collect(),
+            });
+        }
+        common.unwrap_or_default()
+    }
+}
+
+/// What a unit that goes on keeps of its share, when parts of it went elsewhere on the way.
+fn remainder(share: &Share, onward: &[(i64, &Succession)]) -> Share {
+    if onward.is_empty() {
+        return share.clone();
+    }
+    let gone: Option<Vec<&Decimal>> = onward.iter().map(|(_, it)| it.weight.as_ref()).collect();
+    let left = gone.map(|it| Decimal::from_int(1).sub(&Decimal::sum(it)));
+    let weight = share.weight.as_ref().zip(left).map(|(all, left)| all.mul(&left));
+    Share { unit_id: share.unit_id, transfer: Transfer::Part, weight }
+}
+
+/// Two shares of one unit: parts of one origin that took different ways and meet again are added up.
+fn merge(held: &mut BTreeMap<i64, Share>, share: Share) {
+    match held.get_mut(&share.unit_id) {
+        None => {
+            held.insert(share.unit_id, share);
+        }
+        Some(known) => {
+            known.weight = known.weight.as_ref().zip(share.weight.as_ref()).map(|(a, b)| a.add(b));
+        }
+    }
+}
+
+/// A span in words.
+pub fn spell(span: Span) -> String {
+    match (span.from == Day::FIRST, span.to == Day::LAST) {
+        (true, true) => "always".to_owned(),
+        (true, false) => format!("until {}", span.to),
+        (false, true) => format!("from {}", span.from),
+        (false, false) => format!("from {} to {}", span.from, span.to),
+    }
+}

@@ -1,0 +1,293 @@
+//! Opens requests and reads their fields; words that every service shares on the wire.
+pub mod codec;
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tonic::Request;
+use unicode_normalization::is_nfc;
+
+use crate::{
+    access::Caller,
+    error::{Error, Reason, Result, Violation},
+    page::Page,
+    pb,
+    revision::{
+        Consistency, Revision,
+        receipt::{ItemResult, Outcome, Receipt},
+    },
+    rule::Rule,
+    time::{Day, Timestamp},
+    unit,
+};
+
+/// Opens a request: who asks, and what is asked, already parsed.
+pub fn open<M, Q>(request: Request<M>) -> Result<(Caller, Q)>
+where
+    Q: TryFrom<M, Error = Error>,
+{
+    let (_, extensions, message) = request.into_parts();
+    let caller = extensions
+        .get::<Caller>()
+        .cloned()
+        .ok_or_else(|| Error::new(Reason::CallerUnknown, "no caller was identified"))?;
+    Ok((caller, message.try_into()?))
+}
+
+/// Collects every bad field of a message, so that the caller learns of all at once.
+#[derive(Debug, Default)]
+pub struct Fields {
+    path: String,
+    bad: Vec<Violation>,
+}
+
+impl Fields {
+    /// Keeps the value of a field, or the rule that it breaks.
+    pub fn read<T>(&mut self, field: &str, value: Result<T, impl Into<Rule>>) -> Option<T> {
+        value.map_err(|rule| self.refuse(field, rule)).ok()
+    }
+
+    /// A field breaks a rule.
+    pub fn refuse(&mut self, field: &str, rule: impl Into<Rule>) {
+        let field = format!("{}{field}", self.path);
+        self.bad.push(Violation::new(field, rule));
+    }
+
+    /// Reads the fields of a message inside this one.
+    pub fn within<T>(&mut self, path: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.path.clone();
+        self.path = format!("{outer}{path}.");
+        let read = read(self);
+        self.path = outer;
+        read
+    }
+
+    /// Text of at most `most` characters, in normalization form C, without control characters.
+    pub fn text(&mut self, field: &str, text: String, most: usize) -> Option<String> {
+        let checked = check_text(&text, most).map(|()| text);
+        self.read(field, checked)
+    }
+
+    /// Text as [`Fields::text`], and not empty.
+    pub fn some_text(&mut self, field: &str, text: String, most: usize) -> Option<String> {
+        if text.trim().is_empty() {
+            self.refuse(field, "not be empty");
+            return None;
+        }
+        self.text(field, text, most)
+    }
+
+    /// A word of one of our enums, by its number on the wire; 0 is not a word.
+    pub fn word<T>(&mut self, field: &str, number: i32, of: fn(i32) -> Option<T>) -> Option<T> {
+        self.read(field, of(number).ok_or("be one of the enum's values, not 0 or unknown"))
+    }
+
+    /// A word as [`Fields::word`], with a meaning for 0.
+    pub fn word_or<T>(
+        &mut self,
+        field: &str,
+        number: i32,
+        of: fn(i32) -> Option<T>,
+        unspecified: T,
+    ) -> Option<T> {
+        if number == 0 { Some(unspecified) } else { self.word(field, number, of) }
+    }
+
+    /// A word as [`Fields::word`], where 0 means none.
+    pub fn maybe_word<T>(
+        &mut self,
+        field: &str,
+        number: i32,
+        of: fn(i32) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if number == 0 { Some(None) } else { self.word(field, number, of).map(Some) }
+    }
+
+    /// A date, or none when empty.
+    pub fn day(&mut self, field: &str, text: &str) -> Option<Option<Day>> {
+        if text.is_empty() { Some(None) } else { self.read(field, Day::parse(text)).map(Some) }
+    }
+
+    /// An instant, or none.
+    pub fn instant(
+        &mut self,
+        field: &str,
+        at: Option<prost_types::Timestamp>,
+    ) -> Option<Option<Timestamp>> {
+        let Some(prost_types::Timestamp { seconds, nanos }) = at else { return Some(None) };
+        self.read(field, Timestamp::from_parts(seconds, nanos)).map(Some)
+    }
+
+    /// A reference to a unit that must be there.
+    pub fn unit(&mut self, field: &str, unit: Option<pb::UnitRef>) -> Option<unit::Ref> {
+        let read = self.maybe_unit(field, unit)?;
+        if read.is_none() {
+            self.refuse(field, "name a unit, by `id` or by `code`");
+        }
+        read
+    }
+
+    /// A reference to a unit, or none.
+    pub fn maybe_unit(
+        &mut self,
+        field: &str,
+        unit: Option<pb::UnitRef>,
+    ) -> Option<Option<unit::Ref>> {
+        use pb::unit_ref::Ref;
+        let Some(pb::UnitRef { r#ref: Some(named) }) = unit else { return Some(None) };
+        self.within(field, |fields| match named {
+            Ref::Id(id) if id < 1 => {
+                fields.refuse("id", "be above 0");
+                None
+            }
+            Ref::Id(id) => Some(Some(unit::Ref::Id(id))),
+            Ref::Code(pb::UnitCode { scheme, code, date }) => fields.within("code", |fields| {
+                let scheme = fields.read("scheme", unit::Scheme::parse(&scheme));
+                let code = fields.read("code", unit::parse_code(&code));
+                let date = fields.day("date", &date);
+                Some(Some(unit::Ref::Code { scheme: scheme?, code: code?, date: date? }))
+            }),
+        })
+    }
+
+    /// What a read must have seen.
+    pub fn consistency(&mut self, asked: Option<pb::Consistency>) -> Option<Consistency> {
+        use pb::consistency::Requirement;
+        let Some(pb::Consistency { requirement: Some(asked) }) = asked else {
+            return Some(Consistency::Latest);
+        };
+        self.within("consistency", |fields| match asked {
+            Requirement::Latest(true) => Some(Consistency::Latest),
+            Requirement::Latest(false) => {
+                fields.refuse("latest", "be true, or leave the requirement out");
+                None
+            }
+            Requirement::AtLeast(number) | Requirement::Exactly(number) if number < 0 => {
+                fields.refuse("revision", "not be negative");
+                None
+            }
+            Requirement::AtLeast(number) => Some(Consistency::AtLeast(number)),
+            Requirement::Exactly(number) => Some(Consistency::Exactly(number)),
+            Requirement::AsKnownAt(at) => {
+                let at = fields.instant("as_known_at", Some(at))??;
+                if at > Timestamp::now() {
+                    fields.refuse("as_known_at", "not lie in the future");
+                    return None;
+                }
+                Some(Consistency::AsKnownAt(at))
+            }
+        })
+    }
+
+    /// A page of the question `rest`: the whole request, with its page taken out.
+    pub fn page(
+        &mut self,
+        page: Option<pb::PageRequest>,
+        method: &str,
+        rest: &impl Message,
+    ) -> Option<Page> {
+        let pb::PageRequest { size, token } = page.unwrap_or_default();
+        let question = fingerprint(method, rest);
+        self.within("page", |fields| {
+            let size = fields.read("size", Page::check_size(size));
+            let token = fields.text("token", token, 2_000);
+            Some(Page::new(size?, token?, question))
+        })
+    }
+
+    /// The caller's id of a write: at most 128 characters, or none when empty.
+    pub fn request_id(&mut self, text: String) -> Option<Option<String>> {
+        let text = self.text("request_id", text, 128)?;
+        Some((!text.is_empty()).then_some(text))
+    }
+
+    /// At most so many items in a list.
+    pub fn at_most(&mut self, field: &str, count: usize, most: usize) -> Option<()> {
+        let rule = || Rule::from(format!("hold at most {most} items, not {count}"));
+        self.read(field, if count > most { Err(rule()) } else { Ok(()) })
+    }
+
+    /// Ends the reading: the value, or every bad field.
+    pub fn done<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T> {
+        if !self.bad.is_empty() {
+            return Err(Error::fields(self.bad));
+        }
+        build().ok_or_else(|| Error::internal("a field was dropped without a violation"))
+    }
+}
+
+/// What holds for all text on the wire.
+pub fn check_text(text: &str, most: usize) -> Result<(), Rule> {
+    // Characters are at most four bytes: the cheap test first, so that a huge text costs nothing.
+    if text.len() > most.saturating_mul(4) || text.chars().count() > most {
+        return Err(format!("have at most {most} characters").into());
+    }
+    if text.chars().any(|it| it.is_control() && it != '\n' && it != '\t') {
+        return Err("hold no control characters (such as NUL)".into());
+    }
+    if !is_nfc(text) {
+        return Err("be in Unicode normalization form C".into());
+    }
+    Ok(())
+}
+
+/// A hash of what was asked: one for each question, the same on every run and machine.
+pub fn fingerprint(method: &str, message: &impl Message) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(method.len().to_le_bytes());
+    hash.update(method);
+    hash.update(message.encode_to_vec());
+    hash.finalize().into()
+}
+
+// === rows out ===
+
+impl From<Timestamp> for prost_types::Timestamp {
+    fn from(at: Timestamp) -> Self {
+        let (seconds, nanos) = at.parts();
+        Self { seconds, nanos }
+    }
+}
+
+impl From<Revision> for pb::Revision {
+    fn from(Revision { number, at }: Revision) -> Self {
+        let committed_at = (number > 0).then(|| at.into());
+        Self { number, committed_at }
+    }
+}
+
+impl From<unit::Name> for pb::UnitName {
+    fn from(unit::Name { id, level, name, code }: unit::Name) -> Self {
+        Self { id, level: level.number(), name, code }
+    }
+}
+
+impl From<Receipt> for pb::Receipt {
+    fn from(Receipt { revision, results, replayed }: Receipt) -> Self {
+        let count = |outcome| {
+            let count = results.iter().filter(|it| it.outcome == outcome).count();
+            i32::try_from(count).unwrap_or(i32::MAX)
+        };
+        Self {
+            created: count(Outcome::Created),
+            corrected: count(Outcome::Corrected),
+            unchanged: count(Outcome::Unchanged),
+            rejected: count(Outcome::Rejected),
+            revision: Some(revision.into()),
+            results: results.into_iter().zip(0..).map(|(it, index)| item(index, it)).collect(),
+            replayed,
+        }
+    }
+}
+
+fn item(index: i32, result: ItemResult) -> pb::ItemResult {
+    let ItemResult { outcome, reason, message, violations, id } = result;
+    let outcome = match outcome {
+        Outcome::Created => pb::Outcome::Created,
+        Outcome::Corrected => pb::Outcome::Corrected,
+        Outcome::Unchanged => pb::Outcome::Unchanged,
+        Outcome::Rejected => pb::Outcome::Rejected,
+    };
+    let violations =
+        violations.into_iter().map(|(field, rule)| pb::Violation { field, rule }).collect();
+    pb::ItemResult { index, outcome: outcome.into(), reason, violations, message, id }
+}

@@ -1,0 +1,218 @@
+//! A real hub on a free port, with a store of its own, and clients that call it as somebody.
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use sharehub::{
+    access::{Issue, SystemCode},
+    db::Db,
+    hub::{self, Limits},
+    pb, server,
+    stack::measure::Meter,
+};
+use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code, Request, Status,
+    metadata::MetadataValue,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+use tonic_types::StatusExt;
+
+/// A store with the reference data in it, made once and copied for each test.
+static TEMPLATE: OnceCell<tempfile::TempDir> = OnceCell::const_new();
+
+async fn template() -> &'static Path {
+    let made = TEMPLATE.get_or_init(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&url(dir.path())).await.unwrap();
+        let (hub, committer) = hub::Hub::start(db.clone(), slow()).await.unwrap();
+        sharehub::unit::store::load_reference(&hub).await.unwrap();
+        let admin = SystemCode::parse("admin").unwrap();
+        sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();
+        drop(hub);
+        committer.await.unwrap();
+        db.close().await;
+        dir
+    });
+    made.await.path()
+}
+
+fn url(dir: &Path) -> String {
+    format!("sqlite://{}", dir.join("hub.db").display())
+}
+
+/// Limits for tests: a debug build beside other tests may be slow.
+pub fn slow() -> Limits {
+    Limits { longest: Duration::from_secs(120), ..Limits::default() }
+}
+
+/// A running hub.
+pub struct Hub {
+    pub address: SocketAddr,
+    pub hub: Arc<hub::Hub>,
+    pub meter: Arc<Meter>,
+    pub channel: Channel,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    admin: String,
+    dir: tempfile::TempDir,
+}
+
+impl Hub {
+    /// A hub with the reference data in it.
+    pub async fn start() -> Self {
+        Self::with(slow()).await
+    }
+
+    /// The same, with other limits.
+    pub async fn with(limits: Limits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for file in fs::read_dir(template().await).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+        }
+        let db = Db::open(&url(dir.path())).await.unwrap();
+        let (hub, _committer) = hub::Hub::start(db, limits).await.unwrap();
+        let admin = SystemCode::parse("admin").unwrap();
+        let (admin, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();
+        let meter = Arc::<Meter>::default();
+        let (services, health) = server::services(&hub, &meter).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server::serve(listener, services, health, stop.clone()));
+        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        Self { address, hub, meter, channel, stop, serving, admin, dir }
+    }
+
+    /// Asks the hub to stop, and waits until it has.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.serving.await.unwrap();
+    }
+
+    /// The administrator.
+    pub fn admin(&self) -> Client {
+        self.as_(&self.admin)
+    }
+
+    /// Whoever holds this key.
+    pub fn as_(&self, key: &str) -> Client {
+        Client { channel: self.channel.clone(), key: Key(Some(key.to_owned())) }
+    }
+
+    /// Nobody: no key is sent.
+    pub fn nobody(&self) -> Client {
+        Client { channel: self.channel.clone(), key: Key(None) }
+    }
+
+    /// Registers a system with these grants, and is it.
+    pub async fn system(&self, code: &str, grants: pb::Grants) -> Client {
+        self.system_with(code, grants, Vec::new()).await
+    }
+
+    /// The same, with a mapping of its status codes.
+    pub async fn system_with(
+        &self,
+        code: &str,
+        grants: pb::Grants,
+        statuses: Vec<pb::StatusMapping>,
+    ) -> Client {
+        let mut access = self.admin().access();
+        let registration = pb::RegisterSystemRequest {
+            code: code.to_owned(),
+            name: code.to_owned(),
+            grants: Some(grants),
+            statuses,
+            ..Default::default()
+        };
+        access.register_system(registration).await.unwrap();
+        let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
+        let key = access.issue_key(issue).await.unwrap().into_inner().key;
+        self.as_(&key)
+    }
+}
+
+/// Grants of a system that may do everything with indicators.
+pub fn all_indicators() -> pb::Grants {
+    let all = || vec!["*".to_owned()];
+    pb::Grants {
+        define_indicators: all(),
+        publish_indicators: all(),
+        read_indicators: all(),
+        ..Default::default()
+    }
+}
+
+/// Somebody who calls the hub.
+#[derive(Clone)]
+pub struct Client {
+    pub channel: Channel,
+    pub key: Key,
+}
+
+type Keyed = InterceptedService<Channel, Key>;
+
+macro_rules! client {
+    ($($name:ident: $module:ident :: $client:ident,)+) => {
+        impl Client {
+            $(
+                pub fn $name(&self) -> pb::$module::$client<Keyed> {
+                    let (channel, key) = (self.channel.clone(), self.key.clone());
+                    pb::$module::$client::with_interceptor(channel, key)
+                        .max_decoding_message_size(64 << 20)
+                        .max_encoding_message_size(64 << 20)
+                }
+            )+
+        }
+    };
+}
+client! {
+    info: hub_service_client::HubServiceClient,
+    units: unit_service_client::UnitServiceClient,
+    indicators: indicator_service_client::IndicatorServiceClient,
+    dossiers: dossier_service_client::DossierServiceClient,
+    access: access_service_client::AccessServiceClient,
+}
+
+/// Sends a key, or none.
+#[derive(Clone)]
+pub struct Key(pub Option<String>);
+
+impl Interceptor for Key {
+    fn call(&mut self, mut req: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            let value: MetadataValue<_> = format!("Bearer {key}").parse().unwrap();
+            req.metadata_mut().insert("authorization", value);
+        }
+        Ok(req)
+    }
+}
+
+/// What a refusal says to machines: code, reason without its prefix, and the paths of bad fields.
+pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, Vec<String>) {
+    let status = answer.expect_err("must be refused");
+    let info = status.get_details_error_info().expect("a refusal has an ErrorInfo");
+    assert_eq!(info.domain, "sharehub");
+    let reason = info.reason.strip_prefix("ERROR_REASON_").expect("a reason of ours").to_owned();
+    let fields = status.get_details_bad_request().into_iter().flat_map(|it| it.field_violations);
+    (status.code(), reason, fields.map(|it| it.field).collect())
+}
+
+/// A unit by its `gso` code on a date.
+pub fn gso(code: &str, date: &str) -> Option<pb::UnitRef> {
+    let (scheme, code, date) = (String::new(), code.to_owned(), date.to_owned());
+    let code = pb::UnitCode { scheme, code, date };
+    Some(pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Code(code)) })
+}
+
+/// A unit by its id.
+pub fn id(id: i64) -> Option<pb::UnitRef> {
+    Some(pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(id)) })
+}
+
+/// Read at exactly this revision.
+pub fn exactly(number: i64) -> Option<pb::Consistency> {
+    let requirement = Some(pb::consistency::Requirement::Exactly(number));
+    Some(pb::Consistency { requirement })
+}
