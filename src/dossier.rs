@@ -253,7 +253,7 @@ pub struct Document {
     /// Its code.
     pub code: String,
     /// Whether it exists in digital form.
-    pub digitised: bool,
+    pub digitized: bool,
     /// Whether it was taken from a store of data.
     pub reused: bool,
 }

@@ -275,8 +275,8 @@ impl From<Fee> for pb::Fee {
 }
 
 impl From<Document> for pb::Document {
-    fn from(Document { name, code, digitised, reused }: Document) -> Self {
-        Self { name, code, digitised, reused }
+    fn from(Document { name, code, digitized, reused }: Document) -> Self {
+        Self { name, code, digitized, reused }
     }
 }
 

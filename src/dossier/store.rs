@@ -10,6 +10,7 @@ use std::{
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
 use super::{
@@ -73,11 +74,15 @@ pub struct Books {
 impl Books {
     async fn open(hub: &Hub, view: &View, dossiers: &[Shown]) -> Result<Self> {
         let made: BTreeSet<_> = dossiers.iter().map(|it| it.dossier.made_at).collect();
+        let mut times = HashMap::new();
+        if !made.is_empty() {
+            times = revision::store::times(hub.db.read(), made).await?;
+        }
         Ok(Self {
             forest: hub.forest(view).await?,
             catalogue: hub.catalogue(view).await?,
             directory: hub.directory(view).await?,
-            times: revision::store::times(hub.db.read(), made).await?,
+            times,
         })
     }
 }
@@ -144,7 +149,7 @@ pub async fn list(
     caller: &Caller,
     list: List,
 ) -> Result<(Revision, Books, Paged<Shown>)> {
-    use dossier::Column::{AcceptedAt, Code, ProcedureId, ReceivingUnitId, State};
+    use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
     let List {
         receiving_unit,
         procedure,
@@ -161,7 +166,7 @@ pub async fn list(
         let top = forest.resolve(&unit, Day::today(), "receiving_unit")?.id;
         let mut units = forest.ever_below(top);
         units.insert(top);
-        rows = rows.filter(ReceivingUnitId.is_in(units));
+        rows = rows.filter(received_by(units));
     }
     if let Some(code) = procedure {
         rows = rows.filter(ProcedureId.eq(procedure_id(hub, &view, &code).await?));
@@ -175,9 +180,7 @@ pub async fn list(
     if let Some(before) = accepted_before {
         rows = rows.filter(AcceptedAt.lt(before));
     }
-    if let Some(after) = after {
-        rows = rows.filter(Code.gt(after));
-    }
+    rows = rows.filter(Code.gt(after.unwrap_or_default()));
     let limit = u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1);
     let rows = rows.order_by_asc(Code).limit(limit).all(hub.db.read()).await?;
     let more = rows.len() > page.size();
@@ -198,6 +201,13 @@ pub async fn list(
     };
     let books = Books::open(hub, &view, &items).await?;
     Ok((view.revision, books, Paged { items, next }))
+}
+
+/// Received by one of these units. Of many units, most rows are wanted, in the order of the answer: then their index must
+/// not be taken, and the sum keeps it from being taken.
+fn received_by(units: BTreeSet<i64>) -> SimpleExpr {
+    let unit = Expr::col((dossier::Entity, dossier::Column::ReceivingUnitId));
+    if units.len() > FEW_UNITS { unit.add(0_i64).is_in(units) } else { unit.is_in(units) }
 }
 
 /// Which of these dossiers have remarks; none of interest to a caller who may read them.
@@ -229,6 +239,8 @@ async fn procedure_id(hub: &Hub, view: &View, code: &ProcedureCode) -> Result<i6
         .ok_or_else(|| Error::not_found("procedure", code.as_str()).at("procedure"))
 }
 
+/// So many units are few: their dossiers are found by unit.
+const FEW_UNITS: usize = 16;
 /// So many ids, or codes, are asked for in one statement.
 const CHUNK: usize = 5_000;
 

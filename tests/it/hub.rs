@@ -1,5 +1,5 @@
 //! A real hub on a free port, with a store of its own, and clients that call it as somebody.
-use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sharehub::{
     access::{Issue, SystemCode},
@@ -8,7 +8,7 @@ use sharehub::{
     pb, server,
     stack::measure::Meter,
 };
-use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Status,
@@ -18,28 +18,7 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-/// A store with the reference data in it, made once and copied for each test.
-static TEMPLATE: OnceCell<tempfile::TempDir> = OnceCell::const_new();
-
-async fn template() -> &'static Path {
-    let made = TEMPLATE.get_or_init(|| async {
-        let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(&url(dir.path())).await.unwrap();
-        let (hub, committer) = hub::Hub::start(db.clone(), slow()).await.unwrap();
-        sharehub::unit::store::load_reference(&hub).await.unwrap();
-        let admin = SystemCode::parse("admin").unwrap();
-        sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();
-        drop(hub);
-        committer.await.unwrap();
-        db.close().await;
-        dir
-    });
-    made.await.path()
-}
-
-fn url(dir: &Path) -> String {
-    format!("sqlite://{}", dir.join("hub.db").display())
-}
+use crate::engine::Store;
 
 /// Limits for tests: a debug build beside other tests may be slow.
 pub fn slow() -> Limits {
@@ -55,7 +34,7 @@ pub struct Hub {
     stop: CancellationToken,
     serving: JoinHandle<()>,
     admin: String,
-    dir: tempfile::TempDir,
+    pub store: Store,
 }
 
 impl Hub {
@@ -66,12 +45,8 @@ impl Hub {
 
     /// The same, with other limits.
     pub async fn with(limits: Limits) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for file in fs::read_dir(template().await).unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
-        }
-        let db = Db::open(&url(dir.path())).await.unwrap();
+        let store = Store::new().await;
+        let db = Db::open(&store.url).await.unwrap();
         let (hub, _committer) = hub::Hub::start(db, limits).await.unwrap();
         let admin = SystemCode::parse("admin").unwrap();
         let (admin, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();
@@ -82,7 +57,7 @@ impl Hub {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server::serve(listener, services, health, stop.clone()));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Self { address, hub, meter, channel, stop, serving, admin, dir }
+        Self { address, hub, meter, channel, stop, serving, admin, store }
     }
 
     /// Asks the hub to stop, and waits until it has.

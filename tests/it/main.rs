@@ -2,11 +2,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::wildcard_enum_match_arm,
     unreachable_pub,
     dead_code,
     reason = "a test crate: helpers may fail loudly, and are shared between modules"
 )]
-mod hub;
+mod dossier;
+pub(crate) mod engine;
+pub(crate) mod hub;
 mod seeds;
 mod unit;

@@ -322,10 +322,10 @@ fn read_fee(fields: &mut Fields, fee: pb::Fee) -> Option<Fee> {
 }
 
 fn read_document(fields: &mut Fields, document: pb::Document) -> Option<Document> {
-    let pb::Document { name, code, digitised, reused } = document;
+    let pb::Document { name, code, digitized, reused } = document;
     let name = fields.some_text("name", name, 300);
     let code = fields.text("code", code, 100);
-    Some(Document { name: name?, code: code?, digitised, reused })
+    Some(Document { name: name?, code: code?, digitized, reused })
 }
 
 /// The latest instant at which something may be said to have happened.
@@ -346,7 +346,7 @@ fn read_event(
         Some(Some(at)) if at > latest => fields.refuse("occurred_at", "not lie in the future"),
         Some(Some(_)) | None => {}
     }
-    let source_status = fields.some_text("source_status", source_status, 100);
+    let source_status = fields.some_text("source_status", source_status, 64);
     let due_at = fields.instant("due_at", due_at);
     let note = fields.text("note", note, 1_000);
     Some(EventEntry {

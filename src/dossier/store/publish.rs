@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 use super::{CHUNK, all_events, standing};
 use crate::{
@@ -104,9 +104,13 @@ impl<'a> Draft<'a> {
                 of.events.insert(event.identity.clone(), event);
             }
         }
-        let last: Option<Option<i64>> = standing(number)
+        let last: Option<i64> = standing(number)
             .select_only()
-            .column_as(dossier::Column::Id.max(), "last")
+            .column(dossier::Column::Id)
+            // Says nothing, but that the last one is found by its key.
+            .filter(dossier::Column::Id.gt(0))
+            .order_by_desc(dossier::Column::Id)
+            .limit(1)
             .into_tuple()
             .one(db)
             .await?;
@@ -117,7 +121,7 @@ impl<'a> Draft<'a> {
             catalogue: hub.catalogue_in(write).await?,
             directory: hub.directory_in(write).await?,
             known,
-            next_id: last.flatten().unwrap_or(0) + 1,
+            next_id: last.unwrap_or(0) + 1,
         })
     }
 
@@ -209,27 +213,26 @@ impl<'a> Draft<'a> {
         let mut fresh: BTreeMap<String, Event> = BTreeMap::new();
         let mut bad = Vec::new();
         for (i, sent) in entries.iter().enumerate() {
+            let identity = sent.identity();
+            match known.get(&identity).or_else(|| fresh.get(&identity)) {
+                // Whatever its code is mapped to by now: it is kept already.
+                Some(same) if same.sent == *sent => continue,
+                Some(_) => {
+                    let rule = "not be that of an event that was sent with other content: an event is never \
+                                changed; send it under another event_id";
+                    bad.push(Violation::new(format!("{}.event_id", path(i)), rule));
+                    continue;
+                }
+                None => {}
+            }
             let Some(state) = self.state(&sent.source_status) else {
-                let rule = format!(
-                    "be a status code that is registered for `{}`",
-                    self.caller.system.code.as_str()
-                );
+                let source = self.caller.system.code.as_str();
+                let rule = format!("be a status code that is registered for `{source}`");
                 bad.push(Violation::new(format!("{}.source_status", path(i)), rule));
                 continue;
             };
-            let identity = sent.identity();
-            match known.get(&identity).or_else(|| fresh.get(&identity)) {
-                Some(same) if same.sent == *sent => {}
-                Some(_) => {
-                    let rule = "not be that of an event that was sent with other content: an event is never changed; \
-                                send it under another event_id";
-                    bad.push(Violation::new(format!("{}.event_id", path(i)), rule));
-                }
-                None => {
-                    let (sent, made_at) = (sent.clone(), self.made_at);
-                    fresh.insert(identity.clone(), Event { identity, sent, state, made_at });
-                }
-            }
+            let (sent, made_at) = (sent.clone(), self.made_at);
+            fresh.insert(identity.clone(), Event { identity, sent, state, made_at });
         }
         if bad.is_empty() { Ok(fresh) } else { Err(Error::fields(bad)) }
     }

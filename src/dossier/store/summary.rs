@@ -6,7 +6,7 @@ use std::{
 
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{events_of, procedure_id, visible};
+use super::{events_of, procedure_id, received_by, visible};
 use crate::{
     access::Caller,
     dossier::{
@@ -82,7 +82,7 @@ pub async fn summarize(
     if let Some(unit) = receiving_unit {
         let top = forest.resolve(&unit, days.to, "receiving_unit")?.id;
         let units = within(&forest, top, days.to);
-        wanted = wanted.add(dossier::Column::ReceivingUnitId.is_in(units));
+        wanted = wanted.add(received_by(units));
     }
     if let Some(code) = procedure {
         let id = procedure_id(hub, &view, &code).await?;
