@@ -52,11 +52,13 @@ async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle
 async fn serve(knobs: Knobs) -> Outcome {
     let config = knobs.read()?;
     let _telemetry = Telemetry::start(&config)?;
+    // Before the store is opened: a stop that comes meanwhile is a stop too.
+    let stop = stop_on_signal()?;
     let (db, hub, committer) = open(&config).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, engine = db.engine(), "serving");
-    serve_on(listener, hub).await?;
+    serve_on(listener, hub, stop).await?;
     stopped(db, committer).await
 }
 
@@ -71,13 +73,14 @@ async fn demo(knobs: Knobs) -> Outcome {
         config.database_url = format!("sqlite://{}", scratch.join("demo.db").display());
     }
     let _telemetry = Telemetry::start(&config)?;
+    let stop = stop_on_signal()?;
     println!("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...");
     let (db, hub, committer) = open(&config).await?;
     let keys = demo::load(&hub).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let program = std::env::current_exe()?;
     println!("{}", demo::welcome(&listener.local_addr()?, &program, &keys));
-    serve_on(listener, hub).await?;
+    serve_on(listener, hub, stop).await?;
     stopped(db, committer).await?;
     if !kept {
         std::fs::remove_dir_all(&scratch)?;
@@ -85,15 +88,12 @@ async fn demo(knobs: Knobs) -> Outcome {
     Ok(())
 }
 
-async fn serve_on(listener: TcpListener, hub: Arc<Hub>) -> Outcome {
+async fn serve_on(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) -> Outcome {
     let meter = Arc::<Meter>::default();
     let (services, health) = server::services(&hub, &meter).await?;
     // The services hold the hub; when the last connection is gone, so is the hub, and the committer ends.
     drop(hub);
-    let stop = CancellationToken::new();
-    let signal = tokio::spawn(stop_on_signal(stop.clone()));
     server::serve(listener, services, health, stop).await;
-    signal.abort();
     Ok(())
 }
 
@@ -106,16 +106,22 @@ async fn stopped(db: Db, committer: tokio::task::JoinHandle<()>) -> Outcome {
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-async fn stop_on_signal(stop: CancellationToken) {
+/// Is cancelled on SIGTERM or Ctrl-C.
+fn stop_on_signal() -> Outcome<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("stopping");
-    stop.cancel();
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stopping.cancel();
+    });
+    Ok(stop)
 }
 
 async fn connect(target: &Target) -> Outcome<Channel> {

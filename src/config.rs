@@ -190,7 +190,11 @@ impl Knobs {
             }
         };
         let otlp_endpoint = self.otlp_endpoint.or(file.otlp_endpoint).filter(|it| !it.is_empty());
-        if otlp_endpoint.as_ref().is_some_and(|it| it.parse::<http::Uri>().is_err()) {
+        let is_url = |it: &String| {
+            let uri = it.parse::<http::Uri>();
+            uri.is_ok_and(|it| matches!(it.scheme_str(), Some("http" | "https")))
+        };
+        if otlp_endpoint.as_ref().is_some_and(|it| !is_url(it)) {
             let must = "be a URL such as http://127.0.0.1:4317".to_owned();
             return Err(BadConfig { key: "otlp_endpoint", must });
         }
@@ -259,6 +263,7 @@ mod tests {
         assert_eq!(bad(Knobs { call_ms: some("0"), ..Knobs::default() }), "call_ms");
         assert_eq!(bad(Knobs { in_flight: some("many"), ..Knobs::default() }), "in_flight");
         assert_eq!(bad(Knobs { message_bytes: some("-1"), ..Knobs::default() }), "message_bytes");
+        assert_eq!(bad(Knobs { otlp_endpoint: some("x"), ..Knobs::default() }), "otlp_endpoint");
         let nowhere = Knobs { config: Some("no/such/file.toml".into()), ..Knobs::default() };
         assert_eq!(bad(nowhere), "config");
     }

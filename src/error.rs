@@ -114,7 +114,8 @@ impl Error {
     #[must_use]
     pub fn under(mut self, path: &str) -> Self {
         for violation in &mut self.0.violations {
-            violation.field = match violation.field.as_str() {
+            // A field of the item itself may begin with the dot that joins it to its path.
+            violation.field = match violation.field.trim_start_matches('.') {
                 "" => path.to_owned(),
                 field => format!("{path}.{field}"),
             };

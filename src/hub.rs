@@ -8,8 +8,9 @@ use tokio::task::JoinHandle;
 use crate::{
     access::{self, Caller, Issue, Key, directory::Directory},
     db::Db,
-    dossier::{self, catalogue::Catalogue},
+    dossier::{self, catalogue::Catalogue, store::Found},
     error::{Error, Reason, Result},
+    group::Group,
     indicator::{self, definitions::Definitions},
     revision::{
         Book, Revision, Revisions, View,
@@ -53,6 +54,8 @@ pub struct Hub {
     pub revisions: Revisions,
     /// What is too large or too long.
     pub limits: Limits,
+    /// Look-ups of dossiers by code, at the newest revision.
+    pub dossiers: Group<String, Arc<Found>>,
     committer: Committer,
     units: Shelf<Forest>,
     definitions: Shelf<Definitions>,
@@ -93,11 +96,18 @@ impl Hub {
     /// Starts on a store. The task ends when the hub is dropped, after its last commit.
     pub async fn start(db: Db, limits: Limits) -> Result<(Arc<Self>, JoinHandle<()>)> {
         let (committer, head, task) = Committer::start(db.clone()).await?;
-        let revisions = Revisions::new(db.clone(), head);
+        let revisions = Revisions::new(db.clone(), head, committer.told());
+        let reader = (db.clone(), revisions.clone());
+        let dossiers = Group::start(move |codes| {
+            let (db, revisions) = reader.clone();
+            // Picked after the look-ups came in, so that each sees what was committed before it was made.
+            async move { dossier::store::find_all(db.read(), revisions.latest(), codes).await }
+        });
         let hub = Self {
             db,
             revisions,
             limits,
+            dossiers,
             committer,
             units: Shelf::default(),
             definitions: Shelf::default(),

@@ -16,7 +16,7 @@
 //! | [`wire`], [`page`], [`error`] | opening requests, continuing answers, refusing |
 //! | [`hub`] | what slices share: reads at one revision, writes that make one |
 //! | [`revision`] | the counter, the one committer, receipts |
-//! | [`db`], [`shelf`] | the two engines; reference data kept in memory |
+//! | [`db`], [`shelf`], [`group`] | the two engines; reference data kept in memory; look-ups that share a question |
 //! | [`unit`] | units: codes, trees and lineage by date |
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | [`dossier`] | procedures, dossiers, their events and counts |
@@ -44,6 +44,7 @@ pub mod decimal;
 pub mod demo;
 pub mod dossier;
 pub mod error;
+pub mod group;
 pub mod hub;
 pub mod indicator;
 pub mod page;

@@ -130,6 +130,7 @@ impl From<Head> for View {
 pub struct Revisions {
     db: Db,
     head: watch::Receiver<Head>,
+    told: committer::Told,
 }
 
 /// Left over of a deadline for the refusal itself.
@@ -137,8 +138,8 @@ const MARGIN: Duration = Duration::from_millis(20);
 
 impl Revisions {
     /// Follows the head that the committer sets.
-    pub fn new(db: Db, head: watch::Receiver<Head>) -> Self {
-        Self { db, head }
+    pub fn new(db: Db, head: watch::Receiver<Head>, told: committer::Told) -> Self {
+        Self { db, head, told }
     }
 
     /// The newest head this process knows.
@@ -164,7 +165,14 @@ impl Revisions {
                 self.past(number).await
             }
             Consistency::AsKnownAt(at) => {
+                if at >= self.head().newest.at {
+                    // What is being committed may have its time before `at`; what comes after shall not.
+                    let mut told = self.told.lock().await;
+                    *told = at.max(*told);
+                }
                 let number = store::last_at(self.db.read(), at).await?;
+                // The store may be a commit ahead of the head that this process was told of.
+                self.reached(caller, number).await?;
                 self.past(number).await
             }
         }

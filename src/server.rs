@@ -1,5 +1,5 @@
 //! Listener, services, health, stopping: the one place where things are wired.
-use std::{sync::Arc, time::Duration};
+use std::{io::Cursor, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http2;
@@ -8,6 +8,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{self, AsyncRead, AsyncReadExt, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time,
@@ -172,12 +173,18 @@ async fn connection(
     drop(place);
 }
 
-/// Waits for the first byte: a connection that never says anything must not keep its place.
-async fn greeted(stream: TcpStream, stop: &CancellationToken) -> Option<TcpStream> {
-    let mut first = [0];
+/// Waits for the preface of HTTP/2: a connection that does not send it in time must not keep its place. hyper would wait
+/// for the rest of it for ever.
+async fn greeted(
+    mut stream: TcpStream,
+    stop: &CancellationToken,
+) -> Option<impl AsyncRead + AsyncWrite + Unpin> {
+    let mut preface = [0; 24];
     let spoke = tokio::select! {
-        peeked = time::timeout(PREFACE, stream.peek(&mut first)) => matches!(peeked, Ok(Ok(1))),
+        read = time::timeout(PREFACE, stream.read_exact(&mut preface)) => matches!(read, Ok(Ok(_))),
         () = stop.cancelled() => false,
     };
-    spoke.then_some(stream)
+    // hyper reads it, and checks it, as if nobody had.
+    let (rest, write) = stream.into_split();
+    spoke.then(|| io::join(Cursor::new(preface).chain(rest), write))
 }

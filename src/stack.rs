@@ -38,6 +38,7 @@ pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Ro
         .layer(from_fn_with_state(Arc::clone(hub), identify::identify));
     let outer = ServiceBuilder::new()
         // Everything below can name the request, and the answer names it to the caller.
+        .layer(from_fn(trace::plain_id))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(PropagateRequestIdLayer::x_request_id())
         // One span and one log line around every answer, ours or the handler's.

@@ -3,12 +3,12 @@ pub mod codec;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tonic::Request;
+use tonic::{Request, Response};
 use unicode_normalization::is_nfc;
 
 use crate::{
     access::Caller,
-    error::{Error, Reason, Result, Violation},
+    error::{Error, Reason, Reply, Result, Violation},
     page::Page,
     pb,
     revision::{
@@ -32,6 +32,27 @@ where
         .ok_or_else(|| Error::new(Reason::CallerUnknown, "no caller was identified"))?;
     Ok((caller, message.try_into()?))
 }
+
+/// Answers a read, unless the answer is larger than clients take by default: a refusal that says so is of more use than
+/// an answer that no client can read.
+pub fn reply<M: Message>(answer: M) -> Reply<M> {
+    let size = answer.encoded_len();
+    if size <= MOST_ANSWER {
+        return Ok(Response::new(answer));
+    }
+    let what = format!(
+        "the answer would have {size} bytes, and {MOST_ANSWER} are allowed: ask for a smaller page, or for less"
+    );
+    Err(Error::new(Reason::AnswerTooLarge, what).into())
+}
+
+/// Answers a write. What is committed is committed: its receipt is never refused, however long.
+pub fn done<M>(answer: M) -> Reply<M> {
+    Ok(Response::new(answer))
+}
+
+/// Bytes in one answer, at most: what gRPC clients take unless they are told otherwise.
+const MOST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// Collects every bad field of a message, so that the caller learns of all at once.
 #[derive(Debug, Default)]
@@ -161,8 +182,12 @@ impl Fields {
                 fields.refuse("latest", "be true, or leave the requirement out");
                 None
             }
-            Requirement::AtLeast(number) | Requirement::Exactly(number) if number < 0 => {
-                fields.refuse("revision", "not be negative");
+            Requirement::AtLeast(number) if number < 0 => {
+                fields.refuse("at_least", "not be negative");
+                None
+            }
+            Requirement::Exactly(number) if number < 0 => {
+                fields.refuse("exactly", "not be negative");
                 None
             }
             Requirement::AtLeast(number) => Some(Consistency::AtLeast(number)),

@@ -4,7 +4,7 @@
 mod suite;
 
 #[cfg(has_postgres)]
-use suite::{engine, hub};
+use suite::*;
 
 #[cfg(not(has_postgres))]
 #[test]

@@ -1,7 +1,7 @@
 //! `AccessService` on the wire: open, ask, answer.
 use std::{collections::BTreeMap, sync::Arc};
 
-use tonic::{Request, Response};
+use tonic::Request;
 
 use super::{Grants, Issue, Key, List, Pattern, Register, SystemCode, store};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     hub::{Ask, Hub},
     pb,
     revision::{Book, committer::Write},
-    wire::{Fields, check_text, fingerprint, open},
+    wire::{Fields, check_text, done, fingerprint, open, reply},
 };
 
 /// The service.
@@ -24,7 +24,7 @@ impl pb::access_service_server::AccessService for Rpc {
     async fn who_am_i(&self, req: Request<pb::WhoAmIRequest>) -> Reply<pb::WhoAmIResponse> {
         let (caller, WhoAmI) = open(req)?;
         let listed = store::who_am_i(&self.hub, &caller).await?;
-        Ok(Response::new(pb::WhoAmIResponse { system: Some(listed.into()) }))
+        reply(pb::WhoAmIResponse { system: Some(listed.into()) })
     }
 
     async fn register_system(
@@ -37,7 +37,7 @@ impl pb::access_service_server::AccessService for Rpc {
             store::register(&hub, &write, register).await
         };
         let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
-        Ok(Response::new(pb::RegisterSystemResponse { receipt: Some(receipt.into()) }))
+        done(pb::RegisterSystemResponse { receipt: Some(receipt.into()) })
     }
 
     async fn list_systems(
@@ -46,11 +46,11 @@ impl pb::access_service_server::AccessService for Rpc {
     ) -> Reply<pb::ListSystemsResponse> {
         let (caller, list) = open(req)?;
         let (read_at, page) = store::list(&self.hub, &caller, list).await?;
-        Ok(Response::new(pb::ListSystemsResponse {
+        reply(pb::ListSystemsResponse {
             read_at: Some(read_at.into()),
             systems: page.items.into_iter().map(Into::into).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn disable_system(
@@ -62,7 +62,7 @@ impl pb::access_service_server::AccessService for Rpc {
         let work =
             async move |hub: Arc<Hub>, write: Arc<Write>| store::disable(&hub, &write, code).await;
         let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
-        Ok(Response::new(pb::DisableSystemResponse { receipt: Some(receipt.into()) }))
+        done(pb::DisableSystemResponse { receipt: Some(receipt.into()) })
     }
 
     async fn issue_key(&self, req: Request<pb::IssueKeyRequest>) -> Reply<pb::IssueKeyResponse> {
@@ -72,7 +72,7 @@ impl pb::access_service_server::AccessService for Rpc {
             async move |hub: Arc<Hub>, write: Arc<Write>| store::issue(&hub, &write, issue).await;
         let (key, issued, revision) = self.hub.write_once(&caller, work).await?;
         let (issued, revision) = (Some(issued.into()), Some(revision.into()));
-        Ok(Response::new(pb::IssueKeyResponse { key, issued, revision }))
+        done(pb::IssueKeyResponse { key, issued, revision })
     }
 
     async fn revoke_key(&self, req: Request<pb::RevokeKeyRequest>) -> Reply<pb::RevokeKeyResponse> {
@@ -81,7 +81,7 @@ impl pb::access_service_server::AccessService for Rpc {
         let work =
             async move |hub: Arc<Hub>, write: Arc<Write>| store::revoke(&hub, &write, id).await;
         let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
-        Ok(Response::new(pb::RevokeKeyResponse { receipt: Some(receipt.into()) }))
+        done(pb::RevokeKeyResponse { receipt: Some(receipt.into()) })
     }
 }
 

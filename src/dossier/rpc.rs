@@ -3,7 +3,7 @@ mod words;
 
 use std::sync::Arc;
 
-use tonic::{Request, Response};
+use tonic::Request;
 
 use super::{
     Alias, Applicant, Case, Define, Document, Dossier, Event, EventEntry, Fee, Header, Procedure,
@@ -24,7 +24,7 @@ use crate::{
     revision::{Revision, committer::Write},
     time::Timestamp,
     unit::forest::Forest,
-    wire::open,
+    wire::{done, open, reply},
 };
 
 /// The service.
@@ -48,7 +48,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
             store::procedures::define(&hub, &write, define).await
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
-        Ok(Response::new(pb::DefineProceduresResponse { receipt: Some(receipt.into()) }))
+        done(pb::DefineProceduresResponse { receipt: Some(receipt.into()) })
     }
 
     async fn get_procedure(
@@ -58,7 +58,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         let (caller, get) = open(req)?;
         let (read_at, procedure) = store::procedures::get(&self.hub, &caller, get).await?;
         let procedure = Some(procedure.into());
-        Ok(Response::new(pb::GetProcedureResponse { read_at: Some(read_at.into()), procedure }))
+        reply(pb::GetProcedureResponse { read_at: Some(read_at.into()), procedure })
     }
 
     async fn list_procedures(
@@ -67,11 +67,11 @@ impl pb::dossier_service_server::DossierService for Rpc {
     ) -> Reply<pb::ListProceduresResponse> {
         let (caller, list) = open(req)?;
         let (read_at, page) = store::procedures::list(&self.hub, &caller, list).await?;
-        Ok(Response::new(pb::ListProceduresResponse {
+        reply(pb::ListProceduresResponse {
             read_at: Some(read_at.into()),
             procedures: page.items.into_iter().map(Into::into).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn publish_dossiers(
@@ -85,7 +85,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
             store::publish::publish(&hub, &publisher, &write, publish).await
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
-        Ok(Response::new(pb::PublishDossiersResponse { receipt: Some(receipt.into()) }))
+        done(pb::PublishDossiersResponse { receipt: Some(receipt.into()) })
     }
 
     async fn publish_events(
@@ -99,7 +99,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
             store::publish::publish_events(&hub, &publisher, &write, publish).await
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
-        Ok(Response::new(pb::PublishEventsResponse { receipt: Some(receipt.into()) }))
+        done(pb::PublishEventsResponse { receipt: Some(receipt.into()) })
     }
 
     async fn get_dossier(
@@ -109,7 +109,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         let (caller, get) = open(req)?;
         let (read_at, books, shown) = store::get(&self.hub, &caller, get).await?;
         let dossier = Some(answer(&books, shown));
-        Ok(Response::new(pb::GetDossierResponse { read_at: Some(read_at.into()), dossier }))
+        reply(pb::GetDossierResponse { read_at: Some(read_at.into()), dossier })
     }
 
     async fn look_up_dossier(
@@ -118,7 +118,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
     ) -> Reply<pb::LookUpDossierResponse> {
         let (caller, look_up) = open(req)?;
         let (read_at, books, dossier) = store::look_up(&self.hub, &caller, look_up).await?;
-        Ok(Response::new(look(read_at, &books, dossier)))
+        reply(look(read_at, &books, dossier))
     }
 
     async fn list_dossiers(
@@ -127,11 +127,11 @@ impl pb::dossier_service_server::DossierService for Rpc {
     ) -> Reply<pb::ListDossiersResponse> {
         let (caller, list) = open(req)?;
         let (read_at, books, page) = store::list(&self.hub, &caller, list).await?;
-        Ok(Response::new(pb::ListDossiersResponse {
+        reply(pb::ListDossiersResponse {
             read_at: Some(read_at.into()),
             dossiers: page.items.into_iter().map(|it| answer(&books, it)).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn summarize_dossiers(
@@ -141,7 +141,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         let (caller, asked) = open(req)?;
         let (read_at, forest, summary) =
             store::summary::summarize(&self.hub, &caller, asked).await?;
-        Ok(Response::new(summed(read_at, &forest, summary)))
+        reply(summed(read_at, &forest, summary))
     }
 }
 

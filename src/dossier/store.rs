@@ -31,7 +31,8 @@ use crate::{
 
 pub use procedures::load;
 
-/// The one door to dossiers: those that stood at a revision, and that the caller may know of.
+/// The one door to dossiers: those that stood at a revision, and that the caller may know of. ([`find`] keeps the same
+/// rule for look-ups, which are read together with those of other callers.)
 fn visible(caller: &Caller, number: i64) -> sea_orm::Select<dossier::Entity> {
     let rows = standing(number);
     if caller.grants().read_dossiers {
@@ -87,21 +88,56 @@ impl Books {
     }
 }
 
+/// A dossier with all that is known of it at one revision.
+#[derive(Clone, Debug)]
+pub struct Found {
+    view: View,
+    dossier: Dossier,
+    /// In the one order of events.
+    events: Vec<Event>,
+    /// When the version of the dossier was committed.
+    committed_at: Timestamp,
+}
+
+/// The dossiers with these codes, whosever they are, in one question: see [`crate::group`].
+pub async fn find_all(
+    db: &impl ConnectionTrait,
+    view: View,
+    codes: Vec<String>,
+) -> Result<HashMap<String, Arc<Found>>> {
+    let rows = standing(view.number()).filter(dossier::Column::Code.is_in(codes)).all(db).await?;
+    let ids: Vec<_> = rows.iter().map(|it| it.id).collect();
+    let mut events: HashMap<i64, Vec<Event>> = HashMap::new();
+    for (id, event) in all_events(db, &ids, view.number()).await? {
+        events.entry(id).or_default().push(event);
+    }
+    let made: BTreeSet<_> = rows.iter().map(|it| it.made_at).collect();
+    let times = revision::store::times(db, made).await?;
+    let mut found = HashMap::new();
+    for row in rows {
+        let mut events = events.remove(&row.id).unwrap_or_default();
+        events.sort_unstable_by(history::compare);
+        let committed_at = times.get(&row.made_at).copied().unwrap_or(view.revision.at);
+        let dossier = Dossier::try_from(row)?;
+        let code = dossier.code.as_str().to_owned();
+        found.insert(code, Arc::new(Found { view, dossier, events, committed_at }));
+    }
+    Ok(found)
+}
+
 /// One dossier.
 pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Books, Shown)> {
     let Get { code, as_of, consistency } = get;
-    let (view, mut dossier) = find(hub, caller, &code, consistency).await?;
-    let rows = events_of([dossier.id], view.number()).all(hub.db.read()).await?;
-    let mut events: Vec<_> = rows.into_iter().map(Event::from).collect();
-    events.sort_unstable_by(history::compare);
+    let found = find(hub, caller, &code, consistency).await?;
+    let Found { view, mut dossier, mut events, committed_at } = Arc::unwrap_or_clone(found);
     if let Some(as_of) = as_of {
         events.retain(|it| it.sent.occurred_at <= as_of);
         dossier.standing = history::standing(&history::steps(&events));
     }
+    let times = HashMap::from([(dossier.made_at, committed_at)]);
     let noted = events.iter().any(|it| !it.sent.note.is_empty());
     let shown = show(caller, dossier, events, noted);
-    let books = Books::open(hub, &view, std::slice::from_ref(&shown)).await?;
-    Ok((view.revision, books, shown))
+    Ok((view.revision, Books { times, ..Books::open(hub, &view, &[]).await? }, shown))
 }
 
 /// How one dossier stands, without anything personal: whoever asks.
@@ -111,24 +147,32 @@ pub async fn look_up(
     look_up: LookUp,
 ) -> Result<(Revision, Books, Dossier)> {
     let LookUp { code, consistency } = look_up;
-    let (view, dossier) = find(hub, caller, &code, consistency).await?;
-    let books = Books::open(hub, &view, &[]).await?;
-    Ok((view.revision, books, dossier))
+    let found = find(hub, caller, &code, consistency).await?;
+    let Found { view, dossier, events: _, committed_at: _ } = Arc::unwrap_or_clone(found);
+    Ok((view.revision, Books::open(hub, &view, &[]).await?, dossier))
 }
 
+/// Finds a dossier that the caller may know of. Who asks for the newest shares the question with others that do.
 async fn find(
     hub: &Hub,
     caller: &Caller,
     code: &str,
     consistency: Consistency,
-) -> Result<(View, Dossier)> {
-    let view = hub.revisions.view(caller, consistency).await?;
-    let row = visible(caller, view.number())
-        .filter(dossier::Column::Code.eq(code))
-        .one(hub.db.read())
-        .await?;
-    let row = row.ok_or_else(|| Error::not_found("dossier", code))?;
-    Ok((view, row.try_into()?))
+) -> Result<Arc<Found>> {
+    let found = match consistency {
+        Consistency::Latest => hub.dossiers.get(code.to_owned()).await?,
+        Consistency::AtLeast(_) => {
+            hub.revisions.view(caller, consistency).await?;
+            hub.dossiers.get(code.to_owned()).await?
+        }
+        Consistency::Exactly(_) | Consistency::AsKnownAt(_) => {
+            let view = hub.revisions.view(caller, consistency).await?;
+            find_all(hub.db.read(), view, vec![code.to_owned()]).await?.remove(code)
+        }
+    };
+    let may_know =
+        |it: &Arc<Found>| caller.grants().read_dossiers || it.dossier.source_id == caller.system_id;
+    found.filter(may_know).ok_or_else(|| Error::not_found("dossier", code))
 }
 
 /// A dossier as the caller may see it. `noted` says whether some event of it has a remark.

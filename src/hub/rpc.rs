@@ -1,13 +1,13 @@
 //! `HubService` on the wire.
 use std::sync::Arc;
 
-use tonic::{Request, Response};
+use tonic::Request;
 
 use super::{Hub, MOST_CELLS, MOST_ITEMS};
 use crate::{
     error::{Error, Reply, Result},
     page, pb,
-    wire::open,
+    wire::{open, reply},
 };
 
 /// The service.
@@ -21,7 +21,7 @@ pub struct Rpc {
 impl pb::hub_service_server::HubService for Rpc {
     async fn get_info(&self, req: Request<pb::GetInfoRequest>) -> Reply<pb::GetInfoResponse> {
         let (_, GetInfo) = open(req)?;
-        Ok(Response::new(self.hub.as_ref().into()))
+        reply(self.hub.as_ref().into())
     }
 }
 

@@ -7,23 +7,32 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Definitions, by code.
+/// Definitions, by code; of each the newest version, and the earlier ones for what was published under them.
 #[derive(Debug, Default)]
 pub struct Definitions {
     by_code: BTreeMap<Code, Arc<Definition>>,
     by_id: BTreeMap<i64, Arc<Definition>>,
+    versions: BTreeMap<(i64, i32), Arc<Definition>>,
 }
 
 impl Definitions {
-    /// From the newest version of each.
+    /// From every version of each.
     pub fn new(all: Vec<Definition>) -> Self {
         let mut definitions = Self::default();
         for one in all {
-            let one = Arc::new(one);
-            definitions.by_id.insert(one.id, Arc::clone(&one));
-            definitions.by_code.insert(one.code.clone(), one);
+            definitions.versions.insert((one.id, one.version), Arc::new(one));
+        }
+        // In the order of versions: the newest stays.
+        for one in definitions.versions.values() {
+            definitions.by_id.insert(one.id, Arc::clone(one));
+            definitions.by_code.insert(one.code.clone(), Arc::clone(one));
         }
         definitions
+    }
+
+    /// The version of a definition that something was published under.
+    pub fn version(&self, definition: &Arc<Definition>, version: i32) -> Arc<Definition> {
+        Arc::clone(self.versions.get(&(definition.id, version)).unwrap_or(definition))
     }
 
     /// The definition with this code, whoever asks: for what the hub itself must know.

@@ -4,7 +4,7 @@ mod words;
 
 use std::sync::Arc;
 
-use tonic::{Request, Response};
+use tonic::Request;
 
 use super::{
     Availability, Define, Get, List, ListRevisions, ObservationEntry, Query, QueryTargets, Rank,
@@ -16,7 +16,7 @@ use crate::{
     hub::{Ask, Hub},
     pb,
     revision::committer::Write,
-    wire::open,
+    wire::{done, open, reply},
 };
 
 /// The service.
@@ -43,7 +43,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
             store::define(&hub, &write, &by, entries).await
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
-        Ok(Response::new(pb::DefineIndicatorsResponse { receipt: Some(receipt.into()) }))
+        done(pb::DefineIndicatorsResponse { receipt: Some(receipt.into()) })
     }
 
     async fn get_indicator(
@@ -53,7 +53,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         let (caller, get): (_, Get) = open(req)?;
         let (read_at, definition) = store::get(&self.hub, &caller, get).await?;
         let indicator = Some(Arc::unwrap_or_clone(definition).into());
-        Ok(Response::new(pb::GetIndicatorResponse { read_at: Some(read_at.into()), indicator }))
+        reply(pb::GetIndicatorResponse { read_at: Some(read_at.into()), indicator })
     }
 
     async fn list_indicators(
@@ -62,11 +62,11 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::ListIndicatorsResponse> {
         let (caller, list): (_, List) = open(req)?;
         let (read_at, page) = store::list(&self.hub, &caller, list).await?;
-        Ok(Response::new(pb::ListIndicatorsResponse {
+        reply(pb::ListIndicatorsResponse {
             read_at: Some(read_at.into()),
             indicators: page.items.into_iter().map(|it| Arc::unwrap_or_clone(it).into()).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn publish_observations(
@@ -82,7 +82,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
             publish::publish_observations(&hub, &write, &by, entries).await
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
-        Ok(Response::new(pb::PublishObservationsResponse { receipt: Some(receipt.into()) }))
+        done(pb::PublishObservationsResponse { receipt: Some(receipt.into()) })
     }
 
     async fn publish_targets(
@@ -98,7 +98,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
             publish::publish_targets(&hub, &write, &by, entries).await
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
-        Ok(Response::new(pb::PublishTargetsResponse { receipt: Some(receipt.into()) }))
+        done(pb::PublishTargetsResponse { receipt: Some(receipt.into()) })
     }
 
     async fn get_snapshot(
@@ -107,11 +107,11 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::GetSnapshotResponse> {
         let (caller, asked): (_, Snapshot) = open(req)?;
         let (read_at, judged_on, cells) = snapshot::snapshot(&self.hub, &caller, asked).await?;
-        Ok(Response::new(pb::GetSnapshotResponse {
+        reply(pb::GetSnapshotResponse {
             read_at: Some(read_at.into()),
             judged_on: judged_on.to_string(),
             cells: cells.into_iter().map(Into::into).collect(),
-        }))
+        })
     }
 
     async fn query_observations(
@@ -120,11 +120,11 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::QueryObservationsResponse> {
         let (caller, query): (_, Query) = open(req)?;
         let (read_at, page) = read::query(&self.hub, &caller, query).await?;
-        Ok(Response::new(pb::QueryObservationsResponse {
+        reply(pb::QueryObservationsResponse {
             read_at: Some(read_at.into()),
             observations: page.items.into_iter().map(Into::into).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn query_targets(
@@ -133,23 +133,23 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::QueryTargetsResponse> {
         let (caller, query): (_, QueryTargets) = open(req)?;
         let (read_at, page) = read::query_targets(&self.hub, &caller, query).await?;
-        Ok(Response::new(pb::QueryTargetsResponse {
+        reply(pb::QueryTargetsResponse {
             read_at: Some(read_at.into()),
             targets: page.items.into_iter().map(Into::into).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn roll_up(&self, req: Request<pb::RollUpRequest>) -> Reply<pb::RollUpResponse> {
         let (caller, asked): (_, RollUp) = open(req)?;
         let computed = compute::roll_up(&self.hub, &caller, asked).await?;
-        Ok(Response::new(computed.into()))
+        reply(computed.into())
     }
 
     async fn rank_units(&self, req: Request<pb::RankUnitsRequest>) -> Reply<pb::RankUnitsResponse> {
         let (caller, asked): (_, Rank) = open(req)?;
         let computed = compute::rank(&self.hub, &caller, asked).await?;
-        Ok(Response::new(computed.into()))
+        reply(computed.into())
     }
 
     async fn list_revisions(
@@ -158,11 +158,11 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::ListRevisionsResponse> {
         let (caller, list): (_, ListRevisions) = open(req)?;
         let (read_at, page) = read::list_revisions(&self.hub, &caller, list).await?;
-        Ok(Response::new(pb::ListRevisionsResponse {
+        reply(pb::ListRevisionsResponse {
             read_at: Some(read_at.into()),
             versions: page.items.into_iter().map(Into::into).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn get_availability(
@@ -171,10 +171,10 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::GetAvailabilityResponse> {
         let (caller, asked): (_, Availability) = open(req)?;
         let (read_at, judged_on, cells) = read::availability(&self.hub, &caller, asked).await?;
-        Ok(Response::new(pb::GetAvailabilityResponse {
+        reply(pb::GetAvailabilityResponse {
             read_at: Some(read_at.into()),
             judged_on: judged_on.to_string(),
             cells: cells.into_iter().map(Into::into).collect(),
-        }))
+        })
     }
 }

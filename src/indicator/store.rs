@@ -28,12 +28,11 @@ use crate::{
     },
 };
 
-/// The one door to definitions: those that stood at a revision. What of them a caller may know, [`Definitions`] says.
+/// The one door to definitions: every version that was made by a revision, for a number is read by the one it was published
+/// under. What of them a caller may know, [`Definitions`] says.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible(number: i64) -> Select<definition::Entity> {
-    use definition::Column::{MadeAt, SupersededAt};
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    definition::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    definition::Entity::find().filter(definition::Column::MadeAt.lte(number))
 }
 
 /// The one door to observations: those of indicators that were found visible, as they stood at a revision.

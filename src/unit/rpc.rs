@@ -1,7 +1,7 @@
 //! `UnitService` on the wire: open, ask, answer.
 use std::sync::Arc;
 
-use tonic::{Request, Response};
+use tonic::Request;
 
 use super::{
     CodeSpan, Entry, Get, Level, List, Name, ParentEntry, ParentSpan, Publish, Scheme, Succession,
@@ -15,7 +15,7 @@ use crate::{
     pb,
     revision::committer::Write,
     time::{Day, Span},
-    wire::{Fields, fingerprint, open},
+    wire::{Fields, done, fingerprint, open, reply},
 };
 
 /// The service.
@@ -31,24 +31,24 @@ impl pb::unit_service_server::UnitService for Rpc {
         let (caller, get) = open(req)?;
         let (read_at, forest, unit) = store::get(&self.hub, &caller, get).await?;
         let unit = Some(answer(&forest, unit));
-        Ok(Response::new(pb::GetUnitResponse { read_at: Some(read_at.into()), unit }))
+        reply(pb::GetUnitResponse { read_at: Some(read_at.into()), unit })
     }
 
     async fn list_units(&self, req: Request<pb::ListUnitsRequest>) -> Reply<pb::ListUnitsResponse> {
         let (caller, list) = open(req)?;
         let (read_at, forest, page) = store::list(&self.hub, &caller, list).await?;
-        Ok(Response::new(pb::ListUnitsResponse {
+        reply(pb::ListUnitsResponse {
             read_at: Some(read_at.into()),
             units: page.items.into_iter().map(|it| answer(&forest, it)).collect(),
             next_page_token: page.next,
-        }))
+        })
     }
 
     async fn trace_unit(&self, req: Request<pb::TraceUnitRequest>) -> Reply<pb::TraceUnitResponse> {
         let (caller, trace) = open(req)?;
         let (read_at, forest, unit, lineage) = store::trace(&self.hub, &caller, trace).await?;
         let name = |id| Name::into(forest.name(id));
-        Ok(Response::new(pb::TraceUnitResponse {
+        reply(pb::TraceUnitResponse {
             read_at: Some(read_at.into()),
             heirs: lineage
                 .heirs
@@ -62,7 +62,7 @@ impl pb::unit_service_server::UnitService for Rpc {
             containers: lineage.containers.into_iter().map(name).collect(),
             steps: lineage.steps.into_iter().map(|it| step(&forest, it)).collect(),
             unit: Some(answer(&forest, unit)),
-        }))
+        })
     }
 
     async fn publish_units(
@@ -77,7 +77,7 @@ impl pb::unit_service_server::UnitService for Rpc {
             store::publish(&hub, &write, publish).await
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
-        Ok(Response::new(pb::PublishUnitsResponse { receipt: Some(receipt.into()) }))
+        done(pb::PublishUnitsResponse { receipt: Some(receipt.into()) })
     }
 }
 

@@ -3,13 +3,29 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     unreachable_pub,
     dead_code,
     reason = "a test crate: helpers may fail loudly, and are shared between modules"
 )]
-mod dossier;
+pub(crate) mod access;
+pub(crate) mod bad_definition;
+pub(crate) mod bad_input;
+pub(crate) mod bad_question;
+pub(crate) mod crash;
+pub(crate) mod dossier;
 pub(crate) mod engine;
 pub(crate) mod hub;
-mod seeds;
-mod unit;
+pub(crate) mod indicator;
+pub(crate) mod indicator_page;
+pub(crate) mod indicator_read;
+pub(crate) mod indicator_share;
+pub(crate) mod indicator_sum;
+pub(crate) mod program;
+pub(crate) mod raw;
+pub(crate) mod schema;
+pub(crate) mod seeds;
+pub(crate) mod stack;
+pub(crate) mod unit;
+pub(crate) mod wire;

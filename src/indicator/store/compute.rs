@@ -84,7 +84,7 @@ pub async fn roll_up(
     let needed: BTreeSet<Period> =
         periods.iter().flat_map(|it| roll_up::periods_needed(meaning, *it)).collect();
     let readings = readings(hub, &view, definition, &needed).await?;
-    let mut own = own_rows(hub, &view, definition, unit_id, &periods).await?;
+    let own = own_rows(hub, &view, definition, unit_id, &periods).await?;
     let (forest, asked) = (Arc::clone(&books.forest), Arc::clone(definition));
     let sums = aside(move || {
         let region = Region { forest: &forest, meaning: &asked.meaning, unit_id, geography };
@@ -93,7 +93,7 @@ pub async fn roll_up(
     });
     let mut figures = Vec::new();
     for (period, sum) in sums.await? {
-        let reported = own.remove(&period).map(|it| books.observed(definition, it));
+        let reported = own.get(&period).map(|it| books.observed(definition, it.clone()));
         figures.push(Figured { period, sum, reported });
     }
     Ok(Computed {

@@ -26,7 +26,7 @@ use crate::{
         committer::Write,
         receipt::{ItemResult, Outcome},
     },
-    time::Span,
+    time::{Day, Span},
     unit::{self, forest::Forest},
 };
 
@@ -40,16 +40,9 @@ struct Desk<'a> {
     forest: Arc<Forest>,
 }
 
-/// What one entry is about, once it was found.
-struct Subject {
-    definition: Arc<Definition>,
-    unit_id: i64,
-    range: Span,
-}
-
 impl Desk<'_> {
-    /// Finds indicator and unit, and checks that the caller may publish this.
-    fn subject(&self, code: &Code, unit: &unit::Ref, period: Period) -> Result<Subject> {
+    /// Finds the indicator, and checks that the caller may publish it.
+    fn definition(&self, code: &Code) -> Result<Arc<Definition>> {
         let visible = self.definitions.visible(self.caller, code);
         let definition = Arc::clone(visible.map_err(|err| err.at("indicator"))?);
         if !any(&self.caller.grants().publish_indicators, code.as_str()) {
@@ -61,14 +54,29 @@ impl Desk<'_> {
             let err = Error::new(Reason::NotAuthoritative, what).with("source", source.as_str());
             return Err(err.at("indicator"));
         }
-        let range = definition.meaning.range(period);
+        Ok(definition)
+    }
+
+    /// Finds the unit, which must stand in the period.
+    fn unit(&self, unit: &unit::Ref, period: Period, range: Span) -> Result<i64> {
         let unit = self.forest.resolve(unit, range.to, "unit")?;
         if !unit.span.overlaps(range) {
             let valid = unit::forest::spell(unit.span);
             let rule = format!("be valid in {period}; {} is valid {valid}", unit.name);
             return Err(Error::field("unit", rule));
         }
-        Ok(Subject { definition, unit_id: unit.id, range })
+        Ok(unit.id)
+    }
+}
+
+/// The unit, unless it or the rest of the entry is refused: then the fields of both are named at once.
+fn both(unit: Result<i64>, rest: Result<()>) -> Result<i64> {
+    match (unit, rest) {
+        (Err(unit), Err(rest)) if unit.reason() == Reason::FieldInvalid => {
+            Err(Error::fields([unit.violations(), rest.violations()].concat()))
+        }
+        (Ok(_), Err(rest)) => Err(rest),
+        (unit, _) => unit,
     }
 }
 
@@ -230,7 +238,8 @@ impl Desk<'_> {
             provenance,
             correction_reason,
         } = entry;
-        let Subject { definition, unit_id, range } = self.subject(&indicator, &unit, period)?;
+        let definition = self.definition(&indicator)?;
+        let range = definition.meaning.range(period);
         let reading = Reading {
             value,
             numerator,
@@ -239,11 +248,8 @@ impl Desk<'_> {
             status,
             definition_version: definition.version,
         };
-        check_reading(&definition, &reading)?;
-        if as_of.is_some_and(|it| !range.contains(it)) {
-            let rule = format!("lie inside the period, {} to {}", range.from, range.to);
-            return Err(Error::field("as_of", rule));
-        }
+        let checked = check_reading(&definition, &reading, as_of, range);
+        let unit_id = both(self.unit(&unit, period, range), checked)?;
         let inconsistent = contradicts(&reading, definition.meaning.scale.as_ref());
         let Provenance { channel, source_document, source_record, quote, as_written, note } =
             provenance;
@@ -285,7 +291,8 @@ impl Desk<'_> {
         entry: TargetEntry,
     ) -> Result<(Arc<Definition>, target::Model)> {
         let TargetEntry { indicator, unit, period, comparison, value, provenance } = entry;
-        let Subject { definition, unit_id, range } = self.subject(&indicator, &unit, period)?;
+        let definition = self.definition(&indicator)?;
+        let range = definition.meaning.range(period);
         let wrong_way = match (definition.meaning.direction, comparison) {
             (Direction::MoreIsBetter, Comparison::AtMost | Comparison::LessThan)
             | (Direction::LessIsBetter, Comparison::AtLeast | Comparison::MoreThan) => true,
@@ -298,10 +305,11 @@ impl Desk<'_> {
                 | Comparison::Qualitative,
             ) => false,
         };
-        if wrong_way {
-            let rule = "go the way in which the indicator is better";
-            return Err(Error::field("comparison", rule));
-        }
+        let checked = match wrong_way {
+            true => Err(Error::field("comparison", "go the way in which the indicator is better")),
+            false => Ok(()),
+        };
+        let unit_id = both(self.unit(&unit, period, range), checked)?;
         let Provenance { channel, source_document, source_record, quote, as_written, note } =
             provenance;
         let row = target::Model {
@@ -328,8 +336,13 @@ impl Desk<'_> {
     }
 }
 
-/// What the kind of the indicator asks of a reading.
-fn check_reading(definition: &Definition, reading: &Reading) -> Result<()> {
+/// What the kind of the indicator asks of a reading, and the period of its moment.
+fn check_reading(
+    definition: &Definition,
+    reading: &Reading,
+    as_of: Option<Day>,
+    range: Span,
+) -> Result<()> {
     let Reading { value, numerator, denominator, qualifier: _, status: _, definition_version: _ } =
         reading;
     let kind = definition.meaning.kind;
@@ -353,6 +366,10 @@ fn check_reading(definition: &Definition, reading: &Reading) -> Result<()> {
         && value.as_ref().is_some_and(|it| it.is_negative() || it.scale_digits() > 0)
     {
         fields.refuse("value", "be a whole number, not negative: the indicator is a count");
+    }
+    if as_of.is_some_and(|it| !range.contains(it)) {
+        let rule = format!("lie inside the period, {} to {}", range.from, range.to);
+        fields.refuse("as_of", rule);
     }
     fields.done(|| Some(()))
 }

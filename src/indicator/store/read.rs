@@ -18,6 +18,7 @@ use crate::{
     indicator::{
         Availability, Calendar, Code, Definition, ListRevisions, Query, QueryTargets, Reading,
         Status,
+        definitions::Definitions,
         judge::{self, Lateness},
         row::{observation, target},
     },
@@ -31,7 +32,7 @@ use crate::{
 /// An observation with what it takes to read it: its definition, its unit and its source by their names.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The definition, as it stands at the revision of the answer.
+    /// The version of the definition that it was published under.
     pub definition: Arc<Definition>,
     /// The unit.
     pub unit: Name,
@@ -84,11 +85,16 @@ pub struct Availed {
 pub(super) struct Books {
     pub(super) forest: Arc<Forest>,
     pub(super) directory: Arc<Directory>,
+    pub(super) definitions: Arc<Definitions>,
 }
 
 impl Books {
     pub(super) async fn open(hub: &Hub, view: &View) -> Result<Self> {
-        Ok(Self { forest: hub.forest(view).await?, directory: hub.directory(view).await? })
+        Ok(Self {
+            forest: hub.forest(view).await?,
+            directory: hub.directory(view).await?,
+            definitions: hub.definitions(view).await?,
+        })
     }
 
     pub(super) fn observed(
@@ -98,13 +104,15 @@ impl Books {
     ) -> Observed {
         let unit = self.forest.name(row.unit_id);
         let source = self.directory.code_of(row.source_id);
-        Observed { definition: Arc::clone(definition), unit, row, source, superseded: None }
+        let definition = self.definitions.version(definition, row.definition_version);
+        Observed { definition, unit, row, source, superseded: None }
     }
 
     pub(super) fn aimed(&self, definition: &Arc<Definition>, row: target::Model) -> Aimed {
         let unit = self.forest.name(row.unit_id);
         let source = self.directory.code_of(row.source_id);
-        Aimed { definition: Arc::clone(definition), unit, row, source }
+        let definition = self.definitions.version(definition, row.definition_version);
+        Aimed { definition, unit, row, source }
     }
 
     /// The units that are meant, in their order; all bad ones are named at once.

@@ -74,25 +74,33 @@ pub async fn snapshot(
         (_, _) => date,
     };
     let units = books.units(&units, spoken_of)?;
-    let mut latest = latest_rows(&hub.db, &definitions, &units, period, date, &view).await?;
-    let mut aims = target_rows(&hub.db, &definitions, &units, &view).await?;
+    let latest = latest_rows(&hub.db, &definitions, &units, period, date, &view).await?;
+    // How fresh a cell is, its newest period says, whichever is shown.
+    let newest = match period {
+        Some(_) => latest_rows(&hub.db, &definitions, &units, None, date, &view).await?,
+        None => HashMap::new(),
+    };
+    let aims = target_rows(&hub.db, &definitions, &units, &view).await?;
     let mut cells = Vec::with_capacity(units.len().saturating_mul(definitions.len()));
     for unit_id in &units {
         for definition in &definitions {
             let key = (definition.id, *unit_id);
-            let rows = latest.remove(&key).unwrap_or_default();
-            let aims = aims.remove(&key).unwrap_or_default();
-            cells.push(cell(&books, definition, *unit_id, rows, aims, period, date));
+            // Not taken out: a unit or an indicator may be asked for twice.
+            let rows = latest.get(&key).cloned().unwrap_or_default();
+            let aims = aims.get(&key).cloned().unwrap_or_default();
+            let newest = newest.get(&key).and_then(|it| it.first()).map(|it| it.period);
+            cells.push(cell(&books, definition, *unit_id, rows, aims, (period, newest), date));
         }
     }
-    judge_all(hub, &view, &definitions, &mut cells).await?;
+    let by = period.is_none().then_some(date);
+    judge_all(hub, &view, &books, &definitions, &mut cells, by).await?;
     Ok((view.revision, date, cells))
 }
 
 type ByCell<T> = HashMap<(i64, i64), Vec<T>>;
 
-/// Rows kept for one cell: enough for the latest, and the one before it of the same kind.
-const RECENT: u64 = 6;
+/// Rows kept for one cell and kind of period: the latest, and the one before it.
+const RECENT: u64 = 2;
 
 /// The newest observations of each cell, newest first; of periods that began by `date`, or of one period only.
 async fn latest_rows(
@@ -129,13 +137,15 @@ async fn latest_rows(
     Ok(by_cell)
 }
 
-/// Of each indicator and unit, the rows with the latest periods: numbered inside the database, so that a long history
-/// does not travel.
+/// Of each indicator, unit and kind of period, the rows with the latest periods: numbered inside the database, so that a
+/// long history does not travel. Kinds are told apart by the shape of the code; months make two groups, before October and
+/// from then on, which does no harm.
 fn newest(rows: Select<observation::Entity>, count: u64) -> SelectStatement {
     use observation::Column;
     let mut inner = rows.into_query();
     let window = WindowStatement::partition_by(Column::IndicatorId)
         .partition_by_columns([Column::UnitId])
+        .partition_by_customs(["length(period)", "substr(period, 5, 2)"])
         .order_by(Column::PeriodEnd, Order::Desc)
         .order_by(Column::PeriodStart, Order::Asc)
         .take();
@@ -168,7 +178,7 @@ fn cell(
     unit_id: i64,
     rows: Vec<observation::Model>,
     aims: Vec<target::Model>,
-    period: Option<Period>,
+    (period, newest): (Option<Period>, Option<Period>),
     date: Day,
 ) -> Cell {
     let mut rows = rows.into_iter();
@@ -194,7 +204,7 @@ fn cell(
     let target = pick(aims, shown, date).map(|it| books.aimed(definition, it));
     let span = books.forest.get(unit_id).map(|it| it.span);
     let span = span.unwrap_or(Span { from: Day::FIRST, to: Day::LAST });
-    let reported = latest.as_ref().map(|it| it.row.period);
+    let reported = newest.or(latest.as_ref().map(|it| it.row.period));
     let freshness = judge::freshness(&definition.meaning, span, reported, date);
     let unit = books.forest.name(unit_id);
     Cell {
@@ -218,12 +228,15 @@ fn pick(aims: Vec<target::Model>, shown: Option<Period>, date: Day) -> Option<ta
     aims.into_iter().nth(place)
 }
 
-/// Judges each target by the value of its own period, or else by one inside it that speaks for it so far.
+/// Judges each target by the value of its own period, or else by one inside it that speaks for it so far; only by periods
+/// that began by a day, where there is one.
 async fn judge_all(
     hub: &Hub,
     view: &View,
+    books: &Books,
     definitions: &[Arc<Definition>],
     cells: &mut [Cell],
+    by: Option<Day>,
 ) -> Result<()> {
     use observation::Column;
     let aimed = || cells.iter().filter_map(|it| it.target.as_ref());
@@ -236,6 +249,7 @@ async fn judge_all(
         .filter(Column::Breakdown.eq(""))
         .filter(Column::PeriodStart.gte(starts))
         .filter(Column::PeriodEnd.lte(ends))
+        .filter(Column::PeriodStart.lte(by.unwrap_or(ends)))
         .order_by_desc(Column::PeriodEnd)
         .all(hub.db.read())
         .await?;
@@ -258,7 +272,7 @@ async fn judge_all(
             })
         };
         let judged = own.or_else(so_far);
-        let value = judged.and_then(|it| it.reading().effective(meaning.scale.as_ref()));
+        let value = judged.and_then(|it| books.observed(&cell.definition, it.clone()).value());
         let seen = value.as_ref().zip(judged.map(|it| it.qualifier));
         let attainment = judge::attain(target.comparison, target.value.as_ref(), seen);
         let period = judged.filter(|_| value.is_some()).map(|it| it.period);

@@ -1,0 +1,168 @@
+//! Group reads: look-ups that arrive together share one question to the store, and nobody waits for company.
+use std::{collections::HashMap, fmt, hash::Hash, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::error::{Error, Reason, Result};
+
+/// Questions under way at the same time.
+const LOADERS: usize = 2;
+/// Look-ups in one question, at most.
+const MOST: usize = 256;
+/// Look-ups that may wait; above it, callers are refused.
+const QUEUE: usize = 8_192;
+
+/// Answers look-ups of `K` with `V`.
+pub struct Group<K, V> {
+    asks: mpsc::Sender<Ask<K, V>>,
+}
+
+struct Ask<K, V> {
+    key: K,
+    reply: oneshot::Sender<Result<Option<V>>>,
+}
+
+impl<K, V> fmt::Debug for Group<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").finish_non_exhaustive()
+    }
+}
+
+impl<K, V> Group<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    /// Starts on a way to answer many keys at once. What queued while the last question ran goes into the next. The
+    /// loaders end when the group is dropped.
+    pub fn start<L, F>(load: L) -> Self
+    where
+        L: Fn(Vec<K>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<HashMap<K, V>>> + Send + 'static,
+    {
+        let (asks, waiting) = mpsc::channel(QUEUE);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..LOADERS {
+            tokio::spawn(run(Arc::clone(&waiting), load.clone()));
+        }
+        Self { asks }
+    }
+
+    /// Looks one key up: none when the store has none.
+    pub async fn get(&self, key: K) -> Result<Option<V>> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.try_send(Ask { key, reply }).map_err(|err| match err {
+            mpsc::error::TrySendError::Full(_) => {
+                Error::new(Reason::Overloaded, "too many look-ups are waiting; try again")
+            }
+            mpsc::error::TrySendError::Closed(_) => Error::unavailable("the loaders have stopped"),
+        })?;
+        answer.await.map_err(|_| Error::unavailable("the loaders have stopped"))?
+    }
+}
+
+async fn run<K, V, L, F>(waiting: Arc<Mutex<mpsc::Receiver<Ask<K, V>>>>, load: L)
+where
+    K: Clone + Eq + Hash,
+    V: Clone,
+    L: Fn(Vec<K>) -> F,
+    F: Future<Output = Result<HashMap<K, V>>>,
+{
+    let mut asks = Vec::with_capacity(MOST);
+    while waiting.lock().await.recv_many(&mut asks, MOST).await > 0 {
+        // Whoever hung up costs nothing.
+        asks.retain(|it| !it.reply.is_closed());
+        match answers(&load, asks.iter().map(|it| it.key.clone()).collect()).await {
+            Ok(found) => {
+                for Ask { key, reply } in asks.drain(..) {
+                    // The caller may have gone meanwhile.
+                    drop(reply.send(Ok(found.get(&key).cloned())));
+                }
+            }
+            // One look-up must not harm the others: each asks for itself.
+            Err(_) => {
+                for Ask { key, reply } in asks.drain(..) {
+                    let answer = answers(&load, vec![key.clone()]).await;
+                    drop(reply.send(answer.map(|it| it.get(&key).cloned())));
+                }
+            }
+        }
+    }
+}
+
+async fn answers<K, V, L, F>(load: &L, mut keys: Vec<K>) -> Result<HashMap<K, V>>
+where
+    K: Clone + Eq + Hash,
+    L: Fn(Vec<K>) -> F,
+    F: Future<Output = Result<HashMap<K, V>>>,
+{
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut seen = std::collections::HashSet::new();
+    keys.retain(|it| seen.insert(it.clone()));
+    let loaded = AssertUnwindSafe(load(keys)).catch_unwind().await;
+    loaded.unwrap_or_else(|_| Err(Error::internal("a look-up panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// Doubles numbers below 1,000, slowly; fails for 13, and panics for 14.
+    fn doubles(asked: &Arc<AtomicUsize>) -> Group<u32, u32> {
+        let asked = Arc::clone(asked);
+        let load = move |keys: Vec<u32>| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                assert!(!keys.contains(&14), "14 panics");
+                if keys.contains(&13) {
+                    return Err(Error::internal("13 fails"));
+                }
+                let known = keys.into_iter().filter(|it| *it < 1_000);
+                Ok(known.map(|it| (it, it * 2)).collect())
+            }
+        };
+        Group::start(load)
+    }
+
+    #[tokio::test]
+    async fn look_ups_that_arrive_together_share_a_question() {
+        let asked = Arc::default();
+        let group = Arc::new(doubles(&asked));
+        let all = (0..300).filter(|it| *it != 13 && *it != 14).map(|it| {
+            let group = Arc::clone(&group);
+            tokio::spawn(async move { (it, group.get(it).await.unwrap()) })
+        });
+        for one in all.collect::<Vec<_>>() {
+            let (key, value) = one.await.unwrap();
+            assert_eq!(value, Some(key * 2));
+        }
+        assert!(asked.load(Ordering::SeqCst) < 30, "{asked:?} questions for 298 look-ups");
+    }
+
+    #[tokio::test]
+    async fn one_bad_look_up_harms_no_other() {
+        let asked = Arc::default();
+        let group = Arc::new(doubles(&asked));
+        let get = |it| {
+            let group = Arc::clone(&group);
+            tokio::spawn(async move { group.get(it).await.map_err(|err| err.reason()) })
+        };
+        let all = [1, 13, 2, 14, 3, 5_000].map(get);
+        let mut answers = Vec::new();
+        for one in all {
+            answers.push(one.await.unwrap());
+        }
+        let internal = Err(Reason::Internal);
+        assert_eq!(answers, [Ok(Some(2)), internal, Ok(Some(4)), internal, Ok(Some(6)), Ok(None)]);
+        assert_eq!(group.get(4).await.unwrap(), Some(8), "it goes on");
+    }
+}

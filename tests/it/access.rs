@@ -1,0 +1,502 @@
+//! Who asks: keys, grants and systems, through the wire.
+use std::{
+    fs,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use sharehub::pb;
+use tokio::time;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::{
+    hub::{Client, Hub, Key, all_indicators, refusal},
+    program::{Program, admin_key, sharehub},
+};
+
+async fn who_am_i(client: &Client) -> Result<pb::System, Status> {
+    let answer = client.access().who_am_i(pb::WhoAmIRequest {}).await?.into_inner();
+    Ok(answer.system.unwrap())
+}
+
+fn in_a_while(from_now: Duration) -> Option<prost_types::Timestamp> {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + from_now;
+    let seconds = i64::try_from(at.as_secs()).unwrap();
+    let nanos = i32::try_from(at.subsec_nanos()).unwrap();
+    Some(prost_types::Timestamp { seconds, nanos })
+}
+
+fn registration(code: &str, grants: pb::Grants) -> pb::RegisterSystemRequest {
+    pb::RegisterSystemRequest {
+        code: code.to_owned(),
+        name: code.to_owned(),
+        grants: Some(grants),
+        ..Default::default()
+    }
+}
+
+fn issue(system: &str) -> pb::IssueKeyRequest {
+    pb::IssueKeyRequest { system: system.to_owned(), expires_at: None }
+}
+
+fn key_of(client: &Client) -> &str {
+    let Key(key) = &client.key;
+    key.as_deref().unwrap()
+}
+
+/// The id inside a key.
+fn id_of(key: &str) -> String {
+    key.split('_').nth(1).unwrap().to_owned()
+}
+
+fn revoke(key: &str) -> pb::RevokeKeyRequest {
+    pb::RevokeKeyRequest { key_id: id_of(key) }
+}
+
+// === keys ===
+
+#[tokio::test]
+async fn a_system_is_told_who_it_is() {
+    let hub = Hub::start().await;
+    let grants = pb::Grants { read_dossiers: true, ..all_indicators() };
+    let mapping = pb::StatusMapping {
+        source_status: "DA_TRA".to_owned(),
+        state: pb::DossierState::Returned.into(),
+    };
+    let client = hub.system_with("so-y-te", grants.clone(), vec![mapping.clone()]).await;
+    // A second key, which the first is not told of.
+    hub.admin().access().issue_key(issue("so-y-te")).await.unwrap();
+    let system = who_am_i(&client).await.unwrap();
+    assert_eq!((system.code.as_str(), system.name.as_str()), ("so-y-te", "so-y-te"));
+    assert_eq!(system.grants, Some(grants));
+    assert_eq!(system.statuses, [mapping]);
+    assert!(!system.disabled);
+    let [key] = system.keys.as_slice() else { panic!("{:?}", system.keys) };
+    assert_eq!(key.id, id_of(key_of(&client)));
+    assert_eq!(key.revoked_at, None);
+    let (from, to) = (key.issued_at.unwrap(), key.expires_at.unwrap());
+    assert_eq!(to.seconds - from.seconds, 365 * 86_400);
+}
+
+#[tokio::test]
+async fn every_key_that_is_not_accepted_is_refused_with_the_same_words() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    let nothing = pb::Grants::default;
+
+    let revoked = hub.system("revoked", nothing()).await;
+    who_am_i(&revoked).await.unwrap();
+    admin.revoke_key(revoke(key_of(&revoked))).await.unwrap();
+
+    let disabled = hub.system("disabled", nothing()).await;
+    who_am_i(&disabled).await.unwrap();
+    let disable = pb::DisableSystemRequest { code: "disabled".to_owned(), ..Default::default() };
+    admin.disable_system(disable).await.unwrap();
+
+    admin.register_system(registration("expired", nothing())).await.unwrap();
+    let soon = in_a_while(Duration::from_secs(2));
+    let request = pb::IssueKeyRequest { expires_at: soon, ..issue("expired") };
+    let expired = admin.issue_key(request).await.unwrap().into_inner().key;
+    let expired = hub.as_(&expired);
+    who_am_i(&expired).await.unwrap();
+    let last = Instant::now() + Duration::from_secs(10);
+    while who_am_i(&expired).await.is_ok() {
+        assert!(Instant::now() < last, "the key does not expire");
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(in_a_while(Duration::ZERO).unwrap().seconds >= soon.unwrap().seconds, "expired early");
+
+    let good = hub.system("good", nothing()).await;
+    who_am_i(&good).await.unwrap();
+    let good = key_of(&good);
+    let (head, secret) = good.split_at(good.len() - 43);
+    let mut other_secret = secret.to_owned();
+    let last = if other_secret.pop() == Some('A') { 'B' } else { 'A' };
+    other_secret.push(last);
+    let refused = [
+        ("revoked", key_of(&revoked).to_owned()),
+        ("disabled", key_of(&disabled).to_owned()),
+        ("expired", key_of(&expired).to_owned()),
+        ("unknown", "shk_aaaaaaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()),
+        ("another's secret", format!("{head}{}", &key_of(&revoked)[good.len() - 43..])),
+        ("nearly the secret", format!("{head}{other_secret}")),
+        ("no secret", head.to_owned()),
+        ("a longer secret", format!("{good}A")),
+        ("in capitals", good.to_uppercase()),
+        ("without its prefix", good.trim_start_matches("shk_").to_owned()),
+        ("nothing", String::new()),
+        ("the prefix", "shk_".to_owned()),
+        ("underscores", "shk____".to_owned()),
+        ("words", "let me in".to_owned()),
+        ("long", format!("shk_{}", "a".repeat(4_000))),
+    ];
+    let mut words = std::collections::BTreeSet::new();
+    for (what, key) in refused {
+        let status = who_am_i(&hub.as_(&key)).await.expect_err(what);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(status.code(), Code::Unauthenticated, "{what}");
+        assert_eq!(info.reason, "ERROR_REASON_CALLER_UNKNOWN", "{what}");
+        words.insert(format!("{} {:?}", status.message(), info.metadata));
+    }
+    assert_eq!(words.len(), 1, "a stranger can tell them apart: {words:?}");
+}
+
+#[tokio::test]
+async fn a_disabled_system_comes_back_by_registering_it_again() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    let client = hub.system("so-y-te", pb::Grants::default()).await;
+    let disable = pb::DisableSystemRequest { code: "so-y-te".to_owned(), ..Default::default() };
+    let receipt = admin.disable_system(disable.clone()).await.unwrap().into_inner().receipt;
+    assert_eq!(receipt.unwrap().corrected, 1);
+    assert_eq!(who_am_i(&client).await.unwrap_err().code(), Code::Unauthenticated);
+    // Twice is once.
+    let receipt = admin.disable_system(disable).await.unwrap().into_inner().receipt.unwrap();
+    assert_eq!(receipt.unchanged, 1);
+    admin.register_system(registration("so-y-te", pb::Grants::default())).await.unwrap();
+    who_am_i(&client).await.unwrap();
+    let unknown = pb::DisableSystemRequest { code: "nobody".to_owned(), ..Default::default() };
+    assert_eq!(refusal(admin.disable_system(unknown).await).0, Code::NotFound);
+}
+
+#[tokio::test]
+async fn two_keys_live_at_most() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    let first = hub.system("so-y-te", pb::Grants::default()).await;
+    let second = admin.issue_key(issue("so-y-te")).await.unwrap().into_inner().key;
+    let second = hub.as_(&second);
+    let (code, reason, _) = refusal(admin.issue_key(issue("so-y-te")).await);
+    assert_eq!((code, reason.as_str()), (Code::AlreadyExists, "ALREADY_EXISTS"));
+    // Both work, until one is revoked; then there is room.
+    who_am_i(&first).await.unwrap();
+    who_am_i(&second).await.unwrap();
+    admin.revoke_key(revoke(key_of(&first))).await.unwrap();
+    assert_eq!(who_am_i(&first).await.unwrap_err().code(), Code::Unauthenticated);
+    who_am_i(&second).await.unwrap();
+    let third = admin.issue_key(issue("so-y-te")).await.unwrap().into_inner().key;
+    who_am_i(&hub.as_(&third)).await.unwrap();
+    // At the same time, too.
+    admin.register_system(registration("so-tai-chinh", pb::Grants::default())).await.unwrap();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let mut admin = admin.clone();
+        asking.spawn(async move { admin.issue_key(issue("so-tai-chinh")).await.is_ok() });
+    }
+    let issued = asking.join_all().await.into_iter().filter(|it| *it).count();
+    assert_eq!(issued, 2);
+}
+
+#[tokio::test]
+async fn a_key_lives_a_year_and_a_day_at_most() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    admin.register_system(registration("so-y-te", pb::Grants::default())).await.unwrap();
+    let past = Some(prost_types::Timestamp { seconds: 1_577_836_800, nanos: 0 });
+    let far = in_a_while(Duration::from_secs(367 * 86_400));
+    let odd = Some(prost_types::Timestamp { seconds: 1, nanos: -1 });
+    let never = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
+    for expires_at in [past, far, odd, never, in_a_while(Duration::ZERO)] {
+        let request = pb::IssueKeyRequest { expires_at, ..issue("so-y-te") };
+        let (code, reason, fields) = refusal(admin.issue_key(request).await);
+        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
+        assert_eq!(fields, ["expires_at"], "{expires_at:?}");
+    }
+    assert_eq!(refusal(admin.issue_key(issue("nobody")).await).0, Code::NotFound);
+    let (code, _, fields) = refusal(admin.issue_key(issue("No Code")).await);
+    assert_eq!((code, fields), (Code::InvalidArgument, vec!["system".to_owned()]));
+}
+
+#[tokio::test]
+async fn no_call_that_begins_after_a_revocation_is_allowed() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    admin.register_system(registration("so-y-te", pb::Grants::default())).await.unwrap();
+    for turn in 0..50 {
+        let key = admin.issue_key(issue("so-y-te")).await.unwrap().into_inner().key;
+        let client = hub.as_(&key);
+        // The answer that issued it is enough for it to be known.
+        who_am_i(&client).await.unwrap_or_else(|err| panic!("turn {turn}: not yet known: {err:?}"));
+        // Others call with it all the while.
+        let calling = tokio::spawn({
+            let client = client.clone();
+            async move { while who_am_i(&client).await.is_ok() {} }
+        });
+        let receipt = admin.revoke_key(revoke(&key)).await.unwrap().into_inner().receipt.unwrap();
+        let after = who_am_i(&client).await;
+        assert_eq!(after.unwrap_err().code(), Code::Unauthenticated, "turn {turn}");
+        assert_eq!(receipt.corrected, 1);
+        time::timeout(Duration::from_secs(10), calling).await.unwrap().unwrap();
+        let again = admin.revoke_key(revoke(&key)).await.unwrap().into_inner().receipt.unwrap();
+        assert_eq!(again.unchanged, 1);
+    }
+    let unknown = pb::RevokeKeyRequest { key_id: "aaaaaaaaaaaa".to_owned() };
+    assert_eq!(refusal(admin.revoke_key(unknown).await).0, Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_key_is_kept_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = admin_key(dir.path()).await;
+    // As much as can be logged.
+    let mut program = Program::serve(dir.path(), &["--log", "trace"]).await;
+    let mut access = program.as_(&first).access();
+    access.register_system(registration("so-y-te", pb::Grants::default())).await.unwrap();
+    let issued = access.issue_key(issue("so-y-te")).await.unwrap().into_inner();
+    let second = issued.key;
+    assert_eq!(issued.issued.unwrap().id, id_of(&second));
+    let client = program.as_(&second);
+    who_am_i(&client).await.unwrap();
+    access.list_systems(pb::ListSystemsRequest::default()).await.unwrap();
+    refusal(client.access().list_systems(pb::ListSystemsRequest::default()).await);
+    // One that is nearly right.
+    let wrong = format!("{second}x");
+    refusal(program.as_(&wrong).access().who_am_i(pb::WhoAmIRequest {}).await);
+    let ran = sharehub(
+        dir.path(),
+        &["call", "--target", &program.target(), "--key", &second, "AccessService/WhoAmI"],
+    )
+    .await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    access.revoke_key(revoke(&second)).await.unwrap();
+    program.kill();
+    let log = fs::read_to_string(&program.log).unwrap();
+    assert!(log.contains("RegisterSystem"), "nothing was logged");
+    let mut looked_at = 0;
+    for file in fs::read_dir(dir.path()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        looked_at += 1;
+        for key in [&first, &second] {
+            let secret = key.splitn(3, '_').nth(2).unwrap();
+            let raw = B64.decode(secret).unwrap();
+            assert_eq!(raw.len(), 32);
+            for what in [secret.as_bytes(), &raw] {
+                let found = bytes.windows(what.len()).any(|it| it == what);
+                assert!(!found, "{} holds the secret of a key", path.display());
+            }
+        }
+    }
+    assert!(looked_at >= 2);
+    assert!(!format!("{ran:?}").contains(&second));
+}
+
+// === grants ===
+
+#[tokio::test]
+async fn only_administrators_administer() {
+    let hub = Hub::start().await;
+    let everything_else = pb::Grants {
+        publish_units: true,
+        define_procedures: true,
+        publish_dossiers: true,
+        read_dossiers: true,
+        read_personal_data: true,
+        ..all_indicators()
+    };
+    let mut other = hub.system("so-y-te", everything_else.clone()).await.access();
+    let promotion = pb::Grants { administrator: true, ..everything_else };
+    let disable = pb::DisableSystemRequest { code: "admin".to_owned(), ..Default::default() };
+    let admin = hub.admin();
+    let refused = [
+        other.register_system(registration("so-y-te", promotion)).await.map(drop),
+        other.list_systems(pb::ListSystemsRequest::default()).await.map(drop),
+        other.disable_system(disable).await.map(drop),
+        other.issue_key(issue("so-y-te")).await.map(drop),
+        other.revoke_key(revoke(key_of(&admin))).await.map(drop),
+    ];
+    for refused in refused {
+        let info = refused.as_ref().unwrap_err().get_details_error_info().unwrap();
+        assert_eq!(info.metadata.get("grant").map(String::as_str), Some("administrator"));
+        let (code, reason, fields) = refusal(refused);
+        assert_eq!((code, reason.as_str()), (Code::PermissionDenied, "NOT_PERMITTED"));
+        assert!(fields.is_empty());
+    }
+    // Whether what they name exists, they do not learn.
+    let unknown = pb::DisableSystemRequest { code: "nobody".to_owned(), ..Default::default() };
+    assert_eq!(refusal(other.disable_system(unknown).await).0, Code::PermissionDenied);
+    let unknown = pb::RevokeKeyRequest { key_id: "aaaaaaaaaaaa".to_owned() };
+    assert_eq!(refusal(other.revoke_key(unknown).await).0, Code::PermissionDenied);
+    assert_eq!(refusal(other.issue_key(issue("nobody")).await).0, Code::PermissionDenied);
+    // Nothing of it was done.
+    assert!(!who_am_i(&admin).await.unwrap().disabled);
+    assert!(
+        !other
+            .who_am_i(pb::WhoAmIRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+            .system
+            .unwrap()
+            .grants
+            .unwrap()
+            .administrator
+    );
+}
+
+#[tokio::test]
+async fn registering_a_system_again_replaces_its_grants_at_once() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    let grants = |publish_units| pb::Grants { publish_units, ..Default::default() };
+    let mut units = hub.system("so-noi-vu", grants(true)).await.units();
+    let nothing = pb::PublishUnitsRequest::default;
+    units.publish_units(nothing()).await.unwrap();
+    for _ in 0..10 {
+        admin.register_system(registration("so-noi-vu", grants(false))).await.unwrap();
+        let status = units.publish_units(nothing()).await.unwrap_err();
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(status.code(), Code::PermissionDenied);
+        assert_eq!(info.metadata.get("grant").map(String::as_str), Some("publish_units"));
+        admin.register_system(registration("so-noi-vu", grants(true))).await.unwrap();
+        units.publish_units(nothing()).await.unwrap();
+    }
+    // The same again is no change and no revision.
+    let before = hub.hub.revisions.head();
+    let again = admin.register_system(registration("so-noi-vu", grants(true))).await.unwrap();
+    let receipt = again.into_inner().receipt.unwrap();
+    assert_eq!((receipt.unchanged, receipt.created, receipt.corrected), (1, 0, 0));
+    assert_eq!(hub.hub.revisions.head(), before);
+}
+
+#[tokio::test]
+async fn a_bad_registration_is_refused_with_every_field() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    let grants = pb::Grants {
+        define_indicators: vec!["*".to_owned(), "Health".to_owned()],
+        read_indicators: vec![String::new(), "a.*.b".to_owned(), "a\u{0}".to_owned()],
+        ..Default::default()
+    };
+    let status = |code: &str, state| pb::StatusMapping { source_status: code.to_owned(), state };
+    let request = pb::RegisterSystemRequest {
+        request_id: "x".repeat(129),
+        code: "Sở Y tế".to_owned(),
+        name: " ".to_owned(),
+        grants: Some(grants),
+        statuses: vec![status("A", 1), status("A", 2), status("", 3), status("B", 11)],
+    };
+    let before = hub.hub.revisions.head();
+    let (code, reason, fields) = refusal(admin.register_system(request).await);
+    assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
+    let expected = [
+        "request_id",
+        "code",
+        "name",
+        "grants.define_indicators[1]",
+        "grants.read_indicators[0]",
+        "grants.read_indicators[1]",
+        "grants.read_indicators[2]",
+        "statuses[1].source_status",
+        "statuses[2].source_status",
+        "statuses[3].state",
+    ];
+    assert_eq!(fields, expected);
+    assert_eq!(hub.hub.revisions.head(), before);
+    for code in ["", "a_b", "a..b", ".a", "a-", "a b", "A", "é", "a\u{0}", &"a".repeat(65)] {
+        let (status, _, fields) = refusal(
+            admin
+                .register_system(pb::RegisterSystemRequest {
+                    name: "A".to_owned(),
+                    ..registration(code, pb::Grants::default())
+                })
+                .await,
+        );
+        assert_eq!((status, fields), (Code::InvalidArgument, vec!["code".to_owned()]), "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn systems_are_listed_in_pages_at_one_revision() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    for number in [3, 1, 4, 0, 2] {
+        hub.system(&format!("so-{number}"), pb::Grants::default()).await;
+    }
+    let page = |size, token: &str| pb::ListSystemsRequest {
+        page: Some(pb::PageRequest { size, token: token.to_owned() }),
+        ..Default::default()
+    };
+    let mut codes = Vec::new();
+    let (mut token, mut pages, mut revision) = (String::new(), 0, None);
+    loop {
+        let answer = admin.list_systems(page(2, &token)).await.unwrap().into_inner();
+        let read_at = answer.read_at.unwrap().number;
+        assert_eq!(*revision.get_or_insert(read_at), read_at);
+        pages += 1;
+        codes.extend(answer.systems.into_iter().map(|it| {
+            assert_eq!(it.keys.len(), 1, "{it:?}");
+            it.code
+        }));
+        token = answer.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+        // What comes meanwhile comes too late for this list.
+        hub.system(&format!("so-3-{pages}"), pb::Grants::default()).await;
+    }
+    assert_eq!(codes, ["admin", "so-0", "so-1", "so-2", "so-3", "so-4"]);
+    assert_eq!(pages, 3);
+    let all = admin.list_systems(pb::ListSystemsRequest::default()).await.unwrap().into_inner();
+    assert_eq!(all.systems.len(), 8);
+    // A token is good for its own question and its own caller.
+    let token = admin.list_systems(page(2, "")).await.unwrap().into_inner().next_page_token;
+    let administrator = pb::Grants { administrator: true, ..Default::default() };
+    let mut other = hub.system("other", administrator).await.access();
+    let (_, reason, fields) = refusal(other.list_systems(page(2, &token)).await);
+    assert_eq!((reason.as_str(), fields), ("FIELD_INVALID", vec!["page.token".to_owned()]));
+    for bad in [page(-1, ""), page(1_001, ""), page(2, "junk"), page(2, &format!("{token}A"))] {
+        let (code, ..) = refusal(admin.list_systems(bad).await);
+        assert_eq!(code, Code::InvalidArgument);
+    }
+}
+
+#[tokio::test]
+async fn a_retried_registration_has_one_effect() {
+    let hub = Hub::start().await;
+    let mut admin = hub.admin().access();
+    let request = pb::RegisterSystemRequest {
+        request_id: "r-1".to_owned(),
+        ..registration("so-y-te", pb::Grants::default())
+    };
+    let first = admin.register_system(request.clone()).await.unwrap().into_inner();
+    let first = first.receipt.unwrap();
+    assert_eq!((first.created, first.replayed), (1, false));
+    // Something else happens to it.
+    let grants = pb::Grants { publish_units: true, ..Default::default() };
+    admin.register_system(registration("so-y-te", grants.clone())).await.unwrap();
+    let head = hub.hub.revisions.head();
+    let again = admin.register_system(request.clone()).await.unwrap().into_inner();
+    let again = again.receipt.unwrap();
+    assert!(again.replayed);
+    assert_eq!(pb::Receipt { replayed: false, ..again }, first, "another answer");
+    assert_eq!(hub.hub.revisions.head(), head);
+    let other = pb::RegisterSystemRequest { name: "Another".to_owned(), ..request.clone() };
+    let (code, reason, fields) = refusal(admin.register_system(other).await);
+    assert_eq!((code, reason.as_str()), (Code::AlreadyExists, "REQUEST_ID_REUSED"));
+    assert_eq!(fields, ["request_id"]);
+    let disable =
+        pb::DisableSystemRequest { request_id: "r-1".to_owned(), code: "so-y-te".to_owned() };
+    assert_eq!(refusal(admin.disable_system(disable).await).1, "REQUEST_ID_REUSED");
+    // Another system's ids are its own.
+    let administrator = pb::Grants { administrator: true, ..Default::default() };
+    let mut other = hub.system("other", administrator).await.access();
+    let fresh = other.register_system(request).await.unwrap().into_inner().receipt.unwrap();
+    assert_eq!((fresh.corrected, fresh.replayed), (1, false));
+    // Sent many times at once, it is done once.
+    let request = pb::RegisterSystemRequest {
+        request_id: "r-2".to_owned(),
+        ..registration("so-tai-chinh", grants)
+    };
+    let mut sending = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (mut admin, request) = (admin.clone(), request.clone());
+        sending.spawn(async move {
+            admin.register_system(request).await.unwrap().into_inner().receipt.unwrap()
+        });
+    }
+    let receipts = sending.join_all().await;
+    assert_eq!(receipts.iter().filter(|it| !it.replayed).count(), 1, "{receipts:?}");
+    assert!(receipts.iter().all(|it| it.created == 1 && it.revision == receipts[0].revision));
+}

@@ -1,0 +1,306 @@
+//! `kill -9` during publishing: what was acknowledged is there, nothing is half there, revisions have no gap.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use sea_orm::{ConnectionTrait, Database, Statement};
+use sharehub::pb;
+use tokio::{task::JoinSet, time};
+use tonic::Code;
+
+use crate::{
+    engine::Store,
+    hub::{Client, all_indicators, gso, id},
+    program::{Program, admin_key, url},
+};
+
+const KILLS: u32 = 20;
+const TASKS: u32 = 4;
+/// Observations in a batch.
+const BATCH: u32 = 5;
+const INDICATOR: &str = "crash.count";
+
+/// A publishing request: it is the only one that ever speaks of its observations.
+#[derive(Clone, Debug)]
+struct Asked {
+    request_id: String,
+    first: u32,
+    count: u32,
+}
+
+/// What the publishers asked for, and what they were answered: the revision, by request id.
+#[derive(Default)]
+struct Book {
+    next: u32,
+    asked: BTreeMap<String, Asked>,
+    acknowledged: BTreeMap<String, i64>,
+}
+
+impl Book {
+    /// A new request for one observation, or for a batch of them.
+    fn ask(&mut self, name: String, count: u32) -> Asked {
+        let asked = Asked { request_id: name, first: self.next, count };
+        self.next += count;
+        let before = self.asked.insert(asked.request_id.clone(), asked.clone());
+        assert!(before.is_none());
+        asked
+    }
+
+    fn unacknowledged(&self) -> Vec<Asked> {
+        let open = self.asked.values().filter(|it| !self.acknowledged.contains_key(&it.request_id));
+        open.cloned().collect()
+    }
+}
+
+/// The observation with a number: each has a unit and a day of its own, and a value of its own.
+fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
+    let index = usize::try_from(number).unwrap();
+    let (unit, day) = (units[index % units.len()], index / units.len());
+    let month = 7 + day / 28;
+    let period = format!("{}-{:02}-{:02}", 2025 + month / 12, 1 + month % 12, 1 + day % 28);
+    pb::ObservationEntry {
+        indicator: INDICATOR.to_owned(),
+        unit: id(unit),
+        period,
+        value: Some((number + 1).to_string()),
+        ..Default::default()
+    }
+}
+
+async fn publish(
+    client: &Client,
+    units: &[i64],
+    asked: &Asked,
+) -> Result<pb::Receipt, tonic::Status> {
+    let numbers = asked.first..asked.first + asked.count;
+    let request = pb::PublishObservationsRequest {
+        request_id: asked.request_id.clone(),
+        all_or_nothing: true,
+        observations: numbers.map(|it| entry(units, it)).collect(),
+    };
+    let answer = client.indicators().publish_observations(request).await?.into_inner();
+    Ok(answer.receipt.unwrap())
+}
+
+fn check_receipt(asked: &Asked, receipt: &pb::Receipt) -> i64 {
+    assert_eq!(receipt.created, i32::try_from(asked.count).unwrap(), "{asked:?}: {receipt:?}");
+    receipt.revision.as_ref().unwrap().number
+}
+
+/// Publishes until the hub is gone.
+async fn publisher(
+    client: Client,
+    units: Arc<Vec<i64>>,
+    book: Arc<Mutex<Book>>,
+    name: String,
+    mut rng: StdRng,
+) {
+    for turn in 0_u32.. {
+        let count = if rng.random_bool(0.5) { BATCH } else { 1 };
+        let asked = book.lock().unwrap().ask(format!("{name}-{turn}"), count);
+        let call = publish(&client, &units, &asked);
+        match time::timeout(Duration::from_secs(20), call).await.expect("a hang") {
+            Ok(receipt) => {
+                let revision = check_receipt(&asked, &receipt);
+                assert!(!receipt.replayed, "{asked:?}");
+                book.lock().unwrap().acknowledged.insert(asked.request_id, revision);
+            }
+            // The hub was killed: nobody knows what became of it.
+            Err(status) => {
+                let gone = [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::Internal];
+                assert!(gone.contains(&status.code()), "{status:?}");
+                return;
+            }
+        }
+    }
+}
+
+/// What stands: for each value, its revision.
+async fn standing(client: &Client) -> BTreeMap<u32, i64> {
+    let mut standing = BTreeMap::new();
+    let mut token = String::new();
+    loop {
+        let request = pb::QueryObservationsRequest {
+            indicators: vec![INDICATOR.to_owned()],
+            page: Some(pb::PageRequest { size: 1_000, token }),
+            ..Default::default()
+        };
+        let answer = client.indicators().query_observations(request).await.unwrap().into_inner();
+        for it in answer.observations {
+            let value: u32 = it.figure.unwrap().value.unwrap().parse().unwrap();
+            let before = standing.insert(value - 1, it.revision.unwrap().number);
+            assert_eq!(before, None, "value {value} is there twice");
+        }
+        token = answer.next_page_token;
+        if token.is_empty() {
+            return standing;
+        }
+    }
+}
+
+/// What must hold after every restart, before anything is sent again. The requests whose effect is there.
+fn check_standing(book: &Book, standing: &BTreeMap<u32, i64>) -> BTreeSet<String> {
+    let mut done = BTreeSet::new();
+    for asked in book.asked.values() {
+        let numbers = asked.first..asked.first + asked.count;
+        let there: Vec<_> = numbers.filter_map(|it| standing.get(&it).copied()).collect();
+        if let Some(revision) = book.acknowledged.get(&asked.request_id) {
+            let all = vec![*revision; usize::try_from(asked.count).unwrap()];
+            assert_eq!(there, all, "acknowledged: {asked:?}");
+        }
+        if !there.is_empty() {
+            assert_eq!(there.len(), usize::try_from(asked.count).unwrap(), "half: {asked:?}");
+            assert!(there.iter().all(|it| *it == there[0]), "torn: {asked:?} {there:?}");
+            done.insert(asked.request_id.clone());
+        }
+    }
+    let asked: u32 = book.asked.values().map(|it| it.count).sum();
+    assert_eq!(asked, book.next);
+    assert!(standing.keys().all(|it| *it < book.next), "something that nobody asked for");
+    done
+}
+
+/// Reads one column of numbers straight from the store.
+async fn numbers(dir: &Path, sql: &str) -> Vec<i64> {
+    let db = Database::connect(url(dir)).await.unwrap();
+    let ask = Statement::from_string(db.get_database_backend(), sql);
+    let rows = db.query_all_raw(ask).await.unwrap();
+    let numbers = rows.iter().map(|it| it.try_get_by_index(0).unwrap()).collect();
+    db.close().await.unwrap();
+    numbers
+}
+
+/// The log has every revision up to the head's, and the log's times never go back.
+async fn check_log(dir: &Path) -> i64 {
+    let logged = numbers(dir, "SELECT revision FROM revision_log ORDER BY revision").await;
+    let last = i64::try_from(logged.len()).unwrap();
+    assert_eq!(logged, (1..=last).collect::<Vec<_>>(), "revisions have a gap");
+    let times = numbers(dir, "SELECT committed_at FROM revision_log ORDER BY revision").await;
+    assert!(times.is_sorted(), "commit times go back");
+    last
+}
+
+/// Registers the publisher, and defines what it publishes. Its key.
+async fn prepare(dir: &Path) -> (String, Vec<i64>) {
+    let admin = admin_key(dir).await;
+    let program = Program::serve(dir, &["--log", "warn,sharehub=info"]).await;
+    let mut access = program.as_(&admin).access();
+    let register = pb::RegisterSystemRequest {
+        code: "publisher".to_owned(),
+        name: "publisher".to_owned(),
+        grants: Some(all_indicators()),
+        ..Default::default()
+    };
+    access.register_system(register).await.unwrap();
+    let issue = pb::IssueKeyRequest { system: "publisher".to_owned(), expires_at: None };
+    let key = access.issue_key(issue).await.unwrap().into_inner().key;
+    let publisher = program.as_(&key);
+    let indicator = pb::Indicator {
+        code: INDICATOR.to_owned(),
+        name_vi: "Đếm".to_owned(),
+        kind: pb::IndicatorKind::Count.into(),
+        unit_of_measure: "lần".to_owned(),
+        direction: pb::Direction::MoreIsBetter.into(),
+        frequency: pb::Frequency::Day.into(),
+        time_rule: pb::TimeRule::Sum.into(),
+        unit_rule: pb::UnitRule::Sum.into(),
+        authoritative_source: "publisher".to_owned(),
+        collection_level: pb::UnitLevel::Commune.into(),
+        ..Default::default()
+    };
+    let define = pb::DefineIndicatorsRequest {
+        all_or_nothing: true,
+        indicators: vec![indicator],
+        ..Default::default()
+    };
+    publisher.indicators().define_indicators(define).await.unwrap();
+    let list = pb::ListUnitsRequest {
+        date: "2025-08-01".to_owned(),
+        level: pb::UnitLevel::Commune.into(),
+        below: gso("86", ""),
+        page: Some(pb::PageRequest { size: 1_000, token: String::new() }),
+        ..Default::default()
+    };
+    let units = publisher.units().list_units(list).await.unwrap().into_inner().units;
+    (key, units.into_iter().map(|it| it.id).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_outlives_twenty_kills() {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed.into());
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new().await;
+    fs::write(dir.path().join("url"), &store.url).unwrap();
+    let (key, units) = prepare(dir.path()).await;
+    let units = Arc::new(units);
+    assert_eq!(units.len(), 124);
+    let book = Arc::<Mutex<Book>>::default();
+    let (mut lost_replies, mut undone, mut interrupted) = (0, 0, 0);
+    let began = Instant::now();
+    for round in 0..=KILLS {
+        let mut program = Program::serve(dir.path(), &["--log", "warn,sharehub=info"]).await;
+        let client = program.as_(&key);
+        let before = standing(&client).await;
+        let done = check_standing(&book.lock().unwrap(), &before);
+        check_log(dir.path()).await;
+        // What was not acknowledged is sent again, twice, as it was: it has one effect, wherever the kill fell.
+        let open = book.lock().unwrap().unacknowledged();
+        interrupted += u32::from(!open.is_empty());
+        for asked in open {
+            let was_done = done.contains(&asked.request_id);
+            let first = publish(&client, &units, &asked).await.unwrap();
+            assert_eq!(first.replayed, was_done, "{asked:?}");
+            let revision = check_receipt(&asked, &first);
+            if was_done {
+                assert_eq!(before[&asked.first], revision, "{asked:?}");
+                lost_replies += 1;
+            } else {
+                undone += 1;
+            }
+            let second = publish(&client, &units, &asked).await.unwrap();
+            assert!(second.replayed);
+            assert_eq!(check_receipt(&asked, &second), revision);
+            book.lock().unwrap().acknowledged.insert(asked.request_id, revision);
+        }
+        if round == KILLS {
+            let after = standing(&client).await;
+            assert_eq!(after.len(), usize::try_from(book.lock().unwrap().next).unwrap());
+            check_standing(&book.lock().unwrap(), &after);
+            break;
+        }
+        let mut publishers = JoinSet::new();
+        for task in 0..TASKS {
+            let rng = StdRng::seed_from_u64(rng.random());
+            let name = format!("r{round}-t{task}");
+            let (units, book) = (Arc::clone(&units), Arc::clone(&book));
+            publishers.spawn(publisher(program.as_(&key), units, book, name, rng));
+        }
+        time::sleep(Duration::from_micros(rng.random_range(1_000..400_000))).await;
+        program.kill();
+        while let Some(ended) = publishers.join_next().await {
+            ended.unwrap();
+        }
+    }
+    // One version of each observation was ever made: no request had its effect twice.
+    let versions = numbers(dir.path(), "SELECT COUNT(*) FROM observation").await;
+    let last = check_log(dir.path()).await;
+    let book = book.lock().unwrap();
+    assert_eq!(versions, [i64::from(book.next)]);
+    println!(
+        "{KILLS} kills in {:?}: {} requests, {} observations, {last} revisions; {interrupted} kills left something \
+         open: {undone} requests were not done, {lost_replies} were done and not answered",
+        began.elapsed(),
+        book.asked.len(),
+        book.next,
+    );
+    // A run in which nothing happened proves nothing.
+    assert!(book.acknowledged.len() > 100, "only {} requests", book.acknowledged.len());
+    assert!(interrupted >= KILLS / 2, "only {interrupted} kills interrupted anything");
+}

@@ -1,0 +1,570 @@
+//! Rules that hold for every method, message and word of the schema, present and future.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, Value};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+    field_descriptor_proto::Label,
+};
+use sharehub::{
+    error::{Error, Reason},
+    pb,
+};
+use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery};
+use tonic_types::StatusExt;
+
+use crate::{
+    hub::{Hub, Key, all_indicators, refusal},
+    raw::{Raw, unary},
+};
+
+/// Who may call a method, and a message that it can read.
+///
+/// `identified`: every system. `grant X`: a system without the grant is refused, or finds nothing. `administrator`.
+#[rustfmt::skip]
+const POLICY: &[(&str, &str, &str)] = &[
+    ("AccessService/DisableSystem", "administrator", r#"{"code": "so-y-te"}"#),
+    ("AccessService/IssueKey", "administrator", r#"{"system": "so-y-te"}"#),
+    ("AccessService/ListSystems", "administrator", "{}"),
+    ("AccessService/RegisterSystem", "administrator", r#"{"code": "so-y-te", "name": "Sở Y tế"}"#),
+    ("AccessService/RevokeKey", "administrator", r#"{"key_id": "aaaaaaaaaaaa"}"#),
+    ("AccessService/WhoAmI", "identified", "{}"),
+    ("DossierService/DefineProcedures", "grant define_procedures", "{}"),
+    ("DossierService/GetDossier", "grant read_dossiers", r#"{"code": "H61.1"}"#),
+    ("DossierService/GetProcedure", "identified", r#"{"code": "1.000001"}"#),
+    ("DossierService/ListDossiers", "grant read_dossiers", "{}"),
+    ("DossierService/ListProcedures", "identified", "{}"),
+    ("DossierService/LookUpDossier", "grant read_dossiers", r#"{"code": "H61.1"}"#),
+    ("DossierService/PublishDossiers", "grant publish_dossiers", "{}"),
+    ("DossierService/PublishEvents", "grant publish_dossiers", "{}"),
+    ("DossierService/SummarizeDossiers", "grant read_dossiers", r#"{"rule": "national-766", "period": "2024"}"#),
+    ("HubService/GetInfo", "identified", "{}"),
+    ("IndicatorService/DefineIndicators", "grant define_indicators", "{}"),
+    ("IndicatorService/GetAvailability", "grant read_indicators", r#"{"indicators": ["secret.one"], "units": [{"id": 1}], "since": "2024-01-01", "until": "2024-12-31"}"#),
+    ("IndicatorService/GetIndicator", "grant read_indicators", r#"{"code": "secret.one"}"#),
+    ("IndicatorService/GetSnapshot", "grant read_indicators", r#"{"indicators": ["secret.one"], "units": [{"id": 1}]}"#),
+    ("IndicatorService/ListIndicators", "grant read_indicators", "{}"),
+    ("IndicatorService/ListRevisions", "grant read_indicators", r#"{"indicator": "secret.one", "unit": {"id": 1}, "period": "2024"}"#),
+    ("IndicatorService/PublishObservations", "grant publish_indicators", "{}"),
+    ("IndicatorService/PublishTargets", "grant publish_indicators", "{}"),
+    ("IndicatorService/QueryObservations", "grant read_indicators", r#"{"indicators": ["secret.one"]}"#),
+    ("IndicatorService/QueryTargets", "grant read_indicators", r#"{"indicators": ["secret.one"]}"#),
+    ("IndicatorService/RankUnits", "grant read_indicators", r#"{"indicator": "secret.one", "period": "2026", "below": {"code": {"code": "86", "date": "2026-01-01"}}, "level": "UNIT_LEVEL_COMMUNE"}"#),
+    ("IndicatorService/RollUp", "grant read_indicators", r#"{"indicator": "secret.one", "unit": {"code": {"code": "86", "date": "2026-01-01"}}, "periods": ["2026"], "geography": "GEOGRAPHY_CURRENT"}"#),
+    ("UnitService/GetUnit", "identified", r#"{"unit": {"id": 1}}"#),
+    ("UnitService/ListUnits", "identified", "{}"),
+    ("UnitService/PublishUnits", "grant publish_units", "{}"),
+    ("UnitService/TraceUnit", "identified", r#"{"unit": {"id": 1}, "date": "2026-01-01"}"#),
+];
+
+/// Every wire surface that was ever let out. Lines are added by running this test with `UPDATE_WIRE=1`.
+const WIRE: &str = "tests/it/data/wire.txt";
+
+fn set() -> FileDescriptorSet {
+    FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap()
+}
+
+/// Our own files.
+fn files() -> Vec<FileDescriptorProto> {
+    let ours = |it: &FileDescriptorProto| it.package() == "sharehub.v1";
+    let files: Vec<_> = set().file.into_iter().filter(ours).collect();
+    assert!(files.len() >= 6, "the schema is not there");
+    files
+}
+
+/// Every method, such as `UnitService/GetUnit`.
+fn methods() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for file in files() {
+        for service in &file.service {
+            for method in &service.method {
+                all.insert(format!("{}/{}", service.name(), method.name()));
+            }
+        }
+    }
+    all
+}
+
+fn policy() -> BTreeMap<&'static str, (&'static str, &'static str)> {
+    POLICY.iter().map(|(method, policy, message)| (*method, (*policy, *message))).collect()
+}
+
+// === nobody is anonymous ===
+
+#[tokio::test]
+async fn every_method_refuses_nobody() {
+    let hub = Hub::start().await;
+    let stranger = "Bearer shk_aaaaaaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for method in methods() {
+        for key in [None, Some(stranger), Some("Bearer "), Some("Basic YTph"), Some("")] {
+            let mut grpc = Grpc::new(hub.channel.clone());
+            grpc.ready().await.unwrap();
+            let codec = tonic_prost::ProstCodec::<(), ()>::default();
+            let path = PathAndQuery::try_from(format!("/sharehub.v1.{method}")).unwrap();
+            let mut request = Request::new(());
+            if let Some(key) = key {
+                request.metadata_mut().insert("authorization", key.parse().unwrap());
+            }
+            let (code, reason, fields) = refusal(grpc.unary(request, path, codec).await);
+            assert_eq!(code, Code::Unauthenticated, "{method} with {key:?}");
+            assert_eq!((reason.as_str(), fields), ("CALLER_UNKNOWN", vec![]), "{method}");
+        }
+    }
+}
+
+// === policies ===
+
+#[test]
+fn every_method_has_a_policy_and_every_policy_a_method() {
+    let listed: BTreeSet<_> = POLICY.iter().map(|(method, ..)| (*method).to_owned()).collect();
+    assert_eq!(listed.len(), POLICY.len(), "a method is listed twice");
+    let methods = methods();
+    let without: Vec<_> = methods.difference(&listed).collect();
+    assert!(without.is_empty(), "methods without a policy: {without:?}");
+    let gone: Vec<_> = listed.difference(&methods).collect();
+    assert!(gone.is_empty(), "policies without a method: {gone:?}");
+    let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
+    let grants = pool.get_message_by_name("sharehub.v1.Grants").unwrap();
+    let mut used = BTreeSet::from(["read_personal_data"]);
+    for (method, policy, _) in POLICY {
+        match policy.split_once(' ') {
+            None => {
+                assert!(matches!(*policy, "identified" | "administrator"), "{method}: {policy}");
+            }
+            Some(("grant", grant)) => {
+                assert!(grants.get_field_by_name(grant).is_some(), "{method}: no grant {grant}");
+                used.insert(grant);
+            }
+            Some(_) => panic!("{method}: {policy}"),
+        }
+    }
+    used.insert("administrator");
+    let mut unused: Vec<_> = grants.fields().map(|it| it.name().to_owned()).collect();
+    unused.retain(|it| !used.contains(it.as_str()));
+    assert!(unused.is_empty(), "grants that no method asks for: {unused:?}");
+}
+
+/// A definition that is shared with nobody but its owner.
+async fn secret_one(hub: &Hub) {
+    let owner = hub.system("owner", all_indicators()).await;
+    let indicator = pb::Indicator {
+        code: "secret.one".to_owned(),
+        name_vi: "Một".to_owned(),
+        kind: pb::IndicatorKind::Count.into(),
+        unit_of_measure: "hồ sơ".to_owned(),
+        direction: pb::Direction::MoreIsBetter.into(),
+        frequency: pb::Frequency::Year.into(),
+        time_rule: pb::TimeRule::Sum.into(),
+        unit_rule: pb::UnitRule::Sum.into(),
+        authoritative_source: "owner".to_owned(),
+        collection_level: pb::UnitLevel::Commune.into(),
+        ..Default::default()
+    };
+    let request = pb::DefineIndicatorsRequest {
+        all_or_nothing: true,
+        indicators: vec![indicator],
+        ..Default::default()
+    };
+    owner.indicators().define_indicators(request).await.unwrap();
+}
+
+/// Whether an answer holds no items.
+fn is_empty(answer: &DynamicMessage) -> bool {
+    answer.fields().all(|(_, value)| !matches!(value, Value::List(items) if !items.is_empty()))
+}
+
+#[tokio::test]
+async fn every_method_keeps_to_its_policy() {
+    let hub = Hub::start().await;
+    secret_one(&hub).await;
+    let Key(key) = hub.system("so-y-te", pb::Grants::default()).await.key;
+    let raw = Raw::connect(hub.address).await;
+    let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
+    for (method, (policy, json)) in policy() {
+        let (service, name) = method.split_once('/').unwrap();
+        let service = pool.get_service_by_name(&format!("sharehub.v1.{service}")).unwrap();
+        let found = service.methods().find(|it| it.name() == name).unwrap();
+        let mut json = serde_json::Deserializer::from_str(json);
+        let message = DynamicMessage::deserialize(found.input(), &mut json).unwrap();
+        let request =
+            unary(&format!("/sharehub.v1.{method}"), key.as_deref(), &message.encode_to_vec());
+        let answer = raw.call(request).await;
+        let status = answer.status();
+        let code = status.code();
+        let grant = status.get_details_error_info().and_then(|mut it| it.metadata.remove("grant"));
+        match policy.split_once(' ') {
+            None if policy == "administrator" => {
+                assert_eq!(code, Code::PermissionDenied, "{method}: {status:?}");
+                assert_eq!(grant.as_deref(), Some("administrator"), "{method}: {status:?}");
+            }
+            None => {
+                let fine = matches!(code, Code::Ok | Code::NotFound);
+                assert!(fine, "{method} is for every identified system: {status:?}");
+            }
+            // What is not shared does not exist; what is listed is the caller's own, which is nothing.
+            Some((_, grant)) if code == Code::Ok => {
+                assert!(grant.starts_with("read_"), "{method} works without the grant {grant}");
+                let answer = DynamicMessage::decode(found.output(), answer.message()).unwrap();
+                assert!(is_empty(&answer), "{method} without the grant: {answer}");
+            }
+            Some((_, needed)) if code == Code::PermissionDenied => {
+                assert_eq!(grant.as_deref(), Some(needed), "{method}: {status:?}");
+            }
+            Some((_, grant)) => {
+                assert!(grant.starts_with("read_"), "{method} without {grant}: {status:?}");
+                assert_eq!(code, Code::NotFound, "{method} without {grant}: {status:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_policies_messages_are_good_for_those_who_may() {
+    let hub = Hub::start().await;
+    secret_one(&hub).await;
+    let everything = pb::Grants {
+        administrator: true,
+        publish_units: true,
+        define_procedures: true,
+        publish_dossiers: true,
+        read_dossiers: true,
+        read_personal_data: true,
+        ..all_indicators()
+    };
+    let Key(key) = hub.system("so-y-te", everything).await.key;
+    let raw = Raw::connect(hub.address).await;
+    let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
+    for (method, (_, json)) in policy() {
+        // These two would end what the others need.
+        let ends = matches!(method, "AccessService/DisableSystem" | "AccessService/RegisterSystem");
+        if ends {
+            continue;
+        }
+        let (service, name) = method.split_once('/').unwrap();
+        let service = pool.get_service_by_name(&format!("sharehub.v1.{service}")).unwrap();
+        let found = service.methods().find(|it| it.name() == name).unwrap();
+        let mut json = serde_json::Deserializer::from_str(json);
+        let message = DynamicMessage::deserialize(found.input(), &mut json).unwrap();
+        let request =
+            unary(&format!("/sharehub.v1.{method}"), key.as_deref(), &message.encode_to_vec());
+        let status = raw.call(request).await.status();
+        let fine = matches!(status.code(), Code::Ok | Code::NotFound);
+        assert!(fine, "{method} with every grant: {status:?}");
+    }
+}
+
+// === comments ===
+
+/// The leading comments of a file, by path.
+fn comments(file: &FileDescriptorProto) -> BTreeMap<Vec<i32>, String> {
+    let info = file.source_code_info.as_ref().expect("the schema keeps its comments");
+    let commented = info.location.iter().filter(|it| !it.leading_comments().trim().is_empty());
+    commented.map(|it| (it.path.clone(), it.leading_comments().trim().to_owned())).collect()
+}
+
+fn number(index: usize) -> i32 {
+    index.try_into().unwrap()
+}
+
+/// Everything of a file that must say what it is: its path, and its name.
+fn things(file: &FileDescriptorProto) -> Vec<(Vec<i32>, String)> {
+    fn enumeration(all: &mut Vec<(Vec<i32>, String)>, path: Vec<i32>, it: &EnumDescriptorProto) {
+        for (v, value) in it.value.iter().enumerate() {
+            all.push(([path.as_slice(), &[2, number(v)]].concat(), value.name().to_owned()));
+        }
+        all.push((path, it.name().to_owned()));
+    }
+    fn message(all: &mut Vec<(Vec<i32>, String)>, path: Vec<i32>, it: &DescriptorProto) {
+        if it.options.as_ref().is_some_and(|it| it.map_entry()) {
+            return;
+        }
+        for (f, field) in it.field.iter().enumerate() {
+            let name = format!("{}.{}", it.name(), field.name());
+            all.push(([path.as_slice(), &[2, number(f)]].concat(), name));
+        }
+        for (o, oneof) in it.oneof_decl.iter().enumerate() {
+            // `optional` makes one that nobody wrote.
+            if !oneof.name().starts_with('_') {
+                let name = format!("{}.{}", it.name(), oneof.name());
+                all.push(([path.as_slice(), &[8, number(o)]].concat(), name));
+            }
+        }
+        for (n, nested) in it.nested_type.iter().enumerate() {
+            message(all, [path.as_slice(), &[3, number(n)]].concat(), nested);
+        }
+        for (e, nested) in it.enum_type.iter().enumerate() {
+            enumeration(all, [path.as_slice(), &[4, number(e)]].concat(), nested);
+        }
+        all.push((path, it.name().to_owned()));
+    }
+    let mut all = vec![(vec![2], format!("package, in {}", file.name()))];
+    for (m, it) in file.message_type.iter().enumerate() {
+        message(&mut all, vec![4, number(m)], it);
+    }
+    for (e, it) in file.enum_type.iter().enumerate() {
+        enumeration(&mut all, vec![5, number(e)], it);
+    }
+    for (s, service) in file.service.iter().enumerate() {
+        all.push((vec![6, number(s)], service.name().to_owned()));
+        for (m, method) in service.method.iter().enumerate() {
+            let name = format!("{}/{}", service.name(), method.name());
+            all.push((vec![6, number(s), 2, number(m)], name));
+        }
+    }
+    all
+}
+
+#[test]
+fn everything_in_the_schema_says_what_it_is() {
+    let (mut seen, mut silent) = (0, Vec::new());
+    for file in files() {
+        let comments = comments(&file);
+        for (path, name) in things(&file) {
+            seen += 1;
+            if !comments.contains_key(&path) {
+                silent.push(format!("{}: {name}", file.name()));
+            }
+        }
+    }
+    assert!(seen > 500, "only {seen} things were looked at");
+    assert!(silent.is_empty(), "without a comment:\n{}", silent.join("\n"));
+}
+
+#[test]
+fn every_method_names_the_errors_that_callers_must_expect() {
+    let mut silent = Vec::new();
+    for file in files() {
+        let comments = comments(&file);
+        for (path, name) in things(&file) {
+            let is_method = path.len() == 4 && path.starts_with(&[6]);
+            if is_method && !comments.get(&path).is_some_and(|it| it.contains("Errors:")) {
+                silent.push(name);
+            }
+        }
+    }
+    assert!(silent.is_empty(), "without `Errors:` {silent:?}");
+}
+
+#[test]
+fn every_reason_begins_with_the_code_that_it_is_answered_with() {
+    let files = files();
+    let file = files.iter().find(|it| it.name().ends_with("error_reason.proto")).unwrap();
+    let comments = comments(file);
+    let reasons = &file.enum_type[0];
+    assert_eq!(reasons.name(), "ErrorReason");
+    let mut codes = BTreeSet::new();
+    for (v, value) in reasons.value.iter().enumerate() {
+        let reason = Reason::try_from(value.number()).unwrap();
+        assert_eq!(reason.as_str_name(), value.name());
+        if reason == Reason::Unspecified {
+            continue;
+        }
+        let comment = &comments[&vec![5, 0, 2, number(v)]];
+        let documented = comment.split('.').next().unwrap();
+        let code = Error::new(reason, "x").code();
+        let camel: String = documented
+            .split('_')
+            .map(|it| format!("{}{}", &it[..1], it[1..].to_lowercase()))
+            .collect();
+        assert_eq!(format!("{code:?}"), camel, "{}: {comment}", value.name());
+        let status = tonic::Status::from(Error::new(reason, "x"));
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((status.code(), info.reason.as_str()), (code, value.name()));
+        let waits = status.get_details_retry_info().is_some();
+        assert_eq!(waits, comment.contains("RetryInfo") || code == Code::Aborted, "{comment}");
+        codes.insert(documented.to_owned());
+    }
+    let never = ["OK", "UNKNOWN", "DATA_LOSS", "CANCELLED"];
+    assert!(never.iter().all(|it| !codes.contains(*it)), "{codes:?}");
+}
+
+// === the wire surface ===
+
+fn surface() -> BTreeSet<String> {
+    fn enumeration(lines: &mut BTreeSet<String>, outer: &str, it: &EnumDescriptorProto) {
+        let name = format!("{outer}.{}", it.name());
+        for value in &it.value {
+            lines.insert(format!("value {name} {} = {}", value.name(), value.number()));
+        }
+        lines.insert(format!("enum {name}"));
+    }
+    fn message(lines: &mut BTreeSet<String>, outer: &str, it: &DescriptorProto) {
+        let name = format!("{outer}.{}", it.name());
+        for field in &it.field {
+            let label = match (field.label(), field.proto3_optional()) {
+                (Label::Repeated, _) => "repeated ",
+                (_, true) => "optional ",
+                (Label::Optional | Label::Required, false) => "",
+            };
+            let named = field.type_name().trim_start_matches('.');
+            let kind = match named {
+                "" => format!("{:?}", field.r#type()).to_lowercase(),
+                named => named.to_owned(),
+            };
+            let within = match field.oneof_index {
+                Some(index) if !field.proto3_optional() => {
+                    let oneof = &it.oneof_decl[usize::try_from(index).unwrap()];
+                    format!(" in {}", oneof.name())
+                }
+                _ => String::new(),
+            };
+            let number = field.number();
+            lines
+                .insert(format!("field {name} {number:03} {} {label}{kind}{within}", field.name()));
+        }
+        for nested in &it.nested_type {
+            message(lines, &name, nested);
+        }
+        for nested in &it.enum_type {
+            enumeration(lines, &name, nested);
+        }
+        lines.insert(format!("message {name}"));
+    }
+    let mut lines = BTreeSet::new();
+    for file in files() {
+        let package = file.package();
+        for it in &file.message_type {
+            message(&mut lines, package, it);
+        }
+        for it in &file.enum_type {
+            enumeration(&mut lines, package, it);
+        }
+        for service in &file.service {
+            let name = format!("{package}.{}", service.name());
+            for it in &service.method {
+                let stream = |is: bool| if is { "stream " } else { "" };
+                let (ins, outs) = (stream(it.client_streaming()), stream(it.server_streaming()));
+                let (input, output) = (&it.input_type()[1..], &it.output_type()[1..]);
+                lines.insert(format!("rpc {name}/{} ({ins}{input}) {outs}{output}", it.name()));
+            }
+            lines.insert(format!("service {name}"));
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_wire_surface_only_grows() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(WIRE);
+    let now = surface();
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let kept: BTreeSet<_> = kept.lines().map(str::to_owned).collect();
+    let gone: Vec<_> = kept.difference(&now).map(String::as_str).collect();
+    assert!(
+        gone.is_empty(),
+        "removed from the schema, or changed: clients would break. Bring these back:\n{}\n\
+         (before the first release, delete {WIRE} and run this test with UPDATE_WIRE=1)",
+        gone.join("\n")
+    );
+    if std::env::var_os("UPDATE_WIRE").is_some() {
+        let text: String = now.iter().map(|it| format!("{it}\n")).collect();
+        fs::write(&path, text).unwrap();
+        return;
+    }
+    let new: Vec<_> = now.difference(&kept).map(String::as_str).collect();
+    assert!(
+        new.is_empty(),
+        "new in the schema: run this test once with UPDATE_WIRE=1 and commit {WIRE}:\n{}",
+        new.join("\n")
+    );
+}
+
+// === borders in the source ===
+
+/// Every source file: its path below `src`, and its lines without comments and tests.
+fn sources() -> Vec<(String, Vec<(usize, String)>)> {
+    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    let mut sources = Vec::new();
+    for path in found {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().take_while(|it| it.trim() != "#[cfg(test)]").enumerate();
+        let lines = lines.filter(|(_, it)| !it.trim_start().starts_with("//"));
+        let lines = lines.map(|(index, it)| (index + 1, it.to_owned())).collect();
+        sources.push((path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), lines));
+    }
+    sources.sort();
+    assert!(sources.len() > 30, "the sources are not there");
+    sources
+}
+
+/// Lines that use a word where it does not belong.
+fn strays(word: &str, belongs: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    let mut strays = Vec::new();
+    for (path, lines) in sources() {
+        for (number, line) in lines {
+            // As a word: `pb::` is not in `stub::`.
+            let uses = line
+                .match_indices(word)
+                .any(|(at, _)| !line[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_'));
+            if uses && !belongs(&path, &line) {
+                strays.push(format!("src/{path}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    strays
+}
+
+#[test]
+fn messages_are_known_only_at_the_door() {
+    let doors = ["pb.rs", "error.rs", "wire.rs", "server.rs", "cli.rs", "stack/measure.rs"];
+    let strays = strays("pb::", |path, _| {
+        let is_rpc = path.ends_with("/rpc.rs") || path.contains("/rpc/");
+        is_rpc || path.starts_with("wire/") || doors.contains(&path)
+    });
+    assert!(strays.is_empty(), "`pb::` belongs in rpc.rs files:\n{}", strays.join("\n"));
+}
+
+#[test]
+fn the_database_is_known_only_to_stores() {
+    let strays = strays("sea_orm", |path, line| {
+        let is_store = path.ends_with("/store.rs") || path.contains("/store/");
+        let is_row = path.ends_with("/row.rs");
+        let is_db = path == "db.rs" || path.starts_with("db/");
+        // It owns the transaction that stores work in.
+        let is_committer = path == "revision/committer.rs";
+        // A value says how it is kept.
+        let is_value = ["DeriveValueType", "#[sea_orm(value_type", "sea_query::ValueTypeErr"]
+            .iter()
+            .any(|it| line.contains(it));
+        is_store || is_row || is_db || is_committer || is_value || path == "error.rs"
+    });
+    assert!(strays.is_empty(), "`sea_orm` belongs in store.rs files:\n{}", strays.join("\n"));
+}
+
+#[test]
+fn nothing_is_ignored_or_expected_to_panic() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(tests).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "rs") {
+            texts.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+    for (path, lines) in sources() {
+        let lines: Vec<_> = lines.into_iter().map(|(_, it)| it).collect();
+        texts.push((path, lines.join("\n")));
+    }
+    for (path, text) in texts {
+        for word in ["ignore", "should_panic"] {
+            assert!(!text.contains(&format!("#[{word}")), "{path} has #[{word}]");
+        }
+    }
+}

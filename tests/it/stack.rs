@@ -1,0 +1,634 @@
+//! The endings: however a call ends, the caller learns why, it is counted once, and it is logged once.
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::pending,
+    net::SocketAddr,
+    sync::{Arc, LazyLock, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body, routing::any};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use prost::Message;
+use sharehub::{
+    error::{Error, Reason},
+    hub::Limits,
+    pb, server,
+    stack::{self, measure::Meter},
+};
+use tokio::{net::TcpListener, sync::Notify, time};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_types::StatusExt;
+use tracing::{
+    Event, Id, Level, Subscriber,
+    field::{Field, Visit},
+    span::Attributes,
+};
+use tracing_subscriber::{
+    Layer, filter::Targets, layer::Context, layer::SubscriberExt, registry::LookupSpan,
+};
+
+use crate::{
+    hub::{Hub, Key, gso, slow},
+    raw::{Raw, announced, frame, post, unary},
+};
+
+const GET_UNIT: &str = "/sharehub.v1.UnitService/GetUnit";
+const REGISTER: &str = "/sharehub.v1.AccessService/RegisterSystem";
+const UNKNOWN: &str = "/sharehub.v1.UnitService/Nothing";
+
+// === what is logged ===
+
+/// An "answered" line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    level: Level,
+    method: String,
+    code: String,
+}
+
+/// The lines of every request in this process, by request id: tests that run beside each other do not mix.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<HashMap<String, Vec<Line>>>>);
+
+impl Log {
+    fn of(&self, request_id: &str) -> Vec<Line> {
+        self.0.lock().unwrap().get(request_id).cloned().unwrap_or_default()
+    }
+}
+
+/// Reads what is needed from spans and events.
+#[derive(Default)]
+struct Read(HashMap<&'static str, String>);
+
+impl Visit for Read {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+struct RequestId(String);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut read = Read::default();
+        attributes.record(&mut read);
+        if let Some(request_id) = read.0.remove("request.id") {
+            context.span(id).unwrap().extensions_mut().insert(RequestId(request_id));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut read = Read::default();
+        event.record(&mut read);
+        if read.0.get("message").is_none_or(|it| it != "answered") {
+            return;
+        }
+        let span = context.event_span(event).expect("answered outside a span");
+        let extensions = span.extensions();
+        let RequestId(request_id) = extensions.get().expect("answered without a request id");
+        let level = *event.metadata().level();
+        let mut take = |name| read.0.remove(name).unwrap_or_default();
+        let line = Line { level, method: take("method"), code: take("code") };
+        self.0.lock().unwrap().entry(request_id.clone()).or_default().push(line);
+    }
+}
+
+/// One log for the process, since one process has one subscriber that every task reaches.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let filter = Targets::new().with_target("sharehub::stack", Level::TRACE);
+    let all = tracing_subscriber::registry().with(log.clone().with_filter(filter));
+    tracing::subscriber::set_global_default(all).expect("no other test takes the log");
+    log
+});
+
+// === what is counted ===
+
+/// All counts of a meter that are not 0.
+fn counts(meter: &Meter) -> BTreeMap<(&'static str, i32), u64> {
+    let mut counts = BTreeMap::new();
+    for method in [GET_UNIT, REGISTER, "other"] {
+        for code in 0..=16 {
+            let count = meter.count(method, Code::from_i32(code));
+            if count > 0 {
+                counts.insert((method, code), count);
+            }
+        }
+    }
+    counts
+}
+
+fn spelled(code: Code) -> String {
+    let mut spelled = String::new();
+    for (i, letter) in format!("{code:?}").char_indices() {
+        if i > 0 && letter.is_uppercase() {
+            spelled.push('_');
+        }
+        spelled.extend(letter.to_uppercase());
+    }
+    spelled
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let last = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < last, "still not: {what}");
+        time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Looks at the endings of one hub, one call after the other.
+struct Witness<'a> {
+    meter: &'a Meter,
+    expected: BTreeMap<(&'static str, i32), u64>,
+    lines: Vec<(String, Line)>,
+}
+
+impl<'a> Witness<'a> {
+    fn of(meter: &'a Meter) -> Self {
+        LazyLock::force(&LOG);
+        Self { meter, expected: counts(meter), lines: Vec::new() }
+    }
+
+    /// The call ended once, with this code, as a call of this method.
+    async fn saw(&mut self, name: &str, request_id: &str, method: &'static str, code: Code) {
+        *self.expected.entry((method, code.into())).or_default() += 1;
+        until(&format!("{name} is logged"), || !LOG.of(request_id).is_empty()).await;
+        until(&format!("{name} is counted"), || {
+            let now = counts(self.meter);
+            now.values().sum::<u64>() >= self.expected.values().sum()
+        })
+        .await;
+        assert_eq!(counts(self.meter), self.expected, "{name}");
+        let faults = [Code::Internal, Code::Unknown, Code::DataLoss];
+        let passing =
+            [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted];
+        let level = if faults.contains(&code) {
+            Level::ERROR
+        } else if passing.contains(&code) {
+            Level::WARN
+        } else {
+            Level::INFO
+        };
+        let line = Line { level, method: method.to_owned(), code: spelled(code) };
+        self.lines.push((request_id.to_owned(), line));
+        self.check(name);
+    }
+
+    /// Nothing was counted or logged twice, also not late.
+    fn check(&self, name: &str) {
+        assert_eq!(counts(self.meter), self.expected, "after {name}");
+        for (request_id, line) in &self.lines {
+            assert_eq!(
+                LOG.of(request_id),
+                std::slice::from_ref(line),
+                "{request_id}, after {name}"
+            );
+        }
+    }
+}
+
+/// An id that no other test uses.
+fn fresh(name: &str) -> String {
+    format!("{name}-{:016x}", rand::random::<u64>())
+}
+
+/// One line of the table: how a call is made, and how it must end.
+struct Ending {
+    name: &'static str,
+    request: Request<Body>,
+    method: &'static str,
+    code: Code,
+    reason: &'static str,
+}
+
+async fn check(raw: &Raw, witness: &mut Witness<'_>, ending: Ending) {
+    let Ending { name, mut request, method, code, reason } = ending;
+    let request_id = fresh(name);
+    request.headers_mut().insert("x-request-id", HeaderValue::from_str(&request_id).unwrap());
+    let answer = raw.call(request).await;
+    assert_eq!(answer.http, 200, "{name}");
+    assert_eq!((answer.code(), answer.reason().as_str()), (code, reason), "{name}: {answer:?}");
+    assert_eq!(answer.head["x-request-id"], request_id.as_str(), "{name}");
+    assert_eq!(answer.head["content-type"], "application/grpc", "{name}");
+    witness.saw(name, &request_id, method, code).await;
+}
+
+// === what the hub itself does ===
+
+#[tokio::test]
+async fn every_ending_is_answered_logged_and_counted_once() {
+    let hub = Hub::start().await;
+    let Key(admin) = hub.admin().key;
+    let admin = admin.as_deref();
+    let Key(other) = hub.system("so-y-te", pb::Grants::default()).await.key;
+    let other = other.as_deref();
+    let raw = Raw::connect(hub.address).await;
+    let mut witness = Witness::of(&hub.meter);
+    // Registering the system above was counted as well.
+    until("the registration is counted", || !counts(&hub.meter).is_empty()).await;
+    witness.expected = counts(&hub.meter);
+
+    let get = |unit| pb::GetUnitRequest { unit, consistency: None }.encode_to_vec();
+    let known = get(gso("86", "2026-01-01"));
+    let absent = get(gso("99999", "2026-01-01"));
+    let register = pb::RegisterSystemRequest {
+        code: "a".to_owned(),
+        name: "A".to_owned(),
+        ..Default::default()
+    };
+    let register = register.encode_to_vec();
+    let whole =
+        |request: http::request::Builder, bytes: Vec<u8>| request.body(Body::from(bytes)).unwrap();
+    let stranger = Some("shk_aaaaaaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    let plain = |method: http::Method, kind: &str| {
+        let head = Request::builder().method(method).uri(format!("http://hub{GET_UNIT}"));
+        let head = head.header("content-type", kind);
+        let key = admin.unwrap();
+        head.header("authorization", format!("Bearer {key}")).body(Body::from(frame(&known)))
+    };
+    let huge = vec![b'x'; 5 << 20];
+    let gzip = post(GET_UNIT, admin).header("grpc-encoding", "gzip");
+
+    use Code::{
+        InvalidArgument, NotFound, Ok, PermissionDenied, ResourceExhausted, Unauthenticated,
+        Unimplemented,
+    };
+    let get_unit = |key, message: &[u8]| unary(GET_UNIT, key, message);
+    #[rustfmt::skip]
+    let table = [
+        ("ok", get_unit(admin, &known), GET_UNIT, Ok, ""),
+        ("no-key", get_unit(None, &known), GET_UNIT, Unauthenticated, "CALLER_UNKNOWN"),
+        ("bad-key", get_unit(stranger, &known), GET_UNIT, Unauthenticated, "CALLER_UNKNOWN"),
+        ("no-key-no-method", unary(UNKNOWN, None, &known), "other", Unauthenticated, "CALLER_UNKNOWN"),
+        ("bad-field", get_unit(admin, b""), GET_UNIT, InvalidArgument, "FIELD_INVALID"),
+        ("absent", get_unit(admin, &absent), GET_UNIT, NotFound, "NOT_FOUND"),
+        ("not-permitted", unary(REGISTER, other, &register), REGISTER, PermissionDenied, "NOT_PERMITTED"),
+        ("unknown-method", unary(UNKNOWN, admin, b""), "other", Unimplemented, "METHOD_UNKNOWN"),
+        ("unknown-service", unary("/nowhere.Service/Get", admin, b""), "other", Unimplemented, "METHOD_UNKNOWN"),
+        ("root", unary("/", admin, b""), "other", Unimplemented, "METHOD_UNKNOWN"),
+        ("malformed", get_unit(admin, &[0x0a, 0x05, 0x01]), GET_UNIT, InvalidArgument, "MESSAGE_MALFORMED"),
+        ("no-message", whole(post(GET_UNIT, admin), Vec::new()), GET_UNIT, InvalidArgument, "MESSAGE_MALFORMED"),
+        ("short", whole(post(GET_UNIT, admin), announced(100, b"ab")), GET_UNIT, InvalidArgument, "MESSAGE_MALFORMED"),
+        ("too-large", get_unit(admin, &huge), GET_UNIT, ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        ("announced-too-large", whole(post(GET_UNIT, admin), announced(u32::MAX, b"ab")), GET_UNIT, ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        ("gzip", whole(gzip, frame(&known)), GET_UNIT, Unimplemented, "METHOD_UNKNOWN"),
+        ("json", plain(http::Method::POST, "application/json").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
+        ("grpc-web", plain(http::Method::POST, "application/grpc-web+proto").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
+        ("get", plain(http::Method::GET, "application/grpc").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
+        ("put", plain(http::Method::PUT, "application/grpc").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
+    ];
+    for (name, request, method, code, reason) in table {
+        check(&raw, &mut witness, Ending { name, request, method, code, reason }).await;
+    }
+    witness.check("all");
+}
+
+#[tokio::test]
+async fn a_request_without_an_id_gets_one() {
+    LazyLock::force(&LOG);
+    let hub = Hub::start().await;
+    let raw = Raw::connect(hub.address).await;
+    let mut seen = std::collections::BTreeSet::new();
+    let long = "a".repeat(129);
+    // None, or one that the log is better without.
+    let odd: [Option<&[u8]>; 6] = [
+        None,
+        Some(b""),
+        Some(b"a b"),
+        Some(b"a=\"b\""),
+        Some(b"\xe1\xbb\x99"),
+        Some(long.as_bytes()),
+    ];
+    for path in [GET_UNIT, UNKNOWN] {
+        for id in odd {
+            let mut request = unary(path, None, b"");
+            if let Some(id) = id {
+                let id = HeaderValue::from_bytes(id).unwrap();
+                request.headers_mut().insert("x-request-id", id);
+            }
+            let answer = raw.call(request).await;
+            let id = answer.head["x-request-id"].to_str().unwrap().to_owned();
+            assert_eq!(id.len(), 36, "a UUID: {id}");
+            until("it is logged under it", || LOG.of(&id).len() == 1).await;
+            assert!(seen.insert(id));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_hub_refuses_at_once_and_still_tells_its_health() {
+    let hub = Hub::with(Limits { in_flight: 1, ..slow() }).await;
+    let next = hub.hub.revisions.head().newest.number + 1;
+    let requirement = Some(pb::consistency::Requirement::AtLeast(next));
+    let consistency = Some(pb::Consistency { requirement });
+    let unit = gso("86", "2026-01-01");
+    let waiting = pb::GetUnitRequest { unit: unit.clone(), consistency };
+    let mut units = hub.admin().units();
+    // One of the two callers comes first: this one tries until it is that one.
+    let busy = tokio::spawn(async move {
+        loop {
+            match units.get_unit(waiting.clone()).await {
+                Err(refused) if refused.code() == Code::ResourceExhausted => {}
+                answer => break answer,
+            }
+        }
+    });
+    let mut units = hub.admin().units();
+    let last = Instant::now() + Duration::from_secs(10);
+    let refused = loop {
+        assert!(Instant::now() < last, "the place is not taken");
+        let request = pb::GetUnitRequest { unit: unit.clone(), consistency: None };
+        if let Err(refused) = units.get_unit(request).await {
+            break refused;
+        }
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "ERROR_REASON_OVERLOADED");
+    let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait > Duration::ZERO && wait < Duration::from_secs(10), "{wait:?}");
+    // Nobody's key is needed, and there is always room.
+    let mut health = HealthClient::new(hub.channel.clone());
+    for _ in 0..20 {
+        let answer = health.check(HealthCheckRequest::default()).await.unwrap().into_inner();
+        assert_eq!(answer.status().as_str_name(), "SERVING");
+    }
+    // What came first is finished: a revision comes by another way than a call.
+    let admin = sharehub::access::SystemCode::parse("admin").unwrap();
+    let issue = sharehub::access::Issue { system: admin, expires_at: None };
+    hub.hub.issue_key(issue).await.unwrap();
+    let answer = busy.await.unwrap().unwrap().into_inner();
+    assert_eq!(answer.read_at.unwrap().number, next);
+}
+
+// === what a handler can do to the stack ===
+
+/// A stack around handlers that misbehave as they are told by the header `x-ending`.
+struct Rigged {
+    address: SocketAddr,
+    meter: Arc<Meter>,
+    key: String,
+    gate: Arc<Gate>,
+    stop: CancellationToken,
+    _hub: Hub,
+}
+
+/// Where a waiting handler says that it has begun, and is let go.
+#[derive(Default)]
+struct Gate {
+    begun: Notify,
+    go: Notify,
+}
+
+impl Rigged {
+    async fn start(limits: Limits) -> Self {
+        LazyLock::force(&LOG);
+        let hub = Hub::start().await;
+        // The same store, so that keys are known, with other limits.
+        let (rigged, _) = sharehub::hub::Hub::start(hub.hub.db.clone(), limits).await.unwrap();
+        let gate = Arc::<Gate>::default();
+        let handler = {
+            let gate = Arc::clone(&gate);
+            move |req: Request<Body>| misbehave(Arc::clone(&gate), req)
+        };
+        let meter = Arc::<Meter>::default();
+        let services = Router::new().route(GET_UNIT, any(handler));
+        let services = stack::wrap(services, &rigged, &meter);
+        let (health, _) = tonic_health::server::health_reporter();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(server::serve(listener, services, health, stop.clone()));
+        let Key(key) = hub.admin().key;
+        Self { address, meter, key: key.unwrap(), gate, stop, _hub: hub }
+    }
+
+    fn request(&self, ending: &str) -> Request<Body> {
+        let head = post(GET_UNIT, Some(&self.key)).header("x-ending", ending);
+        head.body(Body::from(frame(b""))).unwrap()
+    }
+
+    fn ending(&self, name: &'static str, code: Code, reason: &'static str) -> Ending {
+        Ending { name, request: self.request(name), method: GET_UNIT, code, reason }
+    }
+}
+
+impl Drop for Rigged {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn fine() -> Response<Body> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    streamed(vec![Ok(Frame::data(frame(b"").into())), Ok(Frame::trailers(trailers))])
+}
+
+fn streamed(frames: Vec<Result<Frame<Bytes>, std::io::Error>>) -> Response<Body> {
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let response = Response::builder().header("content-type", "application/grpc");
+    response.body(Body::new(body)).unwrap()
+}
+
+async fn misbehave(gate: Arc<Gate>, req: Request<Body>) -> Response<Body> {
+    match req.headers()["x-ending"].to_str().unwrap() {
+        "fine" => fine(),
+        "panic" => panic!("a rigged panic"),
+        "slow" => pending().await,
+        "internal" => Status::from(Error::internal("the secret: the disk is on fire")).into_http(),
+        "refused" => Status::from(Error::new(Reason::NotAggregable, "no")).into_http(),
+        "broken" => {
+            let status = Status::from(Error::unavailable("the store is gone"));
+            let mut trailers = HeaderMap::new();
+            status.add_header(&mut trailers).unwrap();
+            let data = || Ok(Frame::data(frame(b"abc").into()));
+            streamed(vec![data(), data(), Ok(Frame::trailers(trailers))])
+        }
+        "vanishing" => {
+            let data = Ok(Frame::data(frame(b"abc").into()));
+            streamed(vec![data, Err(std::io::Error::other("gone"))])
+        }
+        "endless" => {
+            gate.begun.notify_one();
+            let first = futures_util::stream::iter([Ok::<_, std::io::Error>(Frame::data(
+                Bytes::from(frame(b"abc")),
+            ))]);
+            let body = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+            let response = Response::builder().header("content-type", "application/grpc");
+            response.body(Body::new(StreamBody::new(body))).unwrap()
+        }
+        "waiting" => {
+            gate.begun.notify_one();
+            gate.go.notified().await;
+            fine()
+        }
+        other => panic!("no such ending: {other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_is_an_answer_all_the_same() {
+    let rigged = Rigged::start(Limits { longest: Duration::from_millis(300), ..slow() }).await;
+    let raw = Raw::connect(rigged.address).await;
+    let mut witness = Witness::of(&rigged.meter);
+    use Code::{DeadlineExceeded, FailedPrecondition, Internal, Ok};
+    check(&raw, &mut witness, rigged.ending("fine", Ok, "")).await;
+    check(&raw, &mut witness, rigged.ending("panic", Internal, "INTERNAL")).await;
+    check(&raw, &mut witness, rigged.ending("internal", Internal, "INTERNAL")).await;
+    check(&raw, &mut witness, rigged.ending("refused", FailedPrecondition, "NOT_AGGREGABLE")).await;
+    let began = Instant::now();
+    check(&raw, &mut witness, rigged.ending("slow", DeadlineExceeded, "OUT_OF_TIME")).await;
+    assert!(began.elapsed() >= Duration::from_millis(300), "the hub's deadline was not waited for");
+    // After all that, on the same connection.
+    check(&raw, &mut witness, rigged.ending("fine", Ok, "")).await;
+    // What went wrong inside is not told.
+    for ending in ["panic", "internal"] {
+        let status = raw.call(rigged.request(ending)).await.status();
+        assert_eq!(status.message(), "internal error; the log has it");
+    }
+}
+
+#[tokio::test]
+async fn the_callers_shorter_deadline_wins() {
+    let rigged = Rigged::start(slow()).await;
+    let raw = Raw::connect(rigged.address).await;
+    let mut witness = Witness::of(&rigged.meter);
+    for (name, timeout) in
+        [("milli", "50m"), ("micro", "50000u"), ("nano", "9999999n"), ("none", "0S")]
+    {
+        let mut request = rigged.request("slow");
+        request.headers_mut().insert("grpc-timeout", HeaderValue::from_static(timeout));
+        let began = Instant::now();
+        let (code, reason) = (Code::DeadlineExceeded, "OUT_OF_TIME");
+        check(&raw, &mut witness, Ending { name, request, method: GET_UNIT, code, reason }).await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{timeout} took {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_longer_deadline_of_the_caller_does_not_win() {
+    let rigged = Rigged::start(Limits { longest: Duration::from_millis(200), ..slow() }).await;
+    let raw = Raw::connect(rigged.address).await;
+    let mut witness = Witness::of(&rigged.meter);
+    let mut request = rigged.request("slow");
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("99999999H"));
+    let (code, reason) = (Code::DeadlineExceeded, "OUT_OF_TIME");
+    let ending = Ending { name: "long", request, method: GET_UNIT, code, reason };
+    time::timeout(Duration::from_secs(10), check(&raw, &mut witness, ending)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_is_cancelled() {
+    let rigged = Rigged::start(slow()).await;
+    let raw = Raw::connect(rigged.address).await;
+    let mut witness = Witness::of(&rigged.meter);
+
+    let named = |ending, id: &str| {
+        let mut request = rigged.request(ending);
+        request.headers_mut().insert("x-request-id", HeaderValue::from_str(id).unwrap());
+        request
+    };
+    // It takes back one call.
+    let id = fresh("reset");
+    let call = tokio::spawn({
+        let (raw, request) = (raw.clone(), named("waiting", &id));
+        async move { raw.try_call(request).await }
+    });
+    rigged.gate.begun.notified().await;
+    call.abort();
+    witness.saw("reset", &id, GET_UNIT, Code::Cancelled).await;
+
+    // It takes back a call whose answer has begun.
+    let id = fresh("half");
+    let begun = raw.begin(named("endless", &id)).await.unwrap();
+    assert_eq!(begun.status(), 200);
+    drop(begun);
+    witness.saw("half", &id, GET_UNIT, Code::Cancelled).await;
+
+    // Its connection is gone.
+    let id = fresh("gone");
+    rigged.gate.begun.notified().await;
+    let (runtime, stop) = (tokio::runtime::Handle::current(), Arc::new(Notify::new()));
+    let (request, address) = (named("waiting", &id), rigged.address);
+    let caller = runtime.spawn({
+        let stop = Arc::clone(&stop);
+        async move {
+            let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let io = hyper_util::rt::TokioIo::new(stream);
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let (mut send, connection) =
+                hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+            let call = send.send_request(request);
+            tokio::select! {
+                _ = connection => {}
+                _ = call => {}
+                () = stop.notified() => {}
+            }
+        }
+    });
+    rigged.gate.begun.notified().await;
+    stop.notify_one();
+    caller.await.unwrap();
+    witness.saw("gone", &id, GET_UNIT, Code::Cancelled).await;
+    witness.check("all");
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_counted_by_its_trailers() {
+    let rigged = Rigged::start(slow()).await;
+    let raw = Raw::connect(rigged.address).await;
+    let mut witness = Witness::of(&rigged.meter);
+    check(&raw, &mut witness, rigged.ending("broken", Code::Unavailable, "UNAVAILABLE")).await;
+    // No trailers at all: the caller sees a reset, and nobody takes the good head for a good end.
+    let mut request = rigged.request("vanishing");
+    let id = fresh("vanishing");
+    request.headers_mut().insert("x-request-id", HeaderValue::from_str(&id).unwrap());
+    assert!(raw.try_call(request).await.is_err(), "an answer that broke looked whole");
+    witness.saw("vanishing", &id, GET_UNIT, Code::Cancelled).await;
+}
+
+#[tokio::test]
+async fn too_many_calls_in_flight_are_refused_and_counted() {
+    let rigged = Rigged::start(Limits { in_flight: 2, ..slow() }).await;
+    let raw = Raw::connect(rigged.address).await;
+    let mut witness = Witness::of(&rigged.meter);
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let id = fresh("taken");
+        let mut request = rigged.request("waiting");
+        request.headers_mut().insert("x-request-id", HeaderValue::from_str(&id).unwrap());
+        let raw = raw.clone();
+        taken.push((id, tokio::spawn(async move { raw.call(request).await })));
+        rigged.gate.begun.notified().await;
+    }
+    for _ in 0..3 {
+        let ending = rigged.ending("fine", Code::ResourceExhausted, "OVERLOADED");
+        check(&raw, &mut witness, ending).await;
+    }
+    // On another connection too: the limit is the hub's.
+    let another = Raw::connect(rigged.address).await;
+    let ending = rigged.ending("fine", Code::ResourceExhausted, "OVERLOADED");
+    check(&another, &mut witness, ending).await;
+    for (id, call) in taken {
+        rigged.gate.go.notify_one();
+        assert_eq!(call.await.unwrap().code(), Code::Ok);
+        witness.saw("taken", &id, GET_UNIT, Code::Ok).await;
+    }
+    // There is room again; a panic gave its place back as well.
+    for _ in 0..5 {
+        check(&raw, &mut witness, rigged.ending("panic", Code::Internal, "INTERNAL")).await;
+    }
+    check(&raw, &mut witness, rigged.ending("fine", Code::Ok, "")).await;
+}
