@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tonic::Request;
 
 use super::{
-    Availability, Define, Get, List, ListRevisions, ObservationEntry, Query, QueryTargets, Rank,
-    RollUp, Snapshot, TargetEntry,
+    Define, ObservationEntry, TargetEntry,
+    ask::{Availability, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot},
     store::{self, compute, publish, read, snapshot},
 };
 use crate::{

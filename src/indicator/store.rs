@@ -1,5 +1,6 @@
 //! What we ask the database about indicators: the doors, and the definitions.
 pub mod compute;
+mod keep;
 pub mod publish;
 pub mod read;
 pub mod snapshot;
@@ -12,7 +13,8 @@ use sea_orm::{
 };
 
 use super::{
-    Define, Definition, Get, List, Meaning,
+    Define, Definition, Meaning,
+    ask::{Get, List},
     definitions::Definitions,
     row::{definition, observation, target},
 };

@@ -6,10 +6,12 @@ use crate::{
     error::{Error, Result},
     hub::{Ask, MOST_ITEMS},
     indicator::{
-        Availability, Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency,
-        Geography, Get, Kind, List, ListRevisions, Meaning, ObservationEntry, Provenance,
-        Qualifier, Query, QueryTargets, Rank, RollUp, SharingLevel, Snapshot, Status, TargetEntry,
+        Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Geography,
+        Kind, Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
         TimeRule, UnitRule,
+        ask::{
+            Availability, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
+        },
     },
     pb,
     period::Period,

@@ -16,7 +16,9 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     indicator::{
-        Definition, Geography, Qualifier, Rank, Reading, RollUp, Status, judge,
+        Definition, Geography, Qualifier, Reading, Status,
+        ask::{Rank, RollUp},
+        judge,
         roll_up::{self, Readings, Region, Sum},
         row::observation,
     },

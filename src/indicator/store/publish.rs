@@ -1,17 +1,9 @@
-//! Keeps observations and targets: checks each entry, compares it with what stands, supersedes what differs.
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+//! Publishes observations and targets: finds what each entry is about, and checks what the definition asks of it.
+use std::sync::Arc;
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr,
-};
-
-use super::{observations, targets};
+use super::keep::keep;
 use crate::{
     access::{Caller, any},
-    db::MOST_BINDS,
     decimal::Decimal,
     error::{Error, Reason, Result},
     hub::{Batch, Hub},
@@ -22,16 +14,10 @@ use crate::{
         row::{observation, target},
     },
     period::Period,
-    revision::{
-        committer::Write,
-        receipt::{ItemResult, Outcome},
-    },
+    revision::committer::Write,
     time::{Day, Span},
     unit::{self, forest::Forest},
 };
-
-/// Units in one statement, at most.
-const CHUNK: usize = 5_000;
 
 /// What entries are checked against.
 struct Desk<'a> {
@@ -80,7 +66,7 @@ fn both(unit: Result<i64>, rest: Result<()>) -> Result<i64> {
     }
 }
 
-/// Keeps observations.
+/// Publishes observations.
 pub async fn publish_observations(
     hub: &Hub,
     write: &Write,
@@ -92,61 +78,11 @@ pub async fn publish_observations(
         definitions: hub.definitions_in(write).await?,
         forest: hub.forest_in(write).await?,
     };
-    let drafts: Vec<Result<(Arc<Definition>, observation::Model)>> =
-        entries.into_iter().map(|it| it.and_then(|it| desk.observation(write, it))).collect();
-    let mut asked: BTreeMap<(i64, Period), (Arc<Definition>, Vec<i64>)> = BTreeMap::new();
-    for (definition, row) in drafts.iter().flatten() {
-        let group = asked.entry((definition.id, row.period));
-        group.or_insert_with(|| (Arc::clone(definition), Vec::new())).1.push(row.unit_id);
-    }
-    let mut standing = HashMap::new();
-    for ((_, period), (definition, units)) in asked {
-        for units in units.chunks(CHUNK) {
-            let rows = observations(&[Arc::clone(&definition)], write.head.newest.number)
-                .filter(observation::Column::Period.eq(period))
-                .filter(observation::Column::UnitId.is_in(units.iter().copied()))
-                .all(&write.db)
-                .await?;
-            standing.extend(rows.into_iter().map(|it| (observation_key(&it), it)));
-        }
-    }
-    let mut made: HashMap<_, (usize, observation::Model)> = HashMap::new();
-    let mut ended = Vec::new();
-    let mut items = Vec::with_capacity(drafts.len());
-    for (index, draft) in drafts.into_iter().enumerate() {
-        items.push(draft.and_then(|(definition, row)| {
-            let key = observation_key(&row);
-            if let Some((earlier, first)) = made.get(&key) {
-                return repeated(same_observation(first, &row), *earlier);
-            }
-            let outcome = match standing.get(&key) {
-                Some(old) if same_observation(old, &row) => {
-                    return Ok(ItemResult::new(Outcome::Unchanged, 0));
-                }
-                Some(_) => {
-                    ended.push(key.clone());
-                    Outcome::Corrected
-                }
-                None if definition.meaning.retired => {
-                    return Err(Error::field("indicator", "not be retired"));
-                }
-                None => Outcome::Created,
-            };
-            made.insert(key, (index, row));
-            Ok(ItemResult::new(outcome, 0))
-        }));
-    }
-    end_observations(write, ended).await?;
-    let mut rows: Vec<_> = made.into_values().collect();
-    rows.sort_by_key(|(index, _)| *index);
-    for chunk in rows.chunks(MOST_BINDS / 25) {
-        let rows = chunk.iter().map(|(_, row)| row.clone().into_active_model().reset_all());
-        observation::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
-    }
-    Ok(Batch { items, touched: 0 })
+    let drafts = entries.into_iter().map(|it| desk.observation(write, it?)).collect();
+    keep(write, drafts).await
 }
 
-/// Keeps targets.
+/// Publishes targets.
 pub async fn publish_targets(
     hub: &Hub,
     write: &Write,
@@ -158,64 +94,8 @@ pub async fn publish_targets(
         definitions: hub.definitions_in(write).await?,
         forest: hub.forest_in(write).await?,
     };
-    let drafts: Vec<Result<(Arc<Definition>, target::Model)>> =
-        entries.into_iter().map(|it| it.and_then(|it| desk.target(write, it))).collect();
-    let mut asked: BTreeMap<(i64, Period), (Arc<Definition>, Vec<i64>)> = BTreeMap::new();
-    for (definition, row) in drafts.iter().flatten() {
-        let group = asked.entry((definition.id, row.period));
-        group.or_insert_with(|| (Arc::clone(definition), Vec::new())).1.push(row.unit_id);
-    }
-    let mut standing = HashMap::new();
-    for ((_, period), (definition, units)) in asked {
-        for units in units.chunks(CHUNK) {
-            let rows = targets(&[Arc::clone(&definition)], write.head.newest.number)
-                .filter(target::Column::Period.eq(period))
-                .filter(target::Column::UnitId.is_in(units.iter().copied()))
-                .all(&write.db)
-                .await?;
-            standing.extend(rows.into_iter().map(|it| (target_key(&it), it)));
-        }
-    }
-    let mut made: HashMap<_, (usize, target::Model)> = HashMap::new();
-    let mut ended = Vec::new();
-    let mut items = Vec::with_capacity(drafts.len());
-    for (index, draft) in drafts.into_iter().enumerate() {
-        items.push(draft.and_then(|(_, row)| {
-            let key = target_key(&row);
-            if let Some((earlier, first)) = made.get(&key) {
-                return repeated(same_target(first, &row), *earlier);
-            }
-            let outcome = match standing.get(&key) {
-                Some(old) if same_target(old, &row) => {
-                    return Ok(ItemResult::new(Outcome::Unchanged, 0));
-                }
-                Some(_) => {
-                    ended.push(key);
-                    Outcome::Corrected
-                }
-                None => Outcome::Created,
-            };
-            made.insert(key, (index, row));
-            Ok(ItemResult::new(outcome, 0))
-        }));
-    }
-    end_targets(write, ended).await?;
-    let mut rows: Vec<_> = made.into_values().collect();
-    rows.sort_by_key(|(index, _)| *index);
-    for chunk in rows.chunks(MOST_BINDS / 18) {
-        let rows = chunk.iter().map(|(_, row)| row.clone().into_active_model().reset_all());
-        target::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
-    }
-    Ok(Batch { items, touched: 0 })
-}
-
-/// An item whose key stands earlier in the same batch: the same again is nothing new, anything else is a contradiction.
-fn repeated(is_same: bool, earlier: usize) -> Result<ItemResult> {
-    if is_same {
-        return Ok(ItemResult::new(Outcome::Unchanged, 0));
-    }
-    let rule = format!("not contradict item {earlier} of the same batch");
-    Err(Error::field("period", rule))
+    let drafts = entries.into_iter().map(|it| desk.target(write, it?)).collect();
+    keep(write, drafts).await
 }
 
 impl Desk<'_> {
@@ -385,85 +265,4 @@ fn contradicts(reading: &Reading, scale: Option<&Decimal>) -> bool {
         Qualifier::LessThan | Qualifier::AtMost => quotient > *value,
         Qualifier::About => false,
     }
-}
-
-type ObservationKey = (i64, i64, Period, String);
-type TargetKey = (i64, i64, Period);
-
-fn observation_key(row: &observation::Model) -> ObservationKey {
-    (row.indicator_id, row.unit_id, row.period, row.breakdown.clone())
-}
-
-fn target_key(row: &target::Model) -> TargetKey {
-    (row.indicator_id, row.unit_id, row.period)
-}
-
-/// Whether two versions say the same. When, under which version of the definition and why they were published is not
-/// what they say: sending a value again does not make it a new one.
-fn same_observation(a: &observation::Model, b: &observation::Model) -> bool {
-    let b = observation::Model {
-        made_at: a.made_at,
-        superseded_at: a.superseded_at,
-        committed_at: a.committed_at,
-        definition_version: a.definition_version,
-        correction_reason: a.correction_reason.clone(),
-        ..b.clone()
-    };
-    *a == b
-}
-
-fn same_target(a: &target::Model, b: &target::Model) -> bool {
-    let b = target::Model {
-        made_at: a.made_at,
-        superseded_at: a.superseded_at,
-        committed_at: a.committed_at,
-        definition_version: a.definition_version,
-        ..b.clone()
-    };
-    *a == b
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where versions of observations end")]
-async fn end_observations(write: &Write, ended: Vec<ObservationKey>) -> Result<()> {
-    use observation::Column;
-    let mut groups: BTreeMap<(i64, Period, String), Vec<i64>> = BTreeMap::new();
-    for (indicator_id, unit_id, period, breakdown) in ended {
-        groups.entry((indicator_id, period, breakdown)).or_default().push(unit_id);
-    }
-    for ((indicator_id, period, breakdown), units) in groups {
-        for units in units.chunks(CHUNK) {
-            observation::Entity::update_many()
-                .col_expr(Column::SupersededAt, Expr::value(write.revision.number))
-                .filter(Column::IndicatorId.eq(indicator_id))
-                .filter(Column::Period.eq(period))
-                .filter(Column::Breakdown.eq(breakdown.as_str()))
-                .filter(Column::UnitId.is_in(units.iter().copied()))
-                .filter(Column::SupersededAt.is_null())
-                .exec(&write.db)
-                .await?;
-        }
-    }
-    Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where versions of targets end")]
-async fn end_targets(write: &Write, ended: Vec<TargetKey>) -> Result<()> {
-    use target::Column;
-    let mut groups: BTreeMap<(i64, Period), Vec<i64>> = BTreeMap::new();
-    for (indicator_id, unit_id, period) in ended {
-        groups.entry((indicator_id, period)).or_default().push(unit_id);
-    }
-    for ((indicator_id, period), units) in groups {
-        for units in units.chunks(CHUNK) {
-            target::Entity::update_many()
-                .col_expr(Column::SupersededAt, Expr::value(write.revision.number))
-                .filter(Column::IndicatorId.eq(indicator_id))
-                .filter(Column::Period.eq(period))
-                .filter(Column::UnitId.is_in(units.iter().copied()))
-                .filter(Column::SupersededAt.is_null())
-                .exec(&write.db)
-                .await?;
-        }
-    }
-    Ok(())
 }

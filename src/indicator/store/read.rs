@@ -16,8 +16,8 @@ use crate::{
     error::{Error, Result},
     hub::{Hub, MOST_CELLS},
     indicator::{
-        Availability, Calendar, Code, Definition, ListRevisions, Query, QueryTargets, Reading,
-        Status,
+        Calendar, Code, Definition, Reading, Status,
+        ask::{Availability, ListRevisions, Query, QueryTargets},
         definitions::Definitions,
         judge::{self, Lateness},
         row::{observation, target},

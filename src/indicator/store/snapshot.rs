@@ -5,7 +5,7 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryTrait, Select,
+    ColumnTrait, Condition, FromQueryResult, QueryFilter, QueryOrder, QueryTrait, Select,
     sea_query::{
         Alias, Asterisk, Expr, ExprTrait, Order, OverStatement, Query as Sql, SelectStatement,
         WindowStatement,
@@ -24,7 +24,8 @@ use crate::{
     error::Result,
     hub::Hub,
     indicator::{
-        Definition, Snapshot, TimeRule,
+        Definition, TimeRule,
+        ask::Snapshot,
         judge::{self, Attainment, Freshness},
         row::{observation, target},
     },
@@ -244,7 +245,15 @@ async fn judge_all(
     let starts = aimed().map(|it| it.row.period_start).min();
     let ends = aimed().map(|it| it.row.period_end).max();
     let (Some(starts), Some(ends)) = (starts, ends) else { return Ok(()) };
+    let own: BTreeSet<_> = aimed().map(|it| it.row.period).collect();
+    let last = definitions.iter().filter(|it| it.meaning.time_rule == TimeRule::Last);
+    // Only what can be judged by, of a history that may be long.
+    let speaks = Condition::any()
+        .add(Column::Period.is_in(own))
+        .add(Column::Period.contains("-YTD-"))
+        .add(Column::IndicatorId.is_in(last.map(|it| it.id)));
     let rows = observations(definitions, view.number())
+        .filter(speaks)
         .filter(Column::UnitId.is_in(units))
         .filter(Column::Breakdown.eq(""))
         .filter(Column::PeriodStart.gte(starts))

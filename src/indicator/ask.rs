@@ -1,0 +1,140 @@
+//! What is asked of indicators: queries, made of values.
+use super::{Breakdown, Code, Geography};
+use crate::{
+    page::Page,
+    period::Period,
+    revision::Consistency,
+    time::{Day, Span},
+    unit::{self, Level},
+};
+
+/// Asks for one definition.
+#[derive(Debug)]
+pub struct Get {
+    /// Its code.
+    pub code: Code,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for definitions.
+#[derive(Debug)]
+pub struct List {
+    /// Codes that begin so.
+    pub code_prefix: String,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for the latest values of units x indicators.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The units.
+    pub units: Vec<unit::Ref>,
+    /// The indicators.
+    pub indicators: Vec<Code>,
+    /// Only this period.
+    pub period: Option<Period>,
+    /// The day on which the dashboard stands.
+    pub date: Day,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for observations.
+#[derive(Debug)]
+pub struct Query {
+    /// The indicators; all when empty.
+    pub indicators: Vec<Code>,
+    /// The units; all when empty.
+    pub units: Vec<unit::Ref>,
+    /// Also the units below them.
+    pub with_descendants: bool,
+    /// Periods that end after this day.
+    pub since: Option<Day>,
+    /// Periods that begin on or before this day.
+    pub until: Option<Day>,
+    /// Only this period.
+    pub period: Option<Period>,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for targets.
+#[derive(Debug)]
+pub struct QueryTargets {
+    /// The indicators; all when empty.
+    pub indicators: Vec<Code>,
+    /// The units; all when empty.
+    pub units: Vec<unit::Ref>,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for a sum over the units below a unit.
+#[derive(Debug)]
+pub struct RollUp {
+    /// The indicator.
+    pub indicator: Code,
+    /// The unit.
+    pub unit: unit::Ref,
+    /// The periods.
+    pub periods: Vec<Period>,
+    /// The geography.
+    pub geography: Geography,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for a ranking.
+#[derive(Debug)]
+pub struct Rank {
+    /// The indicator.
+    pub indicator: Code,
+    /// The period.
+    pub period: Period,
+    /// Units below this one.
+    pub below: Option<unit::Ref>,
+    /// Of this level.
+    pub level: Level,
+    /// By their roll-ups.
+    pub rolled_up: bool,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for the versions of one observation.
+#[derive(Debug)]
+pub struct ListRevisions {
+    /// The indicator.
+    pub indicator: Code,
+    /// The unit.
+    pub unit: unit::Ref,
+    /// The period.
+    pub period: Period,
+    /// The breakdown.
+    pub breakdown: Breakdown,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks who has reported what.
+#[derive(Debug)]
+pub struct Availability {
+    /// The indicators.
+    pub indicators: Vec<Code>,
+    /// The units.
+    pub units: Vec<unit::Ref>,
+    /// Periods that lie in these days.
+    pub span: Span,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
