@@ -17,7 +17,7 @@
 //! | [`hub`] | what slices share: reads at one revision, writes that make one |
 //! | [`revision`] | the counter, the one committer, receipts |
 //! | [`db`], [`shelf`], [`group`] | the two engines; reference data kept in memory; look-ups that share a question |
-//! | [`unit`] | units: codes, trees and lineage by date |
+//! | [`unit`](mod@unit) | units: codes, trees and lineage by date |
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | [`dossier`] | procedures, dossiers, their events and counts |
 //! | [`access`] | systems, keys, grants; the [`access::Caller`] |
