@@ -1,5 +1,10 @@
 //! What each command of the program does.
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{
+    error::Error as StdError,
+    io::{ErrorKind, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
@@ -41,6 +46,14 @@ pub async fn run(command: Command) -> Outcome {
     }
 }
 
+/// Writes a line to standard output. Whoever reads it may have read enough: `sharehub call ... | head` is no failure.
+fn say(line: &str) -> Outcome {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(err) if err.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
 /// A hub on an open store, with its reference data in it.
 async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle<()>)> {
     let db = Db::open(&config.database_url).await?;
@@ -62,7 +75,6 @@ async fn serve(knobs: Knobs) -> Outcome {
     stopped(db, committer).await
 }
 
-#[expect(clippy::print_stdout, reason = "the demo tells its user what to try")]
 async fn demo(knobs: Knobs) -> Outcome {
     let kept = knobs.database_url.is_some() || knobs.config.is_some();
     let mut config =
@@ -74,12 +86,12 @@ async fn demo(knobs: Knobs) -> Outcome {
     }
     let _telemetry = Telemetry::start(&config)?;
     let stop = stop_on_signal()?;
-    println!("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...");
+    say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
     let (db, hub, committer) = open(&config).await?;
     let keys = demo::load(&hub).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let program = std::env::current_exe()?;
-    println!("{}", demo::welcome(&listener.local_addr()?, &program, &keys));
+    say(&demo::welcome(&listener.local_addr()?, &program, &keys))?;
     serve_on(listener, hub, stop).await?;
     stopped(db, committer).await?;
     if !kept {
@@ -131,12 +143,11 @@ async fn connect(target: &Target) -> Outcome<Channel> {
     endpoint.connect().await.map_err(|err| format!("no hub at {}: {err}", target.target).into())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn health(target: Target) -> Outcome {
     let mut client = HealthClient::new(connect(&target).await?);
     let answer = client.check(HealthCheckRequest::default()).await?.into_inner();
     let status = answer.status();
-    println!("{}", status.as_str_name());
+    say(status.as_str_name())?;
     match status {
         ServingStatus::Serving => Ok(()),
         ServingStatus::Unknown | ServingStatus::NotServing | ServingStatus::ServiceUnknown => {
@@ -145,7 +156,6 @@ async fn health(target: Target) -> Outcome {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn issue_key(issue: IssueKey) -> Outcome {
     let IssueKey { system, administrator, knobs } = issue;
     let config = Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }.read()?;
@@ -159,11 +169,10 @@ async fn issue_key(issue: IssueKey) -> Outcome {
     drop(hub);
     stopped(db, committer).await?;
     let (key, _, _) = issued?;
-    println!("{key}");
+    say(&key)?;
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn call(asked: Call) -> Outcome {
     let Call { target, key, method, request } = asked;
     let pool = DescriptorPool::decode(pb::DESCRIPTORS)?;
@@ -183,7 +192,7 @@ async fn call(asked: Call) -> Outcome {
     let options = SerializeOptions::new().skip_default_fields(true).use_proto_field_name(true);
     let mut out = serde_json::Serializer::pretty(Vec::new());
     answer.serialize_with_options(&mut out, &options)?;
-    println!("{}", String::from_utf8(out.into_inner())?);
+    say(&String::from_utf8(out.into_inner())?)?;
     Ok(())
 }
 

@@ -294,6 +294,20 @@ async fn a_call_prints_json() {
 }
 
 #[tokio::test]
+async fn a_reader_that_has_read_enough_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = admin_key(dir.path()).await;
+    let program = Program::serve(dir.path(), &[]).await;
+    let mut piped = Command::new("sh");
+    // Standard output is closed before anything is written to it.
+    let script = r#"{ "$@"; echo "exit $?" >&2; } | true"#;
+    piped.args(["-c", script, "sh", env!("CARGO_BIN_EXE_sharehub"), "call"]);
+    piped.args(["--target", &program.target(), "--key", &key, "UnitService/ListUnits"]);
+    let ran = run(piped).await;
+    assert_eq!(ran.err.trim(), "exit 0");
+}
+
+#[tokio::test]
 async fn a_refused_call_prints_the_reason_and_the_fields() {
     let hub = Hub::start().await;
     let dir = tempfile::tempdir().unwrap();
