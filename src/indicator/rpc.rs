@@ -1,6 +1,7 @@
 //! `IndicatorService` on the wire: open, ask, answer.
+mod entries;
+mod questions;
 mod rows;
-mod words;
 
 use std::sync::Arc;
 

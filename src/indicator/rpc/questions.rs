@@ -1,0 +1,294 @@
+//! Questions in: messages become queries, or every bad field is named.
+use crate::{
+    error::{Error, Result},
+    indicator::{
+        Breakdown, Code, Geography,
+        ask::{
+            Availability, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
+        },
+    },
+    pb,
+    period::Period,
+    time::{Day, Span},
+    unit::{self, Level},
+    wire::Fields,
+};
+
+/// Units or indicators in one question, at most.
+const MOST_NAMED: usize = 1_000;
+
+impl TryFrom<pb::GetIndicatorRequest> for Get {
+    type Error = Error;
+
+    fn try_from(msg: pb::GetIndicatorRequest) -> Result<Self> {
+        let pb::GetIndicatorRequest { code, consistency } = msg;
+        let mut fields = Fields::default();
+        let code = fields.read("code", Code::parse(&code));
+        let consistency = fields.consistency(consistency);
+        fields.done(|| Some(Self { code: code?, consistency: consistency? }))
+    }
+}
+
+impl TryFrom<pb::ListIndicatorsRequest> for List {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::ListIndicatorsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "ListIndicators", &msg);
+        let pb::ListIndicatorsRequest { code_prefix, page: _, consistency } = msg;
+        let code_prefix = fields.text("code_prefix", code_prefix, 64);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self { code_prefix: code_prefix?, page: page?, consistency: consistency? })
+        })
+    }
+}
+
+impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
+    type Error = Error;
+
+    fn try_from(msg: pb::GetSnapshotRequest) -> Result<Self> {
+        let pb::GetSnapshotRequest { units, indicators, period, date, consistency } = msg;
+        let mut fields = Fields::default();
+        let units = some_units(&mut fields, units);
+        let indicators = some_codes(&mut fields, &indicators);
+        let period = maybe_period(&mut fields, &period);
+        let date = fields.day("date", &date);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                units: units?,
+                indicators: indicators?,
+                period: period?,
+                date: date?.unwrap_or_else(Day::today),
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::QueryObservationsRequest> for Query {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::QueryObservationsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "QueryObservations", &msg);
+        let pb::QueryObservationsRequest {
+            indicators,
+            units,
+            with_descendants,
+            since,
+            until,
+            period,
+            page: _,
+            consistency,
+        } = msg;
+        let indicators = codes(&mut fields, &indicators, 100);
+        if with_descendants && units.is_empty() {
+            fields.refuse("with_descendants", "come with `units`");
+        }
+        let units = unit_refs(&mut fields, units);
+        let since = fields.day("since", &since);
+        let until = fields.day("until", &until);
+        let period = maybe_period(&mut fields, &period);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicators: indicators?,
+                units: units?,
+                with_descendants,
+                since: since?,
+                until: until?,
+                period: period?,
+                page: page?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::QueryTargetsRequest> for QueryTargets {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::QueryTargetsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "QueryTargets", &msg);
+        let pb::QueryTargetsRequest { indicators, units, page: _, consistency } = msg;
+        let indicators = codes(&mut fields, &indicators, 100);
+        let units = unit_refs(&mut fields, units);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicators: indicators?,
+                units: units?,
+                page: page?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::RollUpRequest> for RollUp {
+    type Error = Error;
+
+    fn try_from(msg: pb::RollUpRequest) -> Result<Self> {
+        let pb::RollUpRequest { indicator, unit, periods, geography, as_of, consistency } = msg;
+        let mut fields = Fields::default();
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let unit = fields.unit("unit", unit);
+        fields.at_most("periods", periods.len(), 100);
+        if periods.is_empty() {
+            fields.refuse("periods", "hold at least one period");
+        }
+        let periods: Vec<_> = periods
+            .iter()
+            .enumerate()
+            .map(|(i, it)| fields.read(&format!("periods[{i}]"), Period::parse(it)))
+            .collect();
+        let as_of = fields.day("as_of", &as_of);
+        let geography = match (pb::Geography::try_from(geography), as_of) {
+            (Ok(pb::Geography::Unspecified | pb::Geography::AsReported), Some(None)) => {
+                Some(Geography::AsReported)
+            }
+            (Ok(pb::Geography::Current), Some(None)) => Some(Geography::AsOf(Day::today())),
+            (Ok(pb::Geography::AsOf), Some(Some(date))) => Some(Geography::AsOf(date)),
+            (Ok(pb::Geography::AsOf), Some(None)) => {
+                fields.refuse("as_of", "be a date for the geography AS_OF");
+                None
+            }
+            (Ok(_), Some(Some(_))) => {
+                fields.refuse("as_of", "be empty, but for the geography AS_OF");
+                None
+            }
+            (Ok(_), None) => None,
+            (Err(_), _) => {
+                fields.refuse("geography", "be one of the enum's values");
+                None
+            }
+        };
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                unit: unit?,
+                periods: periods.into_iter().collect::<Option<_>>()?,
+                geography: geography?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::RankUnitsRequest> for Rank {
+    type Error = Error;
+
+    fn try_from(msg: pb::RankUnitsRequest) -> Result<Self> {
+        let pb::RankUnitsRequest { indicator, period, below, level, rolled_up, consistency } = msg;
+        let mut fields = Fields::default();
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let period = fields.read("period", Period::parse(&period));
+        let below = fields.maybe_unit("below", below);
+        let level = fields.word("level", level, Level::of);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                period: period?,
+                below: below?,
+                level: level?,
+                rolled_up,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::ListRevisionsRequest> for ListRevisions {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::ListRevisionsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "ListRevisions", &msg);
+        let pb::ListRevisionsRequest { indicator, unit, period, breakdown, page: _, consistency } =
+            msg;
+        let indicator = fields.read("indicator", Code::parse(&indicator));
+        let unit = fields.unit("unit", unit);
+        let period = fields.read("period", Period::parse(&period));
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicator: indicator?,
+                unit: unit?,
+                period: period?,
+                breakdown: breakdown?,
+                page: page?,
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::GetAvailabilityRequest> for Availability {
+    type Error = Error;
+
+    fn try_from(msg: pb::GetAvailabilityRequest) -> Result<Self> {
+        let pb::GetAvailabilityRequest { indicators, units, since, until, consistency } = msg;
+        let mut fields = Fields::default();
+        let indicators = some_codes(&mut fields, &indicators);
+        let units = some_units(&mut fields, units);
+        let since = fields.read("since", Day::parse(&since));
+        let until = fields.read("until", Day::parse(&until));
+        if matches!((since, until), (Some(since), Some(until)) if since > until) {
+            fields.refuse("until", "not lie before `since`");
+        }
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self {
+                indicators: indicators?,
+                units: units?,
+                span: Span { from: since?, to: until? },
+                consistency: consistency?,
+            })
+        })
+    }
+}
+
+fn maybe_period(fields: &mut Fields, text: &str) -> Option<Option<Period>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    fields.read("period", Period::parse(text)).map(Some)
+}
+
+fn some_codes(fields: &mut Fields, texts: &[String]) -> Option<Vec<Code>> {
+    if texts.is_empty() {
+        fields.refuse("indicators", "name at least one indicator");
+    }
+    codes(fields, texts, MOST_NAMED)
+}
+
+fn codes(fields: &mut Fields, texts: &[String], most: usize) -> Option<Vec<Code>> {
+    fields.at_most("indicators", texts.len(), most)?;
+    let read = texts.iter().enumerate();
+    let read = read.map(|(i, it)| fields.read(&format!("indicators[{i}]"), Code::parse(it)));
+    read.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn some_units(fields: &mut Fields, units: Vec<pb::UnitRef>) -> Option<Vec<unit::Ref>> {
+    if units.is_empty() {
+        fields.refuse("units", "name at least one unit");
+    }
+    unit_refs(fields, units)
+}
+
+fn unit_refs(fields: &mut Fields, units: Vec<pb::UnitRef>) -> Option<Vec<unit::Ref>> {
+    fields.at_most("units", units.len(), MOST_NAMED)?;
+    let read = units.into_iter().enumerate();
+    let read = read.map(|(i, it)| fields.unit(&format!("units[{i}]"), Some(it)));
+    read.collect::<Vec<_>>().into_iter().collect()
+}
