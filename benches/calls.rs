@@ -225,8 +225,9 @@ where
             tokio::spawn(async move {
                 let mut i = caller;
                 while began.elapsed() < TURN {
-                    call::<M, A>(channel.clone(), path, ask(i), &key).await.unwrap();
-                    done.fetch_add(1, Ordering::Relaxed);
+                    // Only what was answered counts: on a starved machine a full hub refuses.
+                    let answered = call::<M, A>(channel.clone(), path, ask(i), &key).await.is_ok();
+                    done.fetch_add(u64::from(answered), Ordering::Relaxed);
                     i += 7;
                 }
             })
