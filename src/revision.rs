@@ -4,7 +4,7 @@ pub mod receipt;
 pub mod row;
 pub mod store;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::{sync::watch, time};
 
@@ -133,8 +133,8 @@ pub struct Revisions {
     told: committer::Told,
 }
 
-/// Left over of a deadline for the refusal itself.
-const MARGIN: Duration = Duration::from_millis(20);
+/// What a tenth of the time left must be at least, and at most: it is left over for the refusal to arrive.
+const MARGIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 
 impl Revisions {
     /// Follows the head that the committer sets.
@@ -197,7 +197,10 @@ impl Revisions {
     async fn reached(&self, caller: &Caller, number: i64) -> Result<()> {
         let mut head = self.head.clone();
         let reached = head.wait_for(|it| it.newest.number >= number);
-        let until = caller.deadline.checked_sub(MARGIN).unwrap_or(caller.deadline);
+        let [least, most] = MARGIN;
+        let left = caller.deadline.saturating_duration_since(Instant::now());
+        let margin = (left / 10).clamp(least, most);
+        let until = caller.deadline.checked_sub(margin).unwrap_or(caller.deadline);
         match time::timeout_at(until.into(), reached).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(Error::unavailable("the committer has stopped")),

@@ -392,7 +392,8 @@ async fn a_read_waits_for_the_revision_it_must_have_seen() {
     for consistency in [at_least(next + 1), exactly(next + 1)] {
         let code = "doc.count".to_owned();
         let mut request = Request::new(pb::GetIndicatorRequest { code, consistency });
-        request.set_timeout(Duration::from_millis(500));
+        // The client keeps time too: long enough that the hub's answer comes first on a slow machine.
+        request.set_timeout(Duration::from_secs(4));
         let status = desk.source.indicators().get_indicator(request).await;
         let (code, reason, _) = refusal(status);
         assert_eq!((code, reason.as_str()), (Code::OutOfRange, "REVISION_UNKNOWN"));
