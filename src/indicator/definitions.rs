@@ -73,11 +73,6 @@ impl Definitions {
         self.by_id.get(&id)
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.by_id.len()
-    }
-
     /// The id that the next new indicator gets.
     pub fn next_id(&self) -> i64 {
         self.by_id.last_key_value().map_or(1, |(id, _)| id + 1)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CodeSpan, Entry, Get, List, ParentEntry, ParentSpan, Publish, Scheme, Succession,
-    SuccessionEntry, Trace, Transfer, Tree, Unit, fold,
+    SuccessionEntry, Trace, Tree, Unit, fold,
     forest::{Forest, Lineage, spell},
     row::{succession, unit},
 };
@@ -472,12 +472,5 @@ impl From<succession::Model> for Succession {
             legal_act,
             source,
         }
-    }
-}
-
-impl Transfer {
-    /// Whether all of it went there.
-    pub fn is_whole(self) -> bool {
-        self == Self::Whole
     }
 }
