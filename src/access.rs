@@ -29,8 +29,10 @@ pub struct Caller {
     pub system: Arc<System>,
     /// The id of the key that it used.
     pub key_id: Arc<str>,
-    /// When the call must have been answered.
+    /// When the call must have been answered: the caller's own deadline, or ours if that is sooner.
     pub deadline: Instant,
+    /// The caller's own deadline, which also ends streams.
+    pub until: Option<Instant>,
 }
 
 impl Caller {
@@ -46,7 +48,7 @@ impl Caller {
             made_at: 0,
         };
         let deadline = Instant::now() + longest;
-        Self { system_id: 0, system: Arc::new(system), key_id: "".into(), deadline }
+        Self { system_id: 0, system: Arc::new(system), key_id: "".into(), deadline, until: None }
     }
 
     /// The grants of the system.

@@ -103,6 +103,12 @@ async fn demo(knobs: Knobs) -> Outcome {
 async fn serve_on(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) -> Outcome {
     let meter = Arc::<Meter>::default();
     let (services, health) = server::services(&hub, &meter).await?;
+    let (asked, stop) = (stop, hub.stopping.clone());
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        asked.cancelled().await;
+        stopping.cancel();
+    });
     // The services hold the hub; when the last connection is gone, so is the hub, and the committer ends.
     drop(hub);
     server::serve(listener, services, health, stop).await;

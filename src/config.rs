@@ -114,6 +114,14 @@ pub struct Knobs {
     #[arg(long, env = "SHAREHUB_MESSAGE_BYTES")]
     #[serde(deserialize_with = "text_or_number")]
     pub message_bytes: Option<String>,
+    /// Watches open at the same time, 1 to 100000 [default: 2000].
+    #[arg(long, env = "SHAREHUB_WATCHES")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub watches: Option<String>,
+    /// Watches that one system may have open, 1 to 100000 [default: 200].
+    #[arg(long, env = "SHAREHUB_WATCHES_PER_SYSTEM")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub watches_per_system: Option<String>,
 }
 
 /// The settings, read and checked.
@@ -203,11 +211,16 @@ impl Knobs {
         let in_flight = number("in_flight", self.in_flight.or(file.in_flight), 1..=100_000)?;
         let bytes = self.message_bytes.or(file.message_bytes);
         let bytes = number("message_bytes", bytes, 1_024..=67_108_864)?;
+        let watches = number("watches", self.watches.or(file.watches), 1..=100_000)?;
+        let each = self.watches_per_system.or(file.watches_per_system);
+        let each = number("watches_per_system", each, 1..=100_000)?;
         let size = |it: Option<u32>| it.and_then(|it| usize::try_from(it).ok());
         let limits = Limits {
             longest: call_ms.map_or(usual.longest, |it| Duration::from_millis(u64::from(it))),
             in_flight: size(in_flight).unwrap_or(usual.in_flight),
             message_bytes: size(bytes).unwrap_or(usual.message_bytes),
+            watches: size(watches).unwrap_or(usual.watches),
+            watches_each: size(each).unwrap_or(usual.watches_each),
         };
         Ok(Config { listen, database_url, log, log_json, otlp_endpoint, limits })
     }

@@ -199,7 +199,9 @@ impl Violation {
 fn code(reason: Reason) -> Code {
     match reason {
         Reason::FieldInvalid | Reason::MessageMalformed | Reason::NotGrpc => Code::InvalidArgument,
-        Reason::MessageTooLarge | Reason::Overloaded => Code::ResourceExhausted,
+        Reason::MessageTooLarge | Reason::Overloaded | Reason::TooManyStreams => {
+            Code::ResourceExhausted
+        }
         Reason::MethodUnknown => Code::Unimplemented,
         Reason::CallerUnknown => Code::Unauthenticated,
         Reason::NotPermitted | Reason::NotAuthoritative => Code::PermissionDenied,
@@ -219,6 +221,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
     match reason {
         Reason::Overloaded | Reason::Aborted => Some(Duration::from_millis(200)),
         Reason::Unavailable => Some(Duration::from_secs(1)),
+        Reason::TooManyStreams => Some(Duration::from_secs(5)),
         Reason::Unspecified
         | Reason::FieldInvalid
         | Reason::MessageMalformed

@@ -4,6 +4,7 @@ pub mod rpc;
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{self, Caller, Issue, Key, directory::Directory},
@@ -19,6 +20,8 @@ use crate::{
         store,
     },
     shelf::Shelf,
+    slots::Slots,
+    time::Timestamp,
     unit::{self, forest::Forest},
 };
 
@@ -36,12 +39,25 @@ pub struct Limits {
     pub in_flight: usize,
     /// The longest a call may take.
     pub longest: Duration,
+    /// Watches that may be open, in all.
+    pub watches: usize,
+    /// Watches that one system may have open.
+    pub watches_each: usize,
 }
+
+/// Loads and exports that may be open, in all, and for one system.
+const LOADS: (usize, usize) = (64, 8);
 
 impl Default for Limits {
     fn default() -> Self {
         let longest = Duration::from_secs(10);
-        Self { message_bytes: 4 * 1024 * 1024, in_flight: 512, longest }
+        Self {
+            message_bytes: 4 * 1024 * 1024,
+            in_flight: 512,
+            longest,
+            watches: 2_000,
+            watches_each: 200,
+        }
     }
 }
 
@@ -56,6 +72,12 @@ pub struct Hub {
     pub limits: Limits,
     /// Look-ups of dossiers by code, at the newest revision.
     pub dossiers: Group<String, Arc<Found>>,
+    /// Places for watches.
+    pub watches: Arc<Slots>,
+    /// Places for loads and exports.
+    pub loads: Arc<Slots>,
+    /// Is cancelled when the hub is to stop: open streams then end.
+    pub stopping: CancellationToken,
     committer: Committer,
     units: Shelf<Forest>,
     definitions: Shelf<Definitions>,
@@ -88,7 +110,7 @@ impl Ask {
 pub struct Batch {
     /// One for each item.
     pub items: Vec<Result<ItemResult>>,
-    /// The books that it touched, if it changed anything.
+    /// The books that it touched, and what it made versions of, if it changed anything.
     pub touched: i32,
 }
 
@@ -96,7 +118,7 @@ impl Hub {
     /// Starts on a store. The task ends when the hub is dropped, after its last commit.
     pub async fn start(db: Db, limits: Limits) -> Result<(Arc<Self>, JoinHandle<()>)> {
         let (committer, head, task) = Committer::start(db.clone()).await?;
-        let revisions = Revisions::new(db.clone(), head, committer.told());
+        let revisions = Revisions::new(db.clone(), head);
         let reader = (db.clone(), revisions.clone());
         let dossiers = Group::start(move |codes| {
             let (db, revisions) = reader.clone();
@@ -108,6 +130,9 @@ impl Hub {
             revisions,
             limits,
             dossiers,
+            watches: Slots::new(limits.watches, limits.watches_each),
+            loads: Slots::new(LOADS.0, LOADS.1),
+            stopping: CancellationToken::new(),
             committer,
             units: Shelf::default(),
             definitions: Shelf::default(),
@@ -186,6 +211,15 @@ impl Hub {
             return self.directories.at(at, load).await;
         }
         Ok(Arc::new(load.await?))
+    }
+
+    /// The caller of an open stream, as it stands now: with its grants of today, or no more.
+    pub async fn again(&self, caller: &Caller) -> Result<Caller> {
+        let directory = self.directory(&self.revisions.latest()).await?;
+        let system = directory.again(caller.system_id, &caller.key_id, Timestamp::now());
+        let system = system
+            .ok_or_else(|| Error::new(Reason::CallerUnknown, "the key is no longer accepted"))?;
+        Ok(Caller { system: Arc::clone(system), ..caller.clone() })
     }
 
     // === writes ===
@@ -285,11 +319,15 @@ where
     if !refused.is_empty() {
         return Err(Error::batch(refused, list));
     }
-    let changed =
-        results.iter().any(|it| matches!(it.outcome, Outcome::Created | Outcome::Corrected));
+    let is_change = |it: &&ItemResult| matches!(it.outcome, Outcome::Created | Outcome::Corrected);
+    let changes = results.iter().filter(is_change).count();
+    let changed = changes > 0;
     let revision: Revision = if changed { write.revision } else { write.head.newest };
     let receipt = Receipt { revision, results, replayed: false };
-    let mut effect = if changed { Effect::Revision(touched) } else { Effect::None };
+    let mut effect = match changed {
+        true => Effect::Revision { touched, items: i32::try_from(changes).unwrap_or(i32::MAX) },
+        false => Effect::None,
+    };
     if let Some(id) = request_id {
         store::keep_answer(&write.db, system_id, &id, fingerprint, &receipt).await?;
         if effect == Effect::None {

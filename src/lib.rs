@@ -16,7 +16,7 @@
 //! | [`wire`], [`page`], [`error`] | opening requests, continuing answers, refusing |
 //! | [`hub`] | what slices share: reads at one revision, writes that make one |
 //! | [`revision`] | the counter, the one committer, receipts |
-//! | [`db`], [`shelf`], [`group`] | the two engines; reference data kept in memory; look-ups that share a question |
+//! | [`db`], [`shelf`], [`group`], [`slots`] | the two engines; reference data kept in memory; look-ups that share a question; places for streams |
 //! | [`unit`](mod@unit) | units: codes, trees and lineage by date |
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | [`dossier`] | procedures, dossiers, their events and counts |
@@ -54,6 +54,7 @@ pub mod revision;
 pub mod rule;
 pub mod server;
 pub mod shelf;
+pub mod slots;
 pub mod stack;
 pub mod telemetry;
 pub mod time;

@@ -4,7 +4,13 @@ pub mod receipt;
 pub mod row;
 pub mod store;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::{sync::watch, time};
 
@@ -65,6 +71,16 @@ impl Book {
     }
 }
 
+/// What a revision made versions of, beside books: bits in `revision_log.touched`.
+pub mod made {
+    /// Observations.
+    pub const OBSERVATIONS: i32 = 16;
+    /// Targets.
+    pub const TARGETS: i32 = 32;
+    /// Dossiers.
+    pub const DOSSIERS: i32 = 64;
+}
+
 /// The newest revision, and the last revision that touched each book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -72,6 +88,8 @@ pub struct Head {
     pub newest: Revision,
     /// The oldest revision that can still be read.
     pub floor: i64,
+    /// Another number after a backup was restored: what was handed out before may then mean something else.
+    pub epoch: i64,
     books: [i64; 4],
 }
 
@@ -130,7 +148,8 @@ impl From<Head> for View {
 pub struct Revisions {
     db: Db,
     head: watch::Receiver<Head>,
-    told: committer::Told,
+    /// The last instant up to which this process told a reader everything, in microseconds.
+    told: Arc<AtomicI64>,
 }
 
 /// What a tenth of the time left must be at least, and at most: it is left over for the refusal to arrive.
@@ -138,8 +157,13 @@ const MARGIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)
 
 impl Revisions {
     /// Follows the head that the committer sets.
-    pub fn new(db: Db, head: watch::Receiver<Head>, told: committer::Told) -> Self {
-        Self { db, head, told }
+    pub fn new(db: Db, head: watch::Receiver<Head>) -> Self {
+        Self { db, head, told: Arc::default() }
+    }
+
+    /// The head as it moves on.
+    pub fn follow(&self) -> watch::Receiver<Head> {
+        self.head.clone()
     }
 
     /// The newest head this process knows.
@@ -165,10 +189,11 @@ impl Revisions {
                 self.past(number).await
             }
             Consistency::AsKnownAt(at) => {
-                if at >= self.head().newest.at {
-                    // What is being committed may have its time before `at`; what comes after shall not.
-                    let mut told = self.told.lock().await;
-                    *told = at.max(*told);
+                if at >= self.head().newest.at && at.micros() > self.told.load(Ordering::Relaxed) {
+                    // What is being committed, by whichever hub, may have its time before `at`: this waits for it. What
+                    // comes after shall not.
+                    store::tell(self.db.write(), at).await?;
+                    self.told.fetch_max(at.micros(), Ordering::Relaxed);
                 }
                 let number = store::last_at(self.db.read(), at).await?;
                 // The store may be a commit ahead of the head that this process was told of.
@@ -228,7 +253,7 @@ impl Revisions {
                 *last = store::last_touched(self.db.read(), number, book).await?;
             }
         }
-        let head = Head { newest: Revision { number, at }, floor: head.floor, books };
+        let head = Head { newest: Revision { number, at }, books, ..head };
         Ok(head.into())
     }
 }

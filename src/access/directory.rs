@@ -36,6 +36,12 @@ impl Directory {
         (same && key.lives(at) && !system.disabled).then_some((key.system_id, system, key))
     }
 
+    /// The system of a caller that was identified before, if its key still lives and it is not disabled.
+    pub fn again(&self, system_id: i64, key_id: &str, at: Timestamp) -> Option<&Arc<System>> {
+        let key = self.keys.get(key_id).filter(|it| it.system_id == system_id && it.lives(at))?;
+        self.systems.get(&key.system_id).filter(|it| !it.disabled)
+    }
+
     /// A system by its code.
     pub fn by_code(&self, code: &str) -> Option<(i64, &Arc<System>)> {
         self.systems.iter().find(|(_, it)| it.code.as_str() == code).map(|(id, it)| (*id, it))

@@ -135,7 +135,7 @@ pub async fn issue(
     let hash = hash(&secret).to_vec();
     let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
     insert_key(write, key.clone()).await?;
-    let effect = Effect::Revision(Book::Access.bit());
+    let effect = Effect::Revision { touched: Book::Access.bit(), items: 0 };
     Ok(Done { answer: (text, key, write.revision), effect })
 }
 

@@ -1,7 +1,9 @@
 //! The schema, as an ordered list of changes.
 mod m0001_first;
+mod m0002_streams;
 
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm_migration::{MigrationTrait, MigratorTrait, prelude::DbErr};
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -9,6 +11,30 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Change)]
+        vec![Box::new(m0001_first::Change), Box::new(m0002_streams::Change)]
+    }
+}
+
+/// Runs the statements of a change, one by one.
+async fn run(db: &impl ConnectionTrait, change: &str) -> Result<(), DbErr> {
+    for statement in change.split(";\n").filter(|it| !it.trim().is_empty()) {
+        db.execute_unprepared(&spell(statement, db.get_database_backend())).await?;
+    }
+    Ok(())
+}
+
+/// Writes the engine's own words. Text compares by bytes on both: what is sorted or paged must not depend on a locale.
+fn spell(table: &str, engine: DbBackend) -> String {
+    match engine {
+        DbBackend::Postgres => table
+            .replace("TEXT", "TEXT COLLATE \"C\"")
+            .replace("INT8", "BIGINT")
+            .replace("INT4", "INTEGER")
+            .replace("BYTES", "BYTEA")
+            .replace("BOOL", "BOOLEAN")
+            .replace("STRICT", ""),
+        DbBackend::Sqlite | DbBackend::MySql | _ => ["INT8", "INT4", "BOOL"]
+            .iter()
+            .fold(table.replace("BYTES", "BLOB"), |table, it| table.replace(it, "INTEGER")),
     }
 }

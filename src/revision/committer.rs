@@ -11,7 +11,7 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use sea_orm::{DatabaseTransaction, TransactionTrait};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time,
 };
@@ -56,8 +56,15 @@ pub enum Effect {
     None,
     /// It kept something that is no part of the shared state: the answer to a request.
     Kept,
-    /// It made its revision, and touched the books with these bits.
-    Revision(i32),
+    /// Nothing: whatever it wrote is undone. It was only tried.
+    Tried,
+    /// It made its revision.
+    Revision {
+        /// The bits of the books it touched, and of what it made versions of.
+        touched: i32,
+        /// How many items it created or corrected.
+        items: i32,
+    },
 }
 
 /// What a write answers.
@@ -119,18 +126,11 @@ where
     }
 }
 
-/// The last instant up to which a reader was told everything.
-///
-/// Held while a commit runs: its time is chosen at its beginning and seen at its end, and a reader of what was known in
-/// between must wait for it.
-pub type Told = Arc<Mutex<Timestamp>>;
-
 /// Hands writes to the committing task.
 #[derive(Clone)]
 pub struct Committer {
     jobs: mpsc::Sender<Box<dyn Job>>,
     commits: Arc<AtomicU64>,
-    told: Told,
 }
 
 impl std::fmt::Debug for Committer {
@@ -147,19 +147,13 @@ impl Committer {
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let set_head = Arc::new(set_head);
-        let told = Told::new(Mutex::new(Timestamp::from_micros(0)));
         let follower = tokio::spawn(follow(db.clone(), Arc::clone(&set_head)));
-        let committer = run(db, waiting, set_head, Arc::clone(&commits), Arc::clone(&told));
+        let committer = run(db, waiting, set_head, Arc::clone(&commits));
         let task = tokio::spawn(async move {
             committer.await;
             follower.abort();
         });
-        Ok((Self { jobs, commits, told }, head, task))
-    }
-
-    /// The instant up to which readers were told everything.
-    pub fn told(&self) -> Told {
-        Arc::clone(&self.told)
+        Ok((Self { jobs, commits }, head, task))
     }
 
     /// How many commits were made.
@@ -192,14 +186,13 @@ async fn run(
     mut waiting: mpsc::Receiver<Box<dyn Job>>,
     set_head: Arc<watch::Sender<Head>>,
     commits: Arc<AtomicU64>,
-    told: Told,
 ) {
     let mut jobs = Vec::with_capacity(GROUP);
     // What came while the last commit ran goes into the next; nobody waits for company.
     while waiting.recv_many(&mut jobs, GROUP).await > 0 {
         jobs.retain(|job| job.is_awaited());
         let mut outcomes = Vec::with_capacity(jobs.len());
-        match commit(&db, &told, &mut jobs, &mut outcomes).await {
+        match commit(&db, &mut jobs, &mut outcomes).await {
             Ok(committed) => {
                 if let Some(head) = committed {
                     commits.fetch_add(1, Ordering::Relaxed);
@@ -233,7 +226,7 @@ async fn follow(db: Db, set_head: Arc<watch::Sender<Head>>) {
 /// The head only ever moves forward, whoever saw it first.
 fn announce(set_head: &watch::Sender<Head>, head: Head) {
     set_head.send_if_modified(|known| {
-        let is_newer = head.newest.number > known.newest.number;
+        let is_newer = head.newest.number > known.newest.number || head.epoch != known.epoch;
         if is_newer {
             *known = head;
         }
@@ -244,16 +237,14 @@ fn announce(set_head: &watch::Sender<Head>, head: Head) {
 /// Runs each write in a savepoint of its own, then commits all that succeeded. The new head, if anything was written.
 async fn commit(
     db: &Db,
-    told: &Told,
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Vec<Result<()>>,
 ) -> Result<Option<Head>> {
     let tx = db.begin().await?;
-    let mut head = store::lock_head(&tx).await?;
+    let (mut head, told) = store::lock_head(&tx).await?;
     let committed = head.newest.number;
-    // The clock may step back; commit times do not, nor behind what a reader was told. Held to the end of the commit.
-    let told = told.lock().await;
-    let at = Timestamp::now().max(head.newest.at).max(told.checked_add_micros(1).unwrap_or(*told));
+    // The clock may step back; commit times do not, nor behind what a reader was told.
+    let at = Timestamp::now().max(head.newest.at).max(told.checked_add_micros(1).unwrap_or(told));
     let mut wrote = false;
     for job in jobs {
         let revision = Revision { number: head.newest.number + 1, at };
@@ -264,12 +255,21 @@ async fn commit(
             .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
         match ran {
             Ok(effect) => {
-                if let Effect::Revision(touched) = effect {
-                    store::log(&write.db, revision, job.system_id(), touched).await?;
-                    head = head.advanced(revision, touched);
+                match effect {
+                    Effect::Revision { touched, items } => {
+                        store::log(&write.db, revision, job.system_id(), touched, items).await?;
+                        head = head.advanced(revision, touched);
+                        wrote = true;
+                    }
+                    Effect::Kept => wrote = true,
+                    Effect::None | Effect::Tried => {}
                 }
-                wrote |= effect != Effect::None;
-                write.db.commit().await?;
+                match effect {
+                    Effect::Tried => write.db.rollback().await?,
+                    Effect::None | Effect::Kept | Effect::Revision { .. } => {
+                        write.db.commit().await?;
+                    }
+                }
                 outcomes.push(Ok(()));
             }
             Err(err) => {
@@ -284,6 +284,5 @@ async fn commit(
     }
     store::set_head(&tx, &head).await?;
     tx.commit().await?;
-    drop(told);
     Ok(Some(head))
 }

@@ -17,6 +17,8 @@ pub mod head {
         pub indicators_at: i64,
         pub procedures_at: i64,
         pub access_at: i64,
+        pub epoch: i64,
+        pub told_at: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -37,6 +39,7 @@ pub mod log {
         pub committed_at: i64,
         pub system_id: i64,
         pub touched: i32,
+        pub items: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,14 +15,33 @@ use crate::{
     time::Timestamp,
 };
 
-/// The head, locked for the rest of the transaction where the engine locks rows.
-pub async fn lock_head(db: &impl ConnectionTrait) -> Result<Head> {
+/// The head, locked for the rest of the transaction where the engine locks rows; and what readers were told up to.
+pub async fn lock_head(db: &impl ConnectionTrait) -> Result<(Head, Timestamp)> {
     read_head(visible_head().lock_exclusive(), db).await
 }
 
 /// The head, as it was last committed.
 pub async fn head(db: &impl ConnectionTrait) -> Result<Head> {
-    read_head(visible_head(), db).await
+    Ok(read_head(visible_head(), db).await?.0)
+}
+
+/// Notes that a reader is told everything up to an instant, after waiting for the commit that runs: later ones get a later
+/// time, whichever hub makes them.
+#[expect(clippy::disallowed_methods, reason = "the counter row is the one row changed in place")]
+pub async fn tell(db: &impl ConnectionTrait, at: Timestamp) -> Result<()> {
+    head::Entity::update_many()
+        .col_expr(head::Column::ToldAt, Expr::value(at.micros()))
+        .filter(head::Column::ToldAt.lt(at.micros()))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Begins a new epoch: after a backup was restored.
+#[expect(clippy::disallowed_methods, reason = "the counter row is the one row changed in place")]
+pub async fn set_epoch(db: &impl ConnectionTrait, epoch: i64) -> Result<()> {
+    head::Entity::update_many().col_expr(head::Column::Epoch, Expr::value(epoch)).exec(db).await?;
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the counter row is nobody's to see or not to see")]
@@ -33,7 +52,7 @@ fn visible_head() -> sea_orm::Select<head::Entity> {
 async fn read_head(
     select: sea_orm::Select<head::Entity>,
     db: &impl ConnectionTrait,
-) -> Result<Head> {
+) -> Result<(Head, Timestamp)> {
     let row = select.one(db).await?;
     let head::Model {
         id: _,
@@ -44,12 +63,16 @@ async fn read_head(
         indicators_at,
         procedures_at,
         access_at,
+        epoch,
+        told_at,
     } = row.ok_or_else(|| Error::internal("the counter row is missing"))?;
-    Ok(Head {
+    let head = Head {
         newest: Revision { number: revision, at: Timestamp::from_micros(committed_at) },
         floor,
+        epoch,
         books: [units_at, indicators_at, procedures_at, access_at],
-    })
+    };
+    Ok((head, Timestamp::from_micros(told_at)))
 }
 
 /// Sets the head; part of the transaction whose revisions it counts.
@@ -59,6 +82,7 @@ pub async fn set_head(db: &impl ConnectionTrait, head: &Head) -> Result<()> {
     head::Entity::update_many()
         .col_expr(head::Column::Revision, Expr::value(head.newest.number))
         .col_expr(head::Column::CommittedAt, Expr::value(head.newest.at.micros()))
+        .col_expr(head::Column::Floor, Expr::value(head.floor))
         .col_expr(head::Column::UnitsAt, Expr::value(units_at))
         .col_expr(head::Column::IndicatorsAt, Expr::value(indicators_at))
         .col_expr(head::Column::ProceduresAt, Expr::value(procedures_at))
@@ -74,12 +98,14 @@ pub async fn log(
     revision: Revision,
     system_id: i64,
     touched: i32,
+    items: i32,
 ) -> Result<()> {
     let line = log::ActiveModel {
         revision: Set(revision.number),
         committed_at: Set(revision.at.micros()),
         system_id: Set(system_id),
         touched: Set(touched),
+        items: Set(items),
     };
     log::Entity::insert(line).exec_without_returning(db).await?;
     Ok(())

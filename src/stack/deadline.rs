@@ -14,16 +14,22 @@ use crate::error::{Error, Reason};
 
 /// The instant by which the call must have been answered; in the extensions of every request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline(pub(super) Instant);
+pub(super) struct Deadline {
+    pub(super) ours_too: Instant,
+    /// Only the caller's own.
+    pub(super) callers: Option<Instant>,
+}
 
 pub(super) async fn enforce(
     State(longest): State<Duration>,
     mut req: Request,
     next: Next,
 ) -> Response<Body> {
-    let allowed = grpc_timeout(req.headers()).unwrap_or(longest).min(longest);
-    let until = Instant::now() + allowed;
-    req.extensions_mut().insert(Deadline(until));
+    let (now, asked) = (Instant::now(), grpc_timeout(req.headers()));
+    let until = now + asked.unwrap_or(longest).min(longest);
+    // A stream is open for as long as the caller wants it; only its head must come in our time.
+    let callers = asked.and_then(|it| now.checked_add(it));
+    req.extensions_mut().insert(Deadline { ours_too: until, callers });
     match time::timeout_at(until.into(), next.run(req)).await {
         Ok(response) => response,
         Err(_) => {

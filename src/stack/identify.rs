@@ -44,6 +44,8 @@ async fn caller(hub: &Hub, key: Option<HeaderValue>, deadline: Option<Deadline>)
     let (system_id, system, key) = directory
         .identify(key.trim(), Timestamp::now())
         .ok_or_else(|| Error::new(Reason::CallerUnknown, "the key is not accepted"))?;
-    let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.0);
-    Ok(Caller { system_id, system: Arc::clone(system), key_id: key.id.as_str().into(), deadline })
+    let until = deadline.and_then(|it| it.callers);
+    let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.ours_too);
+    let (system, key_id) = (Arc::clone(system), key.id.as_str().into());
+    Ok(Caller { system_id, system, key_id, deadline, until })
 }

@@ -54,7 +54,7 @@ impl Hub {
         let (services, health) = server::services(&hub, &meter).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
+        let stop = hub.stopping.clone();
         let serving = tokio::spawn(server::serve(listener, services, health, stop.clone()));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         Self { address, hub, meter, channel, stop, serving, admin, store }

@@ -150,7 +150,7 @@ fn serving(line: &str) -> Option<SocketAddr> {
 // === configuration ===
 
 /// Every setting with a value that it cannot have.
-const BAD: [(&str, &str); 9] = [
+const BAD: [(&str, &str); 11] = [
     ("config", "no/such/file.toml"),
     ("listen", "here"),
     ("database_url", "mysql://user:password@host/x"),
@@ -160,6 +160,8 @@ const BAD: [(&str, &str); 9] = [
     ("call_ms", "0"),
     ("in_flight", "many"),
     ("message_bytes", "-1"),
+    ("watches", "0"),
+    ("watches_per_system", "some"),
 ];
 
 fn check_bad(key: &str, how: &str, ran: &Ran) {

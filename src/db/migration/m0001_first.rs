@@ -1,8 +1,9 @@
 //! The first schema: revisions, access, units, indicators, dossiers.
-use sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, async_trait::async_trait, prelude::DbErr,
 };
+
+use super::run;
 
 pub(super) struct Change;
 
@@ -16,27 +17,7 @@ impl MigrationName for Change {
 impl MigrationTrait for Change {
     #[expect(elided_lifetimes_in_paths, reason = "the trait's own signature")]
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        for table in SCHEMA.split(";\n").filter(|it| !it.trim().is_empty()) {
-            db.execute_unprepared(&spell(table, db.get_database_backend())).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes the engine's own words. Text compares by bytes on both: what is sorted or paged must not depend on a locale.
-fn spell(table: &str, engine: DbBackend) -> String {
-    match engine {
-        DbBackend::Postgres => table
-            .replace("TEXT", "TEXT COLLATE \"C\"")
-            .replace("INT8", "BIGINT")
-            .replace("INT4", "INTEGER")
-            .replace("BYTES", "BYTEA")
-            .replace("BOOL", "BOOLEAN")
-            .replace("STRICT", ""),
-        DbBackend::Sqlite | DbBackend::MySql | _ => ["INT8", "INT4", "BOOL"]
-            .iter()
-            .fold(table.replace("BYTES", "BLOB"), |table, it| table.replace(it, "INTEGER")),
+        run(manager.get_connection(), SCHEMA).await
     }
 }
 

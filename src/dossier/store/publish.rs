@@ -21,6 +21,7 @@ use crate::{
     hub::{Batch, Hub},
     revision::{
         committer::Write,
+        made,
         receipt::{ItemResult, Outcome},
     },
     time::Day,
@@ -34,7 +35,7 @@ pub async fn publish(hub: &Hub, caller: &Caller, write: &Write, publish: Publish
     let mut draft = Draft::read(hub, caller, write, codes).await?;
     let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
     draft.keep(write).await?;
-    Ok(Batch { items, touched: 0 })
+    Ok(Batch { items, touched: made::DOSSIERS })
 }
 
 /// Adds events to dossiers.
@@ -50,7 +51,7 @@ pub async fn publish_events(
     let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
     let items = items.collect();
     draft.keep(write).await?;
-    Ok(Batch { items, touched: 0 })
+    Ok(Batch { items, touched: made::DOSSIERS })
 }
 
 /// A dossier as it is known, with what this batch adds to it.

@@ -20,6 +20,7 @@ use crate::{
     period::Period,
     revision::{
         committer::Write,
+        made,
         receipt::{ItemResult, Outcome},
     },
 };
@@ -32,6 +33,9 @@ pub(super) type Group = (i64, Period, String);
 
 /// What observations and targets have in common: versions under a key, of which one stands.
 pub(super) trait Version: Clone + Send + Sync {
+    /// The bit that says that a revision made versions of this kind.
+    const MADE: i32;
+
     /// Its group, and its unit.
     fn key(&self) -> (Group, i64);
 
@@ -97,7 +101,7 @@ pub(super) async fn keep<V: Version>(
         }
     }
     V::add(write, rows).await?;
-    Ok(Batch { items, touched: 0 })
+    Ok(Batch { items, touched: V::MADE })
 }
 
 /// What stands under the keys of the drafts: one question for each indicator and period.
@@ -131,6 +135,8 @@ fn repeated(is_same: bool, earlier: usize) -> Result<ItemResult> {
 }
 
 impl Version for observation::Model {
+    const MADE: i32 = made::OBSERVATIONS;
+
     fn key(&self) -> (Group, i64) {
         ((self.indicator_id, self.period, self.breakdown.clone()), self.unit_id)
     }
@@ -185,6 +191,8 @@ impl Version for observation::Model {
 }
 
 impl Version for target::Model {
+    const MADE: i32 = made::TARGETS;
+
     fn key(&self) -> (Group, i64) {
         ((self.indicator_id, self.period, String::new()), self.unit_id)
     }
