@@ -90,10 +90,12 @@ pub struct Hub {
 pub struct Ask {
     /// The caller's id of the request.
     pub request_id: Option<String>,
-    /// What was asked: the same id with another fingerprint is refused.
+    /// What was asked, checked or kept alike: the same id with another fingerprint is refused.
     pub fingerprint: [u8; 32],
     /// One bad item refuses all.
     pub all_or_nothing: bool,
+    /// It is only checked; nothing is kept.
+    pub validate_only: bool,
     /// Name of the list that holds the items, for the paths of bad fields.
     pub list: &'static str,
 }
@@ -101,7 +103,13 @@ pub struct Ask {
 impl Ask {
     /// For what the hub writes of its own accord, a single thing.
     pub fn own(list: &'static str) -> Self {
-        Self { request_id: None, fingerprint: [0; 32], all_or_nothing: true, list }
+        Self {
+            request_id: None,
+            fingerprint: [0; 32],
+            all_or_nothing: true,
+            validate_only: false,
+            list,
+        }
     }
 }
 
@@ -296,7 +304,7 @@ where
     W: FnOnce(Arc<Hub>, Arc<Write>) -> F,
     F: Future<Output = Result<Batch>>,
 {
-    let Ask { request_id, fingerprint, all_or_nothing, list } = ask;
+    let Ask { request_id, fingerprint, all_or_nothing, validate_only, list } = ask;
     if let Some(id) = &request_id
         && let Some((first, receipt)) = store::answered(&write.db, system_id, id).await?
     {
@@ -304,7 +312,10 @@ where
             let what = format!("the request_id `{id}` was used for another request");
             return Err(Error::new(Reason::RequestIdReused, what).at("request_id"));
         }
-        return Ok(Done { answer: receipt, effect: Effect::None });
+        return Ok(Done {
+            answer: Receipt { validated_only: validate_only, ..receipt },
+            effect: Effect::None,
+        });
     }
     let Batch { items, touched } = work(hub, Arc::clone(&write)).await?;
     let mut results = Vec::with_capacity(items.len());
@@ -319,11 +330,17 @@ where
     if !refused.is_empty() {
         return Err(Error::batch(refused, list));
     }
+    if validate_only {
+        return Ok(Done {
+            answer: Receipt::tried(write.head.newest, results),
+            effect: Effect::Tried,
+        });
+    }
     let is_change = |it: &&ItemResult| matches!(it.outcome, Outcome::Created | Outcome::Corrected);
     let changes = results.iter().filter(is_change).count();
     let changed = changes > 0;
     let revision: Revision = if changed { write.revision } else { write.head.newest };
-    let receipt = Receipt { revision, results, replayed: false };
+    let receipt = Receipt { revision, results, replayed: false, validated_only: false };
     let mut effect = match changed {
         true => Effect::Revision { touched, items: i32::try_from(changes).unwrap_or(i32::MAX) },
         false => Effect::None,

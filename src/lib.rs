@@ -26,9 +26,9 @@
 //!
 //! # What is not here
 //!
-//! Messages ([`pb`]) are known only to `rpc.rs` files and to [`wire`]. SQL is written only in `store.rs` files, over the
-//! tables of `row.rs`. A status is built only in [`error`]. No slice imports another's rows. There is no global state: a
-//! hub is a value, and two fit in one process.
+//! Messages ([`pb`]) are known only to `rpc.rs` files, to [`wire`], and to the commands of [`cli`] that call a hub. SQL is
+//! written only in `store.rs` files, over the tables of `row.rs`. A status is built only in [`error`]. No slice imports
+//! another's rows. There is no global state: a hub is a value, and two fit in one process.
 //!
 //! # A walk: publishing observations
 //!

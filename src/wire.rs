@@ -287,7 +287,8 @@ impl From<unit::Name> for pb::UnitName {
 }
 
 impl From<Receipt> for pb::Receipt {
-    fn from(Receipt { revision, results, replayed }: Receipt) -> Self {
+    fn from(receipt: Receipt) -> Self {
+        let Receipt { revision, results, replayed, validated_only } = receipt;
         let count = |outcome| {
             let count = results.iter().filter(|it| it.outcome == outcome).count();
             i32::try_from(count).unwrap_or(i32::MAX)
@@ -300,6 +301,7 @@ impl From<Receipt> for pb::Receipt {
             revision: Some(revision.into()),
             results: results.into_iter().zip(0..).map(|(it, index)| item(index, it)).collect(),
             replayed,
+            validated_only,
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct Receipt {
     pub results: Vec<ItemResult>,
     /// Whether this is the first answer again.
     pub replayed: bool,
+    /// Whether it was only checked, and nothing of it is kept.
+    pub validated_only: bool,
 }
 
 /// The form in which a receipt is kept.
@@ -86,6 +88,14 @@ struct Kept {
 }
 
 impl Receipt {
+    /// For a write that was only tried: what it would have made has no revision and no id.
+    pub fn tried(newest: Revision, mut results: Vec<ItemResult>) -> Self {
+        for made in results.iter_mut().filter(|it| it.outcome == Outcome::Created) {
+            made.id = 0;
+        }
+        Self { revision: newest, results, replayed: false, validated_only: true }
+    }
+
     /// The text that is kept.
     pub fn to_text(&self) -> Result<String> {
         let Revision { number, at } = self.revision;
@@ -97,6 +107,6 @@ impl Receipt {
     pub fn parse(text: &str) -> Result<Self> {
         let Kept { revision, at, results } = serde_json::from_str(text).map_err(Error::internal)?;
         let revision = Revision { number: revision, at: Timestamp::from_micros(at) };
-        Ok(Self { revision, results, replayed: true })
+        Ok(Self { revision, results, replayed: true, validated_only: false })
     }
 }

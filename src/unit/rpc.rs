@@ -154,15 +154,23 @@ impl TryFrom<pb::TraceUnitRequest> for Trace {
 impl TryFrom<pb::PublishUnitsRequest> for (Ask, Publish) {
     type Error = Error;
 
-    fn try_from(msg: pb::PublishUnitsRequest) -> Result<Self> {
+    fn try_from(mut msg: pb::PublishUnitsRequest) -> Result<Self> {
+        let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishUnits", &msg);
-        let pb::PublishUnitsRequest { request_id, all_or_nothing, units, successions } = msg;
+        let pb::PublishUnitsRequest {
+            request_id,
+            all_or_nothing,
+            units,
+            successions,
+            validate_only: _,
+        } = msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         fields.at_most("units", units.len() + successions.len(), MOST_ITEMS);
         fields.done(|| {
             let list = "units_and_successions";
-            let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, list };
+            let ask =
+                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
             let units = units.into_iter().map(Entry::try_from).collect();
             let successions = successions.into_iter().map(SuccessionEntry::try_from).collect();
             Some((ask, Publish { units, successions }))

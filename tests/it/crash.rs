@@ -82,6 +82,7 @@ async fn publish(
         request_id: asked.request_id.clone(),
         all_or_nothing: true,
         observations: numbers.map(|it| entry(units, it)).collect(),
+        validate_only: false,
     };
     let answer = client.indicators().publish_observations(request).await?.into_inner();
     Ok(answer.receipt.unwrap())

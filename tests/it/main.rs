@@ -28,4 +28,5 @@ pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod stack;
 pub(crate) mod unit;
+pub(crate) mod validate;
 pub(crate) mod wire;

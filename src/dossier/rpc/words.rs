@@ -24,15 +24,22 @@ const SKEW: i64 = 5 * 60 * 1_000_000;
 impl TryFrom<pb::DefineProceduresRequest> for (Ask, Define) {
     type Error = Error;
 
-    fn try_from(msg: pb::DefineProceduresRequest) -> Result<Self> {
+    fn try_from(mut msg: pb::DefineProceduresRequest) -> Result<Self> {
+        let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("DefineProcedures", &msg);
-        let pb::DefineProceduresRequest { request_id, all_or_nothing, procedures } = msg;
+        let pb::DefineProceduresRequest {
+            request_id,
+            all_or_nothing,
+            procedures,
+            validate_only: _,
+        } = msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         fields.at_most("procedures", procedures.len(), MOST_ITEMS);
         fields.done(|| {
             let list = "procedures";
-            let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, list };
+            let ask =
+                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
             Some((ask, Define(procedures.into_iter().map(Procedure::try_from).collect())))
         })
     }
@@ -174,16 +181,19 @@ impl TryFrom<pb::ListProceduresRequest> for ListProcedures {
 impl TryFrom<pb::PublishDossiersRequest> for (Ask, Publish) {
     type Error = Error;
 
-    fn try_from(msg: pb::PublishDossiersRequest) -> Result<Self> {
+    fn try_from(mut msg: pb::PublishDossiersRequest) -> Result<Self> {
+        let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishDossiers", &msg);
-        let pb::PublishDossiersRequest { request_id, all_or_nothing, dossiers } = msg;
+        let pb::PublishDossiersRequest { request_id, all_or_nothing, dossiers, validate_only: _ } =
+            msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         let events: usize = dossiers.iter().map(|it| it.events.len()).sum();
         fields.at_most("dossiers", dossiers.len() + events, MOST_ITEMS);
         fields.done(|| {
             let list = "dossiers";
-            let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, list };
+            let ask =
+                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
             Some((ask, Publish(dossiers.into_iter().map(Entry::try_from).collect())))
         })
     }
@@ -192,9 +202,10 @@ impl TryFrom<pb::PublishDossiersRequest> for (Ask, Publish) {
 impl TryFrom<pb::PublishEventsRequest> for (Ask, PublishEvents) {
     type Error = Error;
 
-    fn try_from(msg: pb::PublishEventsRequest) -> Result<Self> {
+    fn try_from(mut msg: pb::PublishEventsRequest) -> Result<Self> {
+        let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishEvents", &msg);
-        let pb::PublishEventsRequest { request_id, all_or_nothing, events } = msg;
+        let pb::PublishEventsRequest { request_id, all_or_nothing, events, validate_only: _ } = msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         fields.at_most("events", events.len(), MOST_ITEMS);
@@ -211,7 +222,8 @@ impl TryFrom<pb::PublishEventsRequest> for (Ask, PublishEvents) {
         };
         fields.done(|| {
             let list = "events";
-            let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, list };
+            let ask =
+                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
             Some((ask, PublishEvents(events.into_iter().map(read).collect())))
         })
     }

@@ -19,30 +19,51 @@ use crate::{
 impl TryFrom<pb::DefineIndicatorsRequest> for Entries<Define> {
     type Error = Error;
 
-    fn try_from(msg: pb::DefineIndicatorsRequest) -> Result<Self> {
+    fn try_from(mut msg: pb::DefineIndicatorsRequest) -> Result<Self> {
+        let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("DefineIndicators", &msg);
-        let pb::DefineIndicatorsRequest { request_id, all_or_nothing, indicators } = msg;
-        entries("indicators", request_id, fingerprint, all_or_nothing, indicators)
+        let pb::DefineIndicatorsRequest {
+            request_id,
+            all_or_nothing,
+            indicators,
+            validate_only: _,
+        } = msg;
+        entries("indicators", request_id, fingerprint, all_or_nothing, validate_only, indicators)
     }
 }
 
 impl TryFrom<pb::PublishObservationsRequest> for Entries<ObservationEntry> {
     type Error = Error;
 
-    fn try_from(msg: pb::PublishObservationsRequest) -> Result<Self> {
+    fn try_from(mut msg: pb::PublishObservationsRequest) -> Result<Self> {
+        let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishObservations", &msg);
-        let pb::PublishObservationsRequest { request_id, all_or_nothing, observations } = msg;
-        entries("observations", request_id, fingerprint, all_or_nothing, observations)
+        let pb::PublishObservationsRequest {
+            request_id,
+            all_or_nothing,
+            observations,
+            validate_only: _,
+        } = msg;
+        entries(
+            "observations",
+            request_id,
+            fingerprint,
+            all_or_nothing,
+            validate_only,
+            observations,
+        )
     }
 }
 
 impl TryFrom<pb::PublishTargetsRequest> for Entries<TargetEntry> {
     type Error = Error;
 
-    fn try_from(msg: pb::PublishTargetsRequest) -> Result<Self> {
+    fn try_from(mut msg: pb::PublishTargetsRequest) -> Result<Self> {
+        let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishTargets", &msg);
-        let pb::PublishTargetsRequest { request_id, all_or_nothing, targets } = msg;
-        entries("targets", request_id, fingerprint, all_or_nothing, targets)
+        let pb::PublishTargetsRequest { request_id, all_or_nothing, targets, validate_only: _ } =
+            msg;
+        entries("targets", request_id, fingerprint, all_or_nothing, validate_only, targets)
     }
 }
 
@@ -51,13 +72,14 @@ fn entries<M, E: TryFrom<M, Error = Error>>(
     request_id: String,
     fingerprint: [u8; 32],
     all_or_nothing: bool,
+    validate_only: bool,
     items: Vec<M>,
 ) -> Result<Entries<E>> {
     let mut fields = Fields::default();
     let request_id = fields.request_id(request_id);
     fields.at_most(list, items.len(), MOST_ITEMS);
     fields.done(|| {
-        let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, list };
+        let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
         Some((ask, items.into_iter().map(E::try_from).collect()))
     })
 }

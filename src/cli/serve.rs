@@ -1,0 +1,123 @@
+//! Commands that open a store of their own: serving it, the demo, and issuing a key beside a running hub.
+use std::{sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, time};
+use tokio_util::sync::CancellationToken;
+
+use super::{Outcome, say};
+use crate::{
+    access::{self, Issue, SystemCode},
+    config::{Config, IssueKey, Knobs},
+    db::Db,
+    demo,
+    hub::Hub,
+    server,
+    stack::measure::Meter,
+    telemetry::Telemetry,
+    unit,
+};
+
+/// A hub on an open store, with its reference data in it.
+async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle<()>)> {
+    let db = Db::open(&config.database_url).await?;
+    let (hub, committer) = Hub::start(db.clone(), config.limits).await?;
+    unit::store::load_reference(&hub).await?;
+    Ok((db, hub, committer))
+}
+
+pub(super) async fn serve(knobs: Knobs) -> Outcome {
+    let config = knobs.read()?;
+    let _telemetry = Telemetry::start(&config)?;
+    // Before the store is opened: a stop that comes meanwhile is a stop too.
+    let stop = stop_on_signal()?;
+    let (db, hub, committer) = open(&config).await?;
+    let listener = TcpListener::bind(config.listen).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, engine = db.engine(), "serving");
+    serve_on(listener, hub, stop).await?;
+    stopped(db, committer).await
+}
+
+pub(super) async fn demo(knobs: Knobs) -> Outcome {
+    let kept = knobs.database_url.is_some() || knobs.config.is_some();
+    let mut config =
+        Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }.read()?;
+    let scratch = std::env::temp_dir().join(format!("sharehub-demo-{}", std::process::id()));
+    if !kept {
+        std::fs::create_dir_all(&scratch)?;
+        config.database_url = format!("sqlite://{}", scratch.join("demo.db").display());
+    }
+    let _telemetry = Telemetry::start(&config)?;
+    let stop = stop_on_signal()?;
+    say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
+    let (db, hub, committer) = open(&config).await?;
+    let keys = demo::load(&hub).await?;
+    let listener = TcpListener::bind(config.listen).await?;
+    let program = std::env::current_exe()?;
+    say(&demo::welcome(&listener.local_addr()?, &program, &keys))?;
+    serve_on(listener, hub, stop).await?;
+    stopped(db, committer).await?;
+    if !kept {
+        std::fs::remove_dir_all(&scratch)?;
+    }
+    Ok(())
+}
+
+async fn serve_on(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) -> Outcome {
+    let meter = Arc::<Meter>::default();
+    let (services, health) = server::services(&hub, &meter).await?;
+    let (asked, stop) = (stop, hub.stopping.clone());
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        asked.cancelled().await;
+        stopping.cancel();
+    });
+    // The services hold the hub; when the last connection is gone, so is the hub, and the committer ends.
+    drop(hub);
+    server::serve(listener, services, health, stop).await;
+    Ok(())
+}
+
+async fn stopped(db: Db, committer: tokio::task::JoinHandle<()>) -> Outcome {
+    if time::timeout(Duration::from_secs(1), committer).await.is_err() {
+        tracing::warn!("the committer did not end in time");
+    }
+    db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Is cancelled on SIGTERM or Ctrl-C.
+fn stop_on_signal() -> Outcome<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stopping.cancel();
+    });
+    Ok(stop)
+}
+
+pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
+    let IssueKey { system, administrator, knobs } = issue;
+    let config = Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }.read()?;
+    let _telemetry = Telemetry::start(&config)?;
+    let system = SystemCode::parse(&system).map_err(|rule| format!("--system must {rule}"))?;
+    let (db, hub, committer) = open(&config).await?;
+    if administrator {
+        access::store::ensure_administrator(&hub, &system).await?;
+    }
+    let issued = hub.issue_key(Issue { system, expires_at: None }).await;
+    drop(hub);
+    stopped(db, committer).await?;
+    let (key, _, _) = issued?;
+    say(&key)?;
+    Ok(())
+}
