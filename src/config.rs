@@ -93,6 +93,9 @@ pub struct Knobs {
     /// The store: `sqlite://PATH` or `postgres://...` [default: `sqlite://sharehub.db`].
     #[arg(long, env = "SHAREHUB_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// A streaming standby of a PostgreSQL store: it answers reads at revisions that it has reached; none when empty.
+    #[arg(long, env = "SHAREHUB_REPLICA_URL", hide_env_values = true)]
+    pub replica_url: Option<String>,
     /// What to log, as directives such as `info` or `sharehub=debug,info` [default: info].
     #[arg(long, env = "SHAREHUB_LOG")]
     pub log: Option<String>,
@@ -131,6 +134,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The store.
     pub database_url: String,
+    /// Its standby.
+    pub replica_url: Option<String>,
     /// What to log.
     pub log: String,
     /// Whether to log JSON.
@@ -183,6 +188,13 @@ impl Knobs {
             let must = "begin with sqlite:// or postgres://".to_owned();
             return Err(BadConfig { key: "database_url", must });
         }
+        let replica_url = self.replica_url.or(file.replica_url).filter(|it| !it.is_empty());
+        let is_postgres = |it: &str| schemes.iter().skip(1).any(|scheme| it.starts_with(scheme));
+        if replica_url.as_deref().is_some_and(|it| !is_postgres(it) || !is_postgres(&database_url))
+        {
+            let must = "begin with postgres://, as `database_url` does".to_owned();
+            return Err(BadConfig { key: "replica_url", must });
+        }
         let log = self.log.or(file.log).unwrap_or_else(|| "info".to_owned());
         if let Err(err) = log.parse::<tracing_subscriber::filter::Targets>() {
             let must = format!("be log directives such as `info`: {err}");
@@ -222,7 +234,7 @@ impl Knobs {
             watches: size(watches).unwrap_or(usual.watches),
             watches_each: size(each).unwrap_or(usual.watches_each),
         };
-        Ok(Config { listen, database_url, log, log_json, otlp_endpoint, limits })
+        Ok(Config { listen, database_url, replica_url, log, log_json, otlp_endpoint, limits })
     }
 }
 
@@ -272,6 +284,8 @@ mod tests {
             bad(Knobs { database_url: some("mysql://x"), ..Knobs::default() }),
             "database_url"
         );
+        let replica_url = some("postgres://host/x");
+        assert_eq!(bad(Knobs { replica_url, ..Knobs::default() }), "replica_url");
         assert_eq!(bad(Knobs { log_format: some("xml"), ..Knobs::default() }), "log_format");
         assert_eq!(bad(Knobs { call_ms: some("0"), ..Knobs::default() }), "call_ms");
         assert_eq!(bad(Knobs { in_flight: some("many"), ..Knobs::default() }), "in_flight");

@@ -1,5 +1,9 @@
 //! Opens and tunes each engine: one connection that writes, several that read.
 pub mod migration;
+mod reader;
+mod replica;
+
+pub use reader::Reader;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +18,10 @@ use sea_orm_migration::MigratorTrait;
 use crate::{
     error::{Error, Result},
     page::Secret,
+    revision::View,
 };
+
+use replica::{Place, Replica};
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -29,24 +36,45 @@ pub struct Db(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    read: DatabaseConnection,
+    read: Reader,
+    pool: DatabaseConnection,
     write: DatabaseConnection,
+    replica: Option<Arc<Replica>>,
     secret: Secret,
 }
 
 impl Db {
     /// Opens a store by its URL (`sqlite://path` or `postgres://...`), and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self> {
-        let write = Database::connect(options(url, 1)).await?;
-        migration::Migrator::up(&write, None).await?;
-        let read = Database::connect(options(url, READERS)).await?;
-        let secret = secret(&write).await?;
-        Ok(Self(Arc::new(Inner { read, write, secret })))
+        Self::open_with(url, None).await
     }
 
-    /// For questions. On SQLite it sees what was committed when each statement began.
-    pub fn read(&self) -> &DatabaseConnection {
+    /// The same, with a standby that answers what it can.
+    pub async fn open_with(url: &str, replica_url: Option<&str>) -> Result<Self> {
+        let write = Database::connect(options(url, 1)).await?;
+        migration::Migrator::up(&write, None).await?;
+        let pool = Database::connect(options(url, READERS)).await?;
+        let secret = secret(&write).await?;
+        let replica = match replica_url {
+            None => None,
+            Some(url) => Some(Replica::follow(url, secret.clone()).await?),
+        };
+        let read = Reader::new(pool.clone());
+        Ok(Self(Arc::new(Inner { read, pool, write, replica, secret })))
+    }
+
+    /// For questions about what is newest, such as the head itself. It sees what was committed when each statement began.
+    pub fn read(&self) -> &Reader {
         &self.0.read
+    }
+
+    /// For questions about what stood at a view: the replica, when it has come as far, or else the primary.
+    pub fn at(&self, view: &View) -> Reader {
+        let place = Place { epoch: view.epoch(), revision: view.number() };
+        match &self.0.replica {
+            Some(replica) if replica.has(place) => self.0.read.at(replica, place),
+            Some(_) | None => self.0.read.clone(),
+        }
     }
 
     /// For the committer only.
@@ -80,15 +108,18 @@ impl Db {
 
     /// Whether the store answers.
     pub async fn ping(&self) -> Result<()> {
-        Ok(self.0.read.ping().await?)
+        Ok(self.0.pool.ping().await?)
     }
 
     /// Closes every connection.
     pub async fn close(&self) {
-        for pool in [&self.0.read, &self.0.write] {
-            if let Err(err) = pool.clone().close().await {
-                tracing::warn!(error = %err, "a connection did not close");
-            }
+        let mut closed =
+            vec![self.0.pool.clone().close().await, self.0.write.clone().close().await];
+        if let Some(replica) = &self.0.replica {
+            closed.push(replica.close().await);
+        }
+        for err in closed.into_iter().filter_map(std::result::Result::err) {
+            tracing::warn!(error = %err, "a connection did not close");
         }
     }
 }

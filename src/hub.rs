@@ -131,7 +131,10 @@ impl Hub {
         let dossiers = Group::start(move |codes| {
             let (db, revisions) = reader.clone();
             // Picked after the look-ups came in, so that each sees what was committed before it was made.
-            async move { dossier::store::find_all(db.read(), revisions.latest(), codes).await }
+            async move {
+                let view = revisions.latest();
+                dossier::store::find_all(&db.at(&view), view, codes).await
+            }
         });
         let hub = Self {
             db,
@@ -160,7 +163,7 @@ impl Hub {
     /// The units, as they stood at a view.
     pub async fn forest(&self, view: &View) -> Result<Arc<Forest>> {
         let at = view.book(Book::Units);
-        self.units.at(at, unit::store::load(self.db.read(), at)).await
+        self.units.at(at, unit::store::load(&self.db.at(view), at)).await
     }
 
     /// The units, as a write sees them.
@@ -176,7 +179,7 @@ impl Hub {
     /// The definitions, as they stood at a view.
     pub async fn definitions(&self, view: &View) -> Result<Arc<Definitions>> {
         let at = view.book(Book::Indicators);
-        self.definitions.at(at, indicator::store::load(self.db.read(), at)).await
+        self.definitions.at(at, indicator::store::load(&self.db.at(view), at)).await
     }
 
     /// The definitions, as a write sees them.
@@ -192,7 +195,7 @@ impl Hub {
     /// The procedures, as they stood at a view.
     pub async fn catalogue(&self, view: &View) -> Result<Arc<Catalogue>> {
         let at = view.book(Book::Procedures);
-        self.catalogues.at(at, dossier::store::load(self.db.read(), at)).await
+        self.catalogues.at(at, dossier::store::load(&self.db.at(view), at)).await
     }
 
     /// The procedures, as a write sees them.
@@ -208,7 +211,7 @@ impl Hub {
     /// Systems and keys, as they stood at a view.
     pub async fn directory(&self, view: &View) -> Result<Arc<Directory>> {
         let at = view.book(Book::Access);
-        self.directories.at(at, access::store::load(self.db.read(), at)).await
+        self.directories.at(at, access::store::load(&self.db.at(view), at)).await
     }
 
     /// Systems and keys, as a write sees them.

@@ -26,6 +26,11 @@ impl Secret {
         Self(bytes)
     }
 
+    /// Whether it is made of these bytes.
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        self.0 == bytes
+    }
+
     fn seal(&self, caller: &Caller, question: &[u8], body: &[u8]) -> Vec<u8> {
         // HMAC takes a key of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return Vec::new() };

@@ -131,6 +131,11 @@ impl View {
         self.revision.number
     }
 
+    /// The epoch that the revision is of.
+    pub fn epoch(&self) -> i64 {
+        self.head.epoch
+    }
+
     /// The last revision, up to this one, that touched a book.
     pub fn book(&self, book: Book) -> i64 {
         self.head.book(book)

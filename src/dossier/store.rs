@@ -77,7 +77,7 @@ impl Books {
         let made: BTreeSet<_> = dossiers.iter().map(|it| it.dossier.made_at).collect();
         let mut times = HashMap::new();
         if !made.is_empty() {
-            times = revision::store::times(hub.db.read(), made).await?;
+            times = revision::store::times(&hub.db.at(view), made).await?;
         }
         Ok(Self {
             forest: hub.forest(view).await?,
@@ -167,7 +167,7 @@ async fn find(
         }
         Consistency::Exactly(_) | Consistency::AsKnownAt(_) => {
             let view = hub.revisions.view(caller, consistency).await?;
-            find_all(hub.db.read(), view, vec![code.to_owned()]).await?.remove(code)
+            find_all(&hub.db.at(&view), view, vec![code.to_owned()]).await?.remove(code)
         }
     };
     let may_know =
@@ -226,7 +226,7 @@ pub async fn list(
     }
     rows = rows.filter(Code.gt(after.unwrap_or_default()));
     let limit = u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1);
-    let rows = rows.order_by_asc(Code).limit(limit).all(hub.db.read()).await?;
+    let rows = rows.order_by_asc(Code).limit(limit).all(&hub.db.at(&view)).await?;
     let more = rows.len() > page.size();
     let rows: Vec<_> = rows.into_iter().take(page.size()).collect();
     let noted = noted(hub, caller, &view, rows.iter().map(|it| it.id)).await?;
@@ -270,7 +270,7 @@ async fn noted(
         .column(event::Column::DossierId)
         .distinct()
         .into_tuple()
-        .all(hub.db.read())
+        .all(&hub.db.at(view))
         .await?;
     Ok(ids.into_iter().collect())
 }

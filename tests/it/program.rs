@@ -150,10 +150,11 @@ fn serving(line: &str) -> Option<SocketAddr> {
 // === configuration ===
 
 /// Every setting with a value that it cannot have.
-const BAD: [(&str, &str); 11] = [
+const BAD: [(&str, &str); 12] = [
     ("config", "no/such/file.toml"),
     ("listen", "here"),
     ("database_url", "mysql://user:password@host/x"),
+    ("replica_url", "postgres://user:password@host/x"),
     ("log", "sharehub=loud"),
     ("log_format", "xml"),
     ("otlp_endpoint", "not a url"),

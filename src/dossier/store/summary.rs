@@ -171,7 +171,7 @@ async fn read(
         .order_by_asc(Id)
         .limit(AT_ONCE)
         .into_tuple()
-        .all(hub.db.read())
+        .all(&hub.db.at(view))
         .await?;
     let row = |(id, procedure_id, case, unit_id, channel): (_, _, _, _, Option<Channel>)| {
         let channel = channel.unwrap_or(Channel::InPerson);
@@ -192,7 +192,7 @@ async fn read_steps(hub: &Hub, view: &View, rows: &[Row]) -> Result<HashMap<i64,
             .order_by_asc(Came)
             .order_by_asc(Identity)
             .into_tuple()
-            .all(hub.db.read())
+            .all(&hub.db.at(view))
             .await?;
     let mut steps: HashMap<i64, Vec<Step>> = HashMap::with_capacity(rows.len());
     for (id, at, state, due_at) in read {

@@ -155,7 +155,7 @@ pub async fn rank(
                 .filter(observation::Column::Period.eq(period))
                 .filter(observation::Column::Breakdown.eq(""))
                 .filter(observation::Column::UnitId.is_in(chunk.iter().copied()))
-                .all(hub.db.read())
+                .all(&hub.db.at(&view))
                 .await?;
             own.extend(rows.into_iter().map(|it| (it.unit_id, books.observed(definition, it))));
         }
@@ -229,7 +229,7 @@ async fn readings(
         .filter(Column::Breakdown.eq(""))
         .limit(MOST + 1)
         .into_model::<Lean>()
-        .all(hub.db.read())
+        .all(&hub.db.at(view))
         .await?;
     if u64::try_from(rows.len()).unwrap_or(u64::MAX) > MOST {
         let what = format!("more than {MOST} values would be added up; ask for fewer periods");
@@ -265,7 +265,7 @@ async fn own_rows(
         .filter(Column::UnitId.eq(unit_id))
         .filter(Column::Period.is_in(periods.iter().copied()))
         .filter(Column::Breakdown.eq(""))
-        .all(hub.db.read())
+        .all(&hub.db.at(view))
         .await?;
     Ok(rows.into_iter().map(|it| (it.period, it)).collect())
 }

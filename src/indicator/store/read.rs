@@ -177,7 +177,7 @@ pub async fn query(
         .order_by_asc(Column::Period)
         .order_by_asc(Column::Breakdown)
         .limit(limit(&page))
-        .all(hub.db.read())
+        .all(&hub.db.at(&view))
         .await?;
     let paged = paged(hub, caller, &view, &page, rows, |it| Key {
         indicator_id: it.indicator_id,
@@ -220,7 +220,7 @@ pub async fn query_targets(
         .order_by_asc(Column::PeriodEnd)
         .order_by_asc(Column::Period)
         .limit(limit(&page))
-        .all(hub.db.read())
+        .all(&hub.db.at(&view))
         .await?;
     let paged = paged(hub, caller, &view, &page, rows, |it| Key {
         indicator_id: it.indicator_id,
@@ -353,7 +353,7 @@ pub async fn list_revisions(
         rows = rows.filter(Column::MadeAt.lt(after));
     }
     let mut rows =
-        rows.order_by_desc(Column::MadeAt).limit(limit(&page)).all(hub.db.read()).await?;
+        rows.order_by_desc(Column::MadeAt).limit(limit(&page)).all(&hub.db.at(&view)).await?;
     if rows.is_empty() && after.is_none() {
         let what = format!("{} {} {period}", indicator.as_str(), unit.name);
         return Err(Error::not_found("observation", what));
@@ -368,7 +368,7 @@ pub async fn list_revisions(
     };
     let known = |it: &i64| *it <= view.number();
     let ends = rows.iter().filter_map(|it| it.superseded_at).filter(known);
-    let times = revisions::times(hub.db.read(), ends.collect::<BTreeSet<_>>()).await?;
+    let times = revisions::times(&hub.db.at(&view), ends.collect::<BTreeSet<_>>()).await?;
     let items = rows.into_iter().map(|row| {
         let superseded = row
             .superseded_at
@@ -418,7 +418,7 @@ pub async fn availability(
             .filter(Column::Breakdown.eq(""))
             .order_by_asc(Column::MadeAt)
             .into_model::<Published>()
-            .all(hub.db.read())
+            .all(&hub.db.at(&view))
             .await?;
         let mut seen: HashMap<(i64, Period), (Timestamp, Option<Status>)> = HashMap::new();
         for row in rows {

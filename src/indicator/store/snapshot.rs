@@ -5,7 +5,8 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, Condition, FromQueryResult, QueryFilter, QueryOrder, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QueryTrait,
+    Select,
     sea_query::{
         Alias, Asterisk, Expr, ExprTrait, Order, OverStatement, Query as Sql, SelectStatement,
         WindowStatement,
@@ -125,10 +126,11 @@ async fn latest_rows(
         None => rows.filter(Column::PeriodStart.lte(date)),
     };
     let rows = newest(rows, RECENT);
-    let rows = db.read().get_database_backend().build(&rows);
+    let db = db.at(view);
+    let rows = db.get_database_backend().build(&rows);
     let rows = observation::Model::find_by_statement(rows);
     let mut by_cell: ByCell<observation::Model> = HashMap::new();
-    for row in rows.all(db.read()).await? {
+    for row in rows.all(&db).await? {
         by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(row);
     }
     for rows in by_cell.values_mut() {
@@ -164,7 +166,7 @@ async fn target_rows(
     let rows = targets(definitions, view.number())
         .filter(target::Column::UnitId.is_in(units.iter().copied()))
         .order_by_asc(target::Column::PeriodEnd)
-        .all(db.read())
+        .all(&db.at(view))
         .await?;
     let mut by_cell: ByCell<target::Model> = HashMap::new();
     for row in rows {
@@ -260,7 +262,7 @@ async fn judge_all(
         .filter(Column::PeriodEnd.lte(ends))
         .filter(Column::PeriodStart.lte(by.unwrap_or(ends)))
         .order_by_desc(Column::PeriodEnd)
-        .all(hub.db.read())
+        .all(&hub.db.at(view))
         .await?;
     let mut by_cell: ByCell<observation::Model> = HashMap::new();
     for row in rows {
