@@ -23,6 +23,7 @@ pub(crate) mod indicator_read;
 pub(crate) mod indicator_share;
 pub(crate) mod indicator_sum;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod seeds;
