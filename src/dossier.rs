@@ -438,9 +438,9 @@ pub struct LookUp {
     pub consistency: Consistency,
 }
 
-/// Asks for dossiers.
+/// Which dossiers are meant.
 #[derive(Debug)]
-pub struct List {
+pub struct Filter {
     /// Received by this unit or one below it.
     pub receiving_unit: Option<unit::Ref>,
     /// Of this procedure.
@@ -451,8 +451,24 @@ pub struct List {
     pub accepted_since: Option<Timestamp>,
     /// Accepted before this instant.
     pub accepted_before: Option<Timestamp>,
+}
+
+/// Asks for dossiers.
+#[derive(Debug)]
+pub struct List {
+    /// Which.
+    pub filter: Filter,
     /// The page.
     pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for all of them.
+#[derive(Debug)]
+pub struct Export {
+    /// Which.
+    pub filter: Filter,
     /// What the read must have seen.
     pub consistency: Consistency,
 }

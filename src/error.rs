@@ -167,6 +167,36 @@ impl Error {
         err
     }
 
+    /// Gives a reason to what the transport says of a stream that cannot be read; what has one is left as it is.
+    pub fn explain(status: Status) -> Status {
+        if status.get_details_error_info().is_some() {
+            return status;
+        }
+        let err = match status.code() {
+            Code::OutOfRange | Code::ResourceExhausted => {
+                Self::new(Reason::MessageTooLarge, "the message is larger than the hub takes")
+            }
+            Code::Ok
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::InvalidArgument
+            | Code::DeadlineExceeded
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+            | Code::Unauthenticated => {
+                Self::new(Reason::MessageMalformed, "the stream broke off, or is not framed")
+            }
+        };
+        err.into()
+    }
+
     /// Why.
     pub fn reason(&self) -> Reason {
         self.0.reason
@@ -208,7 +238,9 @@ fn code(reason: Reason) -> Code {
         Reason::NotFound => Code::NotFound,
         Reason::RequestIdReused | Reason::AlreadyExists => Code::AlreadyExists,
         Reason::RevisionUnknown | Reason::RevisionCompacted => Code::OutOfRange,
-        Reason::NotAggregable | Reason::AnswerTooLarge => Code::FailedPrecondition,
+        Reason::NotAggregable | Reason::AnswerTooLarge | Reason::LoadTaken => {
+            Code::FailedPrecondition
+        }
         Reason::OutOfTime => Code::DeadlineExceeded,
         Reason::Unavailable => Code::Unavailable,
         Reason::Aborted => Code::Aborted,
@@ -238,6 +270,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::RevisionCompacted
         | Reason::NotAggregable
         | Reason::AnswerTooLarge
+        | Reason::LoadTaken
         | Reason::OutOfTime
         | Reason::Internal => None,
     }

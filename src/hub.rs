@@ -226,11 +226,12 @@ impl Hub {
 
     /// The caller of an open stream, as it stands now: with its grants of today, or no more.
     pub async fn again(&self, caller: &Caller) -> Result<Caller> {
-        let directory = self.directory(&self.revisions.latest()).await?;
-        let system = directory.again(caller.system_id, &caller.key_id, Timestamp::now());
-        let system = system
-            .ok_or_else(|| Error::new(Reason::CallerUnknown, "the key is no longer accepted"))?;
-        Ok(Caller { system: Arc::clone(system), ..caller.clone() })
+        again(&*self.directory(&self.revisions.latest()).await?, caller)
+    }
+
+    /// The same, as a write sees it: no right is used that was taken away before the write.
+    pub async fn again_in(&self, write: &Write, caller: &Caller) -> Result<Caller> {
+        again(&*self.directory_in(write).await?, caller)
     }
 
     // === writes ===
@@ -283,6 +284,13 @@ impl Hub {
         let hub = Arc::clone(self);
         self.committer.write(caller.system_id, move |write| work(hub, write)).await
     }
+}
+
+fn again(directory: &Directory, caller: &Caller) -> Result<Caller> {
+    let system = directory.again(caller.system_id, &caller.key_id, Timestamp::now());
+    let system =
+        system.ok_or_else(|| Error::new(Reason::CallerUnknown, "the key is no longer accepted"))?;
+    Ok(Caller { system: Arc::clone(system), ..caller.clone() })
 }
 
 impl Hub {

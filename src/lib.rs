@@ -17,6 +17,7 @@
 //! | [`hub`] | what slices share: reads at one revision, writes that make one |
 //! | [`revision`] | the counter, the one committer, receipts |
 //! | [`db`], [`shelf`], [`group`], [`slots`] | the two engines; reference data kept in memory; look-ups that share a question; places for streams |
+//! | [`load`], [`export`] | streams in, acknowledged as they become durable; whole answers out, at one revision |
 //! | [`unit`](mod@unit) | units: codes, trees and lineage by date |
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | [`dossier`] | procedures, dossiers, their events and counts |
@@ -44,9 +45,11 @@ pub mod decimal;
 pub mod demo;
 pub mod dossier;
 pub mod error;
+pub mod export;
 pub mod group;
 pub mod hub;
 pub mod indicator;
+pub mod load;
 pub mod page;
 pub mod pb;
 pub mod period;

@@ -31,6 +31,15 @@ pub struct Revision {
     pub at: Timestamp,
 }
 
+/// Refuses a revision that is below the retention floor.
+pub fn must_be_kept(number: i64, floor: i64) -> Result<()> {
+    if number >= floor {
+        return Ok(());
+    }
+    let what = format!("revision {number} is no longer kept; the oldest is {floor}");
+    Err(Error::new(Reason::RevisionCompacted, what).with("floor", floor))
+}
+
 /// What a read must have seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consistency {
@@ -244,10 +253,7 @@ impl Revisions {
 
     async fn past(&self, number: i64) -> Result<View> {
         let head = self.head();
-        if number < head.floor {
-            let what = format!("revision {number} is no longer kept; the oldest is {}", head.floor);
-            return Err(Error::new(Reason::RevisionCompacted, what).with("floor", head.floor));
-        }
+        must_be_kept(number, head.floor)?;
         if number == head.newest.number {
             return Ok(head.into());
         }

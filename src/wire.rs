@@ -1,5 +1,6 @@
 //! Opens requests and reads their fields; words that every service shares on the wire.
 pub mod codec;
+pub mod stream;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -26,11 +27,13 @@ where
     Q: TryFrom<M, Error = Error>,
 {
     let (_, extensions, message) = request.into_parts();
-    let caller = extensions
-        .get::<Caller>()
-        .cloned()
-        .ok_or_else(|| Error::new(Reason::CallerUnknown, "no caller was identified"))?;
-    Ok((caller, message.try_into()?))
+    Ok((caller(&extensions)?, message.try_into()?))
+}
+
+/// The caller that the stack found.
+fn caller(extensions: &tonic::Extensions) -> Result<Caller> {
+    let caller = extensions.get::<Caller>().cloned();
+    caller.ok_or_else(|| Error::new(Reason::CallerUnknown, "no caller was identified"))
 }
 
 /// Answers a read, unless the answer is larger than clients take by default: a refusal that says so is of more use than

@@ -1,6 +1,7 @@
 //! The schema, as an ordered list of changes.
 mod m0001_first;
 mod m0002_streams;
+mod m0003_load;
 
 use sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, prelude::DbErr};
@@ -11,7 +12,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Change), Box::new(m0002_streams::Change)]
+        vec![
+            Box::new(m0001_first::Change),
+            Box::new(m0002_streams::Change),
+            Box::new(m0003_load::Change),
+        ]
     }
 }
 

@@ -3,11 +3,11 @@ mod words;
 
 use std::sync::Arc;
 
-use tonic::Request;
+use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
-    Alias, Applicant, Case, Define, Document, Dossier, Event, EventEntry, Fee, Header, Procedure,
-    Publish, PublishEvents, Shown,
+    Alias, Applicant, Case, Define, Document, Dossier, Entry, Event, EventEntry, Fee, Header,
+    Procedure, Publish, PublishEvents, Shown,
     catalogue::Catalogue,
     history::Standing,
     national_766::{self, Counts},
@@ -17,14 +17,16 @@ use super::{
     },
 };
 use crate::{
-    access::Caller,
     error::{Error, Reply},
     hub::{Ask, Hub},
-    pb,
+    load, pb,
     revision::{Revision, committer::Write},
     time::Timestamp,
     unit::forest::Forest,
-    wire::{done, open, reply},
+    wire::{
+        done, open, reply,
+        stream::{open_stream, sheets, stream},
+    },
 };
 
 /// The service.
@@ -79,7 +81,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::PublishDossiersRequest>,
     ) -> Reply<pb::PublishDossiersResponse> {
         let (caller, (ask, publish)): (_, (Ask, Publish)) = open(req)?;
-        must_publish(&caller)?;
+        store::publish::must_publish(&caller)?;
         let publisher = caller.clone();
         let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
             store::publish::publish(&hub, &publisher, &write, publish).await
@@ -88,12 +90,23 @@ impl pb::dossier_service_server::DossierService for Rpc {
         done(pb::PublishDossiersResponse { receipt: Some(receipt.into()) })
     }
 
+    type IngestDossiersStream = BoxStream<pb::IngestDossiersResponse>;
+
+    async fn ingest_dossiers(
+        &self,
+        req: Request<Streaming<pb::IngestDossiersRequest>>,
+    ) -> Reply<Self::IngestDossiersStream> {
+        let (caller, messages) = open_stream(req)?;
+        let progress = load::run::<_, Entry>(&self.hub, caller, messages)?;
+        stream(progress)
+    }
+
     async fn publish_events(
         &self,
         req: Request<pb::PublishEventsRequest>,
     ) -> Reply<pb::PublishEventsResponse> {
         let (caller, (ask, publish)): (_, (Ask, PublishEvents)) = open(req)?;
-        must_publish(&caller)?;
+        store::publish::must_publish(&caller)?;
         let publisher = caller.clone();
         let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
             store::publish::publish_events(&hub, &publisher, &write, publish).await
@@ -134,6 +147,23 @@ impl pb::dossier_service_server::DossierService for Rpc {
         })
     }
 
+    type ExportDossiersStream = BoxStream<pb::ExportDossiersResponse>;
+
+    async fn export_dossiers(
+        &self,
+        req: Request<pb::ExportDossiersRequest>,
+    ) -> Reply<Self::ExportDossiersStream> {
+        let (caller, asked) = open(req)?;
+        let (read_at, pages) = store::export::export(&self.hub, caller, asked).await?;
+        let dossiers = |(books, page): (Books, Vec<Shown>)| {
+            page.into_iter().map(|it| answer(&books, it)).collect()
+        };
+        sheets(read_at, pages, dossiers, |read_at, dossiers| pb::ExportDossiersResponse {
+            read_at,
+            dossiers,
+        })
+    }
+
     async fn summarize_dossiers(
         &self,
         req: Request<pb::SummarizeDossiersRequest>,
@@ -143,13 +173,6 @@ impl pb::dossier_service_server::DossierService for Rpc {
             store::summary::summarize(&self.hub, &caller, asked).await?;
         reply(summed(read_at, &forest, summary))
     }
-}
-
-fn must_publish(caller: &Caller) -> Result<(), Error> {
-    if caller.grants().publish_dossiers {
-        return Ok(());
-    }
-    Err(Error::not_permitted("publish_dossiers"))
 }
 
 // === rows out ===

@@ -1,4 +1,5 @@
 //! What we ask the database about dossiers.
+pub mod export;
 pub mod procedures;
 pub mod publish;
 pub mod summary;
@@ -14,7 +15,7 @@ use sea_orm::{
 };
 
 use super::{
-    Dossier, Event, Get, List, LookUp, ProcedureCode, Shown,
+    Dossier, Event, Filter, Get, List, LookUp, ProcedureCode, Shown, State,
     catalogue::Catalogue,
     history,
     row::{dossier, event},
@@ -193,65 +194,96 @@ pub async fn list(
     caller: &Caller,
     list: List,
 ) -> Result<(Revision, Books, Paged<Shown>)> {
-    use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
-    let List {
-        receiving_unit,
-        procedure,
-        state,
-        accepted_since,
-        accepted_before,
-        page,
-        consistency,
-    } = list;
+    let List { filter, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let mut rows = visible(caller, view.number());
-    if let Some(unit) = receiving_unit {
-        let forest = hub.forest(&view).await?;
-        let top = forest.resolve(&unit, Day::today(), "receiving_unit")?.id;
-        let mut units = forest.ever_below(top);
-        units.insert(top);
-        rows = rows.filter(received_by(units));
-    }
-    if let Some(code) = procedure {
-        rows = rows.filter(ProcedureId.eq(procedure_id(hub, &view, &code).await?));
-    }
-    if let Some(state) = state {
-        rows = rows.filter(State.eq(state));
-    }
-    if let Some(since) = accepted_since {
-        rows = rows.filter(AcceptedAt.gte(since));
-    }
-    if let Some(before) = accepted_before {
-        rows = rows.filter(AcceptedAt.lt(before));
-    }
-    rows = rows.filter(Code.gt(after.unwrap_or_default()));
-    let limit = u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1);
-    let rows = rows.order_by_asc(Code).limit(limit).all(&hub.db.at(&view)).await?;
-    let more = rows.len() > page.size();
-    let rows: Vec<_> = rows.into_iter().take(page.size()).collect();
-    let noted = noted(hub, caller, &view, rows.iter().map(|it| it.id)).await?;
-    let items = rows
-        .into_iter()
-        .map(|row| {
-            let noted = noted.contains(&row.id);
-            Ok(show(caller, row.try_into()?, Vec::new(), noted))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let wanted = Wanted::open(hub, view, filter).await?;
+    let (books, items, more) = wanted.page(hub, caller, after, page.size()).await?;
     let next = match items.last() {
         Some(last) if more => {
             page.token(hub.db.secret(), caller, view.number(), last.dossier.code.as_str())
         }
         _ => String::new(),
     };
-    let books = Books::open(hub, &view, &items).await?;
     Ok((view.revision, books, Paged { items, next }))
+}
+
+/// The dossiers that a question is about, at one revision.
+pub(super) struct Wanted {
+    pub(super) view: View,
+    units: Option<BTreeSet<i64>>,
+    procedure_id: Option<i64>,
+    state: Option<State>,
+    accepted_since: Option<Timestamp>,
+    accepted_before: Option<Timestamp>,
+}
+
+impl Wanted {
+    pub(super) async fn open(hub: &Hub, view: View, filter: Filter) -> Result<Self> {
+        let Filter { receiving_unit, procedure, state, accepted_since, accepted_before } = filter;
+        let mut units = None;
+        if let Some(unit) = receiving_unit {
+            let forest = hub.forest(&view).await?;
+            let top = forest.resolve(&unit, Day::today(), "receiving_unit")?.id;
+            let mut all = forest.ever_below(top);
+            all.insert(top);
+            units = Some(all);
+        }
+        let procedure_id = match procedure {
+            Some(code) => Some(procedure_id(hub, &view, &code).await?),
+            None => None,
+        };
+        Ok(Self { view, units, procedure_id, state, accepted_since, accepted_before })
+    }
+
+    /// Those after a code, by code, as the caller may see them; and whether there are more.
+    pub(super) async fn page(
+        &self,
+        hub: &Hub,
+        caller: &Caller,
+        after: Option<String>,
+        size: usize,
+    ) -> Result<(Books, Vec<Shown>, bool)> {
+        use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
+        let view = &self.view;
+        let mut rows = visible(caller, view.number());
+        if let Some(units) = &self.units {
+            rows = rows.filter(received_by(units));
+        }
+        if let Some(id) = self.procedure_id {
+            rows = rows.filter(ProcedureId.eq(id));
+        }
+        if let Some(state) = self.state {
+            rows = rows.filter(State.eq(state));
+        }
+        if let Some(since) = self.accepted_since {
+            rows = rows.filter(AcceptedAt.gte(since));
+        }
+        if let Some(before) = self.accepted_before {
+            rows = rows.filter(AcceptedAt.lt(before));
+        }
+        rows = rows.filter(Code.gt(after.unwrap_or_default()));
+        let limit = u64::try_from(size).unwrap_or(u64::MAX).saturating_add(1);
+        let mut rows = rows.order_by_asc(Code).limit(limit).all(&hub.db.at(view)).await?;
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let noted = noted(hub, caller, view, rows.iter().map(|it| it.id)).await?;
+        let items = rows
+            .into_iter()
+            .map(|row| {
+                let noted = noted.contains(&row.id);
+                Ok(show(caller, row.try_into()?, Vec::new(), noted))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok((Books::open(hub, view, &items).await?, items, more))
+    }
 }
 
 /// Received by one of these units. Of many units, most rows are wanted, in the order of the answer: then their index must
 /// not be taken, and the sum keeps it from being taken.
-fn received_by(units: BTreeSet<i64>) -> SimpleExpr {
+fn received_by(units: &BTreeSet<i64>) -> SimpleExpr {
     let unit = Expr::col((dossier::Entity, dossier::Column::ReceivingUnitId));
-    if units.len() > FEW_UNITS { unit.add(0_i64).is_in(units) } else { unit.is_in(units) }
+    let all = units.iter().copied();
+    if units.len() > FEW_UNITS { unit.add(0_i64).is_in(all) } else { unit.is_in(all) }
 }
 
 /// Which of these dossiers have remarks; none of interest to a caller who may read them.

@@ -43,9 +43,9 @@ pub struct Snapshot {
     pub consistency: Consistency,
 }
 
-/// Asks for observations.
+/// Which observations are meant.
 #[derive(Debug)]
-pub struct Query {
+pub struct Filter {
     /// The indicators; all when empty.
     pub indicators: Vec<Code>,
     /// The units; all when empty.
@@ -58,8 +58,24 @@ pub struct Query {
     pub until: Option<Day>,
     /// Only this period.
     pub period: Option<Period>,
+}
+
+/// Asks for observations.
+#[derive(Debug)]
+pub struct Query {
+    /// Which.
+    pub filter: Filter,
     /// The page.
     pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for all of them.
+#[derive(Debug)]
+pub struct Export {
+    /// Which.
+    pub filter: Filter,
     /// What the read must have seen.
     pub consistency: Consistency,
 }

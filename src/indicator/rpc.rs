@@ -5,19 +5,28 @@ mod rows;
 
 use std::sync::Arc;
 
-use tonic::Request;
+use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
     Define, ObservationEntry, TargetEntry,
-    ask::{Availability, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot},
-    store::{self, compute, publish, read, snapshot},
+    ask::{
+        Availability, Export, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
+    },
+    store::{
+        self, compute, export, publish,
+        read::{self, Observed},
+        snapshot,
+    },
 };
 use crate::{
     error::{Error, Reply, Result},
     hub::{Ask, Hub},
-    pb,
+    load, pb,
     revision::committer::Write,
-    wire::{done, open, reply},
+    wire::{
+        done, open, reply,
+        stream::{open_stream, sheets, stream},
+    },
 };
 
 /// The service.
@@ -75,9 +84,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         req: Request<pb::PublishObservationsRequest>,
     ) -> Reply<pb::PublishObservationsResponse> {
         let (caller, (ask, entries)): (_, Entries<ObservationEntry>) = open(req)?;
-        if caller.grants().publish_indicators.is_empty() {
-            return Err(Error::not_permitted("publish_indicators").into());
-        }
+        publish::must_publish(&caller)?;
         let by = caller.clone();
         let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
             publish::publish_observations(&hub, &write, &by, entries).await
@@ -86,14 +93,23 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         done(pb::PublishObservationsResponse { receipt: Some(receipt.into()) })
     }
 
+    type IngestObservationsStream = BoxStream<pb::IngestObservationsResponse>;
+
+    async fn ingest_observations(
+        &self,
+        req: Request<Streaming<pb::IngestObservationsRequest>>,
+    ) -> Reply<Self::IngestObservationsStream> {
+        let (caller, messages) = open_stream(req)?;
+        let progress = load::run::<_, ObservationEntry>(&self.hub, caller, messages)?;
+        stream(progress)
+    }
+
     async fn publish_targets(
         &self,
         req: Request<pb::PublishTargetsRequest>,
     ) -> Reply<pb::PublishTargetsResponse> {
         let (caller, (ask, entries)): (_, Entries<TargetEntry>) = open(req)?;
-        if caller.grants().publish_indicators.is_empty() {
-            return Err(Error::not_permitted("publish_indicators").into());
-        }
+        publish::must_publish(&caller)?;
         let by = caller.clone();
         let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
             publish::publish_targets(&hub, &write, &by, entries).await
@@ -125,6 +141,20 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
             read_at: Some(read_at.into()),
             observations: page.items.into_iter().map(Into::into).collect(),
             next_page_token: page.next,
+        })
+    }
+
+    type ExportObservationsStream = BoxStream<pb::ExportObservationsResponse>;
+
+    async fn export_observations(
+        &self,
+        req: Request<pb::ExportObservationsRequest>,
+    ) -> Reply<Self::ExportObservationsStream> {
+        let (caller, asked): (_, Export) = open(req)?;
+        let (read_at, pages) = export::export(&self.hub, caller, asked).await?;
+        let observations = |page: Vec<Observed>| page.into_iter().map(Into::into).collect();
+        sheets(read_at, pages, observations, |read_at, observations| {
+            pb::ExportObservationsResponse { read_at, observations }
         })
     }
 

@@ -1,5 +1,6 @@
 //! What we ask the database about indicators: the doors, and the definitions.
 pub mod compute;
+pub mod export;
 mod keep;
 pub mod publish;
 pub mod read;

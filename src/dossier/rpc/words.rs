@@ -1,19 +1,26 @@
 //! `DossierService` on the wire: how its requests are read.
+use prost::Message;
+
 use crate::{
     access::{SystemCode, is_code},
     decimal::Decimal,
     dossier::{
         Alias, Applicant, ApplicantKind, Case, Channel, Code, Define, Dimension, Document, Entry,
-        EventEntry, Fee, Get, GetProcedure, List, ListProcedures, Longest, LookUp, OnlineLevel,
-        Procedure, ProcedureCode, Publish, PublishEvents, State, Summarize, TimeUnit, national_766,
+        EventEntry, Export, Fee, Filter, Get, GetProcedure, List, ListProcedures, Longest, LookUp,
+        OnlineLevel, Procedure, ProcedureCode, Publish, PublishEvents, State, Summarize, TimeUnit,
+        national_766,
     },
     error::{Error, Result},
     hub::{Ask, MOST_ITEMS},
+    load::{Progress, Step},
     pb,
     period::Period,
     time::Timestamp,
     unit::Level,
-    wire::{Fields, fingerprint},
+    wire::{
+        Fields, fingerprint,
+        stream::{Loaded, load_items, load_name},
+    },
 };
 
 /// How far ahead of ours a source's clock may be, in microseconds.
@@ -196,6 +203,35 @@ impl TryFrom<pb::PublishDossiersRequest> for (Ask, Publish) {
                 Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
             Some((ask, Publish(dossiers.into_iter().map(Entry::try_from).collect())))
         })
+    }
+}
+
+impl TryFrom<pb::IngestDossiersRequest> for Step<Entry> {
+    type Error = Error;
+
+    fn try_from(msg: pb::IngestDossiersRequest) -> Result<Self> {
+        use pb::ingest_dossiers_request::Step as Sent;
+        let bytes = msg.encoded_len();
+        let pb::IngestDossiersRequest { step } = msg;
+        match step {
+            Some(Sent::Open(open)) => Ok(Self::Open(load_name(open)?)),
+            Some(Sent::Batch(pb::DossierBatch { first, dossiers })) => {
+                let events = dossiers.iter().map(|it| it.events.len()).sum();
+                Ok(Self::Items(load_items("dossiers", first, dossiers, events, bytes)?))
+            }
+            None => Err(Error::field("step", "be `open` or `batch`")),
+        }
+    }
+}
+
+impl From<Progress> for pb::IngestDossiersResponse {
+    fn from(progress: Progress) -> Self {
+        use pb::ingest_dossiers_response::Step as Told;
+        let step = match progress.into() {
+            Loaded::Opened(it) => Told::Opened(it),
+            Loaded::Acknowledged(it) => Told::Acknowledged(it),
+        };
+        Self { step: Some(step) }
     }
 }
 
@@ -413,24 +449,53 @@ impl TryFrom<pb::ListDossiersRequest> for List {
             page: _,
             consistency,
         } = msg;
-        let receiving_unit = fields.maybe_unit("receiving_unit", receiving_unit);
-        let procedure = maybe_procedure(&mut fields, &procedure);
-        let state = fields.maybe_word("state", state, State::of);
-        let accepted_since = fields.instant("accepted_since", accepted_since);
-        let accepted_before = fields.instant("accepted_before", accepted_before);
+        let accepted = (accepted_since, accepted_before);
+        let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted);
         let consistency = fields.consistency(consistency);
-        fields.done(|| {
-            Some(Self {
-                receiving_unit: receiving_unit?,
-                procedure: procedure?,
-                state: state?,
-                accepted_since: accepted_since?,
-                accepted_before: accepted_before?,
-                page: page?,
-                consistency: consistency?,
-            })
-        })
+        fields.done(|| Some(Self { filter: filter?, page: page?, consistency: consistency? }))
     }
+}
+
+impl TryFrom<pb::ExportDossiersRequest> for Export {
+    type Error = Error;
+
+    fn try_from(msg: pb::ExportDossiersRequest) -> Result<Self> {
+        let pb::ExportDossiersRequest {
+            receiving_unit,
+            procedure,
+            state,
+            accepted_since,
+            accepted_before,
+            consistency,
+        } = msg;
+        let mut fields = Fields::default();
+        let accepted = (accepted_since, accepted_before);
+        let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| Some(Self { filter: filter?, consistency: consistency? }))
+    }
+}
+
+/// Which dossiers are meant, in a page or in all.
+fn filter(
+    fields: &mut Fields,
+    receiving_unit: Option<pb::UnitRef>,
+    procedure: &str,
+    state: i32,
+    (since, before): (Option<prost_types::Timestamp>, Option<prost_types::Timestamp>),
+) -> Option<Filter> {
+    let receiving_unit = fields.maybe_unit("receiving_unit", receiving_unit);
+    let procedure = maybe_procedure(fields, procedure);
+    let state = fields.maybe_word("state", state, State::of);
+    let accepted_since = fields.instant("accepted_since", since);
+    let accepted_before = fields.instant("accepted_before", before);
+    Some(Filter {
+        receiving_unit: receiving_unit?,
+        procedure: procedure?,
+        state: state?,
+        accepted_since: accepted_since?,
+        accepted_before: accepted_before?,
+    })
 }
 
 fn maybe_procedure(fields: &mut Fields, code: &str) -> Option<Option<ProcedureCode>> {

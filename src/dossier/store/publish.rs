@@ -19,6 +19,7 @@ use crate::{
     },
     error::{Error, Reason, Result, Violation},
     hub::{Batch, Hub},
+    load,
     revision::{
         committer::Write,
         made,
@@ -36,6 +37,35 @@ pub async fn publish(hub: &Hub, caller: &Caller, write: &Write, publish: Publish
     let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
     draft.keep(write).await?;
     Ok(Batch { items, touched: made::DOSSIERS })
+}
+
+impl load::Item for Entry {
+    const LIST: &'static str = "dossiers";
+
+    fn allowed(caller: &Caller) -> Result<()> {
+        must_publish(caller)
+    }
+
+    fn weight(&self) -> usize {
+        1 + self.events.len()
+    }
+
+    async fn keep(
+        hub: &Hub,
+        write: &Write,
+        caller: &Caller,
+        items: Vec<Result<Self>>,
+    ) -> Result<Batch> {
+        publish(hub, caller, write, Publish(items)).await
+    }
+}
+
+/// Refuses a caller that may publish no dossiers.
+pub fn must_publish(caller: &Caller) -> Result<()> {
+    match caller.grants().publish_dossiers {
+        true => Ok(()),
+        false => Err(Error::not_permitted("publish_dossiers")),
+    }
 }
 
 /// Adds events to dossiers.

@@ -82,7 +82,7 @@ pub async fn summarize(
     if let Some(unit) = receiving_unit {
         let top = forest.resolve(&unit, days.to, "receiving_unit")?.id;
         let units = within(&forest, top, days.to);
-        wanted = wanted.add(received_by(units));
+        wanted = wanted.add(received_by(&units));
     }
     if let Some(code) = procedure {
         let id = procedure_id(hub, &view, &code).await?;

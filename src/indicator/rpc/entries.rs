@@ -1,4 +1,6 @@
 //! Entries in: definitions, observations and targets to be kept, or every bad field of each.
+use prost::Message;
+
 use super::Entries;
 use crate::{
     access::SystemCode,
@@ -10,10 +12,14 @@ use crate::{
         Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
         TimeRule, UnitRule,
     },
+    load::{Progress, Step},
     pb,
     period::Period,
     unit::{Level, Tree},
-    wire::{Fields, fingerprint},
+    wire::{
+        Fields, fingerprint,
+        stream::{Loaded, load_items, load_name},
+    },
 };
 
 impl TryFrom<pb::DefineIndicatorsRequest> for Entries<Define> {
@@ -64,6 +70,34 @@ impl TryFrom<pb::PublishTargetsRequest> for Entries<TargetEntry> {
         let pb::PublishTargetsRequest { request_id, all_or_nothing, targets, validate_only: _ } =
             msg;
         entries("targets", request_id, fingerprint, all_or_nothing, validate_only, targets)
+    }
+}
+
+impl TryFrom<pb::IngestObservationsRequest> for Step<ObservationEntry> {
+    type Error = Error;
+
+    fn try_from(msg: pb::IngestObservationsRequest) -> Result<Self> {
+        use pb::ingest_observations_request::Step as Sent;
+        let bytes = msg.encoded_len();
+        let pb::IngestObservationsRequest { step } = msg;
+        match step {
+            Some(Sent::Open(open)) => Ok(Self::Open(load_name(open)?)),
+            Some(Sent::Batch(pb::ObservationBatch { first, observations })) => {
+                Ok(Self::Items(load_items("observations", first, observations, 0, bytes)?))
+            }
+            None => Err(Error::field("step", "be `open` or `batch`")),
+        }
+    }
+}
+
+impl From<Progress> for pb::IngestObservationsResponse {
+    fn from(progress: Progress) -> Self {
+        use pb::ingest_observations_response::Step as Told;
+        let step = match progress.into() {
+            Loaded::Opened(it) => Told::Opened(it),
+            Loaded::Acknowledged(it) => Told::Acknowledged(it),
+        };
+        Self { step: Some(step) }
     }
 }
 

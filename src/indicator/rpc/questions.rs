@@ -4,7 +4,8 @@ use crate::{
     indicator::{
         Breakdown, Code, Geography,
         ask::{
-            Availability, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
+            Availability, Export, Filter, Get, List, ListRevisions, Query, QueryTargets, Rank,
+            RollUp, Snapshot,
         },
     },
     pb,
@@ -85,28 +86,58 @@ impl TryFrom<pb::QueryObservationsRequest> for Query {
             page: _,
             consistency,
         } = msg;
-        let indicators = codes(&mut fields, &indicators, 100);
-        if with_descendants && units.is_empty() {
-            fields.refuse("with_descendants", "come with `units`");
-        }
-        let units = unit_refs(&mut fields, units);
-        let since = fields.day("since", &since);
-        let until = fields.day("until", &until);
-        let period = maybe_period(&mut fields, &period);
+        let bounds = (since.as_str(), until.as_str(), period.as_str());
+        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds);
         let consistency = fields.consistency(consistency);
-        fields.done(|| {
-            Some(Self {
-                indicators: indicators?,
-                units: units?,
-                with_descendants,
-                since: since?,
-                until: until?,
-                period: period?,
-                page: page?,
-                consistency: consistency?,
-            })
-        })
+        fields.done(|| Some(Self { filter: filter?, page: page?, consistency: consistency? }))
     }
+}
+
+impl TryFrom<pb::ExportObservationsRequest> for Export {
+    type Error = Error;
+
+    fn try_from(msg: pb::ExportObservationsRequest) -> Result<Self> {
+        let pb::ExportObservationsRequest {
+            indicators,
+            units,
+            with_descendants,
+            since,
+            until,
+            period,
+            consistency,
+        } = msg;
+        let mut fields = Fields::default();
+        let bounds = (since.as_str(), until.as_str(), period.as_str());
+        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds);
+        let consistency = fields.consistency(consistency);
+        fields.done(|| Some(Self { filter: filter?, consistency: consistency? }))
+    }
+}
+
+/// Which observations are meant, in a page or in all.
+fn filter(
+    fields: &mut Fields,
+    indicators: &[String],
+    units: Vec<pb::UnitRef>,
+    with_descendants: bool,
+    (since, until, period): (&str, &str, &str),
+) -> Option<Filter> {
+    let indicators = codes(fields, indicators, 100);
+    if with_descendants && units.is_empty() {
+        fields.refuse("with_descendants", "come with `units`");
+    }
+    let units = unit_refs(fields, units);
+    let since = fields.day("since", since);
+    let until = fields.day("until", until);
+    let period = maybe_period(fields, period);
+    Some(Filter {
+        indicators: indicators?,
+        units: units?,
+        with_descendants,
+        since: since?,
+        until: until?,
+        period: period?,
+    })
 }
 
 impl TryFrom<pb::QueryTargetsRequest> for QueryTargets {

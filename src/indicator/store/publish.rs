@@ -13,6 +13,7 @@ use crate::{
         definitions::Definitions,
         row::{observation, target},
     },
+    load,
     period::Period,
     revision::committer::Write,
     time::{Day, Span},
@@ -80,6 +81,35 @@ pub async fn publish_observations(
     };
     let drafts = entries.into_iter().map(|it| desk.observation(write, it?)).collect();
     keep(write, drafts).await
+}
+
+impl load::Item for ObservationEntry {
+    const LIST: &'static str = "observations";
+
+    fn allowed(caller: &Caller) -> Result<()> {
+        must_publish(caller)
+    }
+
+    fn weight(&self) -> usize {
+        1
+    }
+
+    async fn keep(
+        hub: &Hub,
+        write: &Write,
+        caller: &Caller,
+        items: Vec<Result<Self>>,
+    ) -> Result<Batch> {
+        publish_observations(hub, write, caller, items).await
+    }
+}
+
+/// Refuses a caller that may publish no indicator.
+pub fn must_publish(caller: &Caller) -> Result<()> {
+    match caller.grants().publish_indicators.is_empty() {
+        false => Ok(()),
+        true => Err(Error::not_permitted("publish_indicators")),
+    }
 }
 
 /// Publishes targets.

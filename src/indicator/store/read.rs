@@ -5,7 +5,7 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Value,
+    ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, Value,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     hub::{Hub, MOST_CELLS},
     indicator::{
         Calendar, Code, Definition, Reading, Status,
-        ask::{Availability, ListRevisions, Query, QueryTargets},
+        ask::{Availability, Filter, ListRevisions, Query, QueryTargets},
         definitions::Definitions,
         judge::{self, Lateness},
         row::{observation, target},
@@ -143,56 +143,80 @@ pub async fn query(
     caller: &Caller,
     query: Query,
 ) -> Result<(Revision, Paged<Observed>)> {
-    use observation::Column;
-    let Query { indicators, units, with_descendants, since, until, period, page, consistency } =
-        query;
+    let Query { filter, page, consistency } = query;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let definitions = asked_for(hub, caller, &view, &indicators).await?;
-    let books = Books::open(hub, &view).await?;
-    let mut rows = observations(&definitions, view.number());
-    if !units.is_empty() {
-        let units = books.units(&units, until.unwrap_or_else(Day::today))?;
-        let mut wanted: BTreeSet<i64> = units.iter().copied().collect();
-        if with_descendants {
-            wanted.extend(units.iter().flat_map(|it| books.forest.ever_below(*it)));
+    let wanted = Wanted::open(hub, caller, view, filter).await?;
+    let rows = wanted.rows(after.as_deref().and_then(Key::parse));
+    let rows = rows.limit(limit(&page)).all(&hub.db.at(&view)).await?;
+    let Paged { items, next } = paged(hub, caller, &view, &page, rows, Key::of);
+    Ok((view.revision, Paged { items: wanted.observed(items), next }))
+}
+
+/// The observations that a question is about, at one revision, with the books to read them.
+pub(super) struct Wanted {
+    pub(super) view: View,
+    pub(super) definitions: Vec<Arc<Definition>>,
+    books: Books,
+    units: Option<BTreeSet<i64>>,
+    since: Option<Day>,
+    until: Option<Day>,
+    period: Option<Period>,
+}
+
+impl Wanted {
+    pub(super) async fn open(
+        hub: &Hub,
+        caller: &Caller,
+        view: View,
+        filter: Filter,
+    ) -> Result<Self> {
+        let Filter { indicators, units, with_descendants, since, until, period } = filter;
+        let definitions = asked_for(hub, caller, &view, &indicators).await?;
+        let books = Books::open(hub, &view).await?;
+        let named = books.units(&units, until.unwrap_or_else(Day::today))?;
+        let units = (!units.is_empty()).then(|| {
+            let mut units: BTreeSet<i64> = named.iter().copied().collect();
+            if with_descendants {
+                units.extend(named.iter().flat_map(|it| books.forest.ever_below(*it)));
+            }
+            units
+        });
+        Ok(Self { view, definitions, books, units, since, until, period })
+    }
+
+    /// The rows after a key, in their order.
+    pub(super) fn rows(&self, after: Option<Key>) -> Select<observation::Entity> {
+        use observation::Column;
+        let mut rows = observations(&self.definitions, self.view.number());
+        if let Some(units) = &self.units {
+            rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
         }
-        rows = rows.filter(Column::UnitId.is_in(wanted));
+        if let Some(since) = self.since {
+            rows = rows.filter(Column::PeriodEnd.gt(since));
+        }
+        if let Some(until) = self.until {
+            rows = rows.filter(Column::PeriodStart.lte(until));
+        }
+        if let Some(period) = self.period {
+            rows = rows.filter(Column::Period.eq(period));
+        }
+        if let Some(key) = after {
+            rows = rows.filter(key.before_observation());
+        }
+        rows.order_by_asc(Column::IndicatorId)
+            .order_by_asc(Column::UnitId)
+            .order_by_asc(Column::PeriodEnd)
+            .order_by_asc(Column::Period)
+            .order_by_asc(Column::Breakdown)
     }
-    if let Some(since) = since {
-        rows = rows.filter(Column::PeriodEnd.gt(since));
+
+    /// Rows with their names.
+    pub(super) fn observed(&self, rows: Vec<observation::Model>) -> Vec<Observed> {
+        let by_id: HashMap<_, _> = self.definitions.iter().map(|it| (it.id, it)).collect();
+        rows.into_iter()
+            .filter_map(|it| Some(self.books.observed(by_id.get(&it.indicator_id)?, it)))
+            .collect()
     }
-    if let Some(until) = until {
-        rows = rows.filter(Column::PeriodStart.lte(until));
-    }
-    if let Some(period) = period {
-        rows = rows.filter(Column::Period.eq(period));
-    }
-    if let Some(key) = after.as_deref().and_then(Key::parse) {
-        rows = rows.filter(key.before_observation());
-    }
-    let rows = rows
-        .order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-        .order_by_asc(Column::Breakdown)
-        .limit(limit(&page))
-        .all(&hub.db.at(&view))
-        .await?;
-    let paged = paged(hub, caller, &view, &page, rows, |it| Key {
-        indicator_id: it.indicator_id,
-        unit_id: it.unit_id,
-        period_end: it.period_end,
-        period: it.period,
-        breakdown: it.breakdown.clone(),
-    });
-    let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
-    let Paged { items, next } = paged;
-    let items = items
-        .into_iter()
-        .filter_map(|it| Some(books.observed(by_id.get(&it.indicator_id)?, it)))
-        .collect();
-    Ok((view.revision, Paged { items, next }))
 }
 
 /// A page of targets.
@@ -277,7 +301,7 @@ fn paged<T>(
 }
 
 /// Where a row stands in the order of pages.
-struct Key {
+pub(super) struct Key {
     indicator_id: i64,
     unit_id: i64,
     period_end: Day,
@@ -293,6 +317,16 @@ impl std::fmt::Display for Key {
 }
 
 impl Key {
+    pub(super) fn of(row: &observation::Model) -> Self {
+        Self {
+            indicator_id: row.indicator_id,
+            unit_id: row.unit_id,
+            period_end: row.period_end,
+            period: row.period,
+            breakdown: row.breakdown.clone(),
+        }
+    }
+
     /// The token is sealed: what does not read was never ours.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(5, '|');

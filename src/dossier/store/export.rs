@@ -1,0 +1,63 @@
+//! Exports dossiers: what a list lists, all of it.
+use std::sync::Arc;
+
+use futures_util::Stream;
+
+use super::{Books, Wanted};
+use crate::{
+    access::Caller,
+    dossier::{Export, Shown},
+    error::{Error, Result},
+    export::{self, PAGE, Question},
+    hub::Hub,
+    revision::{Revision, View},
+};
+
+/// An export, for a caller as it stood when it asked: what it may see does not change in the middle.
+struct Exported {
+    wanted: Wanted,
+    caller: Caller,
+}
+
+/// Opens an export: the revision that it is read at, and its pages.
+pub async fn export(
+    hub: &Arc<Hub>,
+    caller: Caller,
+    export: Export,
+) -> Result<(Revision, impl Stream<Item = Result<(Books, Vec<Shown>)>> + Send + 'static)> {
+    let Export { filter, consistency } = export;
+    let view = hub.revisions.view(&caller, consistency).await?;
+    let wanted = Wanted::open(hub, view, filter).await?;
+    let exported = Exported { wanted, caller: caller.clone() };
+    Ok((view.revision, export::run(hub, caller, exported)?))
+}
+
+impl Question for Exported {
+    type Page = (Books, Vec<Shown>);
+    type Key = String;
+
+    fn view(&self) -> &View {
+        &self.wanted.view
+    }
+
+    fn allowed(&self, caller: &Caller) -> Result<()> {
+        let (had, has) = (self.caller.grants(), caller.grants());
+        if had.read_dossiers && !has.read_dossiers {
+            return Err(Error::not_permitted("read_dossiers"));
+        }
+        if had.read_personal_data && !has.read_personal_data {
+            return Err(Error::not_permitted("read_personal_data"));
+        }
+        Ok(())
+    }
+
+    async fn page(
+        &self,
+        hub: &Hub,
+        after: Option<String>,
+    ) -> Result<((Books, Vec<Shown>), Option<String>)> {
+        let (books, items, more) = self.wanted.page(hub, &self.caller, after, PAGE).await?;
+        let end = items.last().filter(|_| more).map(|it| it.dossier.code.as_str().to_owned());
+        Ok(((books, items), end))
+    }
+}

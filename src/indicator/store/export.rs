@@ -1,0 +1,53 @@
+//! Exports observations: what a query lists, all of it.
+use std::sync::Arc;
+
+use futures_util::Stream;
+use sea_orm::QuerySelect;
+
+use super::read::{Key, Observed, Wanted};
+use crate::{
+    access::Caller,
+    error::{Error, Result},
+    export::{self, PAGE, Question},
+    hub::Hub,
+    indicator::ask::Export,
+    revision::{Revision, View},
+};
+
+/// Opens an export: the revision that it is read at, and its pages.
+pub async fn export(
+    hub: &Arc<Hub>,
+    caller: Caller,
+    export: Export,
+) -> Result<(Revision, impl Stream<Item = Result<Vec<Observed>>> + Send + 'static)> {
+    let Export { filter, consistency } = export;
+    let view = hub.revisions.view(&caller, consistency).await?;
+    let wanted = Wanted::open(hub, &caller, view, filter).await?;
+    Ok((view.revision, export::run(hub, caller, wanted)?))
+}
+
+impl Question for Wanted {
+    type Page = Vec<Observed>;
+    type Key = Key;
+
+    fn view(&self) -> &View {
+        &self.view
+    }
+
+    fn allowed(&self, caller: &Caller) -> Result<()> {
+        let is_seen = |code: &str| caller.grants().sees_indicator(code);
+        match self.definitions.iter().all(|it| is_seen(it.code.as_str())) {
+            true => Ok(()),
+            false => Err(Error::not_permitted("read_indicators")),
+        }
+    }
+
+    async fn page(&self, hub: &Hub, after: Option<Key>) -> Result<(Vec<Observed>, Option<Key>)> {
+        let most = u64::try_from(PAGE).unwrap_or(u64::MAX).saturating_add(1);
+        let mut rows = self.rows(after).limit(most).all(&hub.db.at(&self.view)).await?;
+        let more = rows.len() > PAGE;
+        rows.truncate(PAGE);
+        let end = rows.last().filter(|_| more).map(Key::of);
+        Ok((self.observed(rows), end))
+    }
+}
