@@ -1,5 +1,6 @@
 //! Opens and tunes each engine: one connection that writes, several that read.
 pub mod faults;
+pub mod list;
 pub mod migration;
 mod pool;
 mod reader;
