@@ -56,6 +56,13 @@ impl Bare {
         }
     }
 
+    /// Counts what is there, for the planner: what the server does of its own accord within a minute.
+    pub async fn analyze(&self) {
+        if let Self::Postgres(pool) = self {
+            sqlx::query("ANALYZE").execute(pool).await.unwrap();
+        }
+    }
+
     /// The ids of the indicators that this bench defined.
     pub async fn bench_indicators(&self) -> Vec<i64> {
         let ask = "SELECT DISTINCT id FROM indicator WHERE code LIKE 'bench.count-%'";

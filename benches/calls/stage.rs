@@ -13,12 +13,12 @@ use sharehub::{
 use tonic::transport::Channel;
 
 use crate::{
+    bare::Bare,
     engine::Engine,
     wire::{self, Key, PUBLISH, SNAPSHOT, call},
 };
 
 pub struct Stage {
-    pub hub: Arc<Hub>,
     pub url: String,
     pub channels: Vec<Channel>,
     /// May read everything.
@@ -34,10 +34,11 @@ impl Stage {
         let (hub, _) = Hub::start(Db::open(&url).await.unwrap(), Limits::default()).await.unwrap();
         unit::store::load_reference(&hub).await.unwrap();
         demo::load(&hub).await.unwrap();
+        Bare::readers(&url).await.analyze().await;
         let (services, health) = server::services(&hub, &Arc::<Meter>::default()).await.unwrap();
         let channels = wire::channels(&wire::serve(services, health).await).await;
         let (ioc, articles) = (key(&hub, "ioc").await, key(&hub, "articles.demo").await);
-        Self { hub, url, channels, ioc, articles }
+        Self { url, channels, ioc, articles }
     }
 
     pub fn channel(&self, i: usize) -> Channel {

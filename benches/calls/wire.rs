@@ -20,7 +20,6 @@ use tonic::{
 
 pub const DOSSIER: &str = "/sharehub.v1.DossierService/GetDossier";
 pub const SNAPSHOT: &str = "/sharehub.v1.IndicatorService/GetSnapshot";
-pub const QUERY: &str = "/sharehub.v1.IndicatorService/QueryObservations";
 pub const PUBLISH: &str = "/sharehub.v1.IndicatorService/PublishObservations";
 
 /// A key as it is sent.
