@@ -1,13 +1,19 @@
 //! The commands of the program, and where each is done.
 mod call;
 mod client;
+mod columns;
+mod import;
+mod progress;
 mod serve;
+mod table;
+mod words;
 
 use std::{
     error::Error as StdError,
     io::{ErrorKind, Write},
 };
 
+pub use self::words::Numbers;
 use crate::config::{Command, KeyCommand};
 
 type Outcome<T = ()> = Result<T, Box<dyn StdError>>;
@@ -19,6 +25,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Demo(knobs) => serve::demo(knobs).await,
         Command::Health(target) => client::health(target).await,
         Command::Call(asked) => call::call(asked).await,
+        Command::Import(asked) => import::import(asked).await,
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
     }
 }

@@ -1,10 +1,13 @@
 //! Every knob: its name, its default and its check; read once, from flags, the environment and a file, in that order.
+mod tables;
+
 use std::{fmt, fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
 
-use crate::{db::Options, hub::Limits};
+pub use self::tables::{Import, Loaded};
+use crate::hub::Limits;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -26,6 +29,8 @@ pub enum Command {
     Health(Target),
     /// Call any method of a running hub with a JSON message, and print the answer as JSON.
     Call(Call),
+    /// Load a table, as CSV or XLSX: checked as a whole first, and not loaded when any cell of it is wrong.
+    Import(Import),
     /// Keep the keys of systems.
     Key {
         /// What to do with keys.
@@ -63,15 +68,23 @@ pub struct Target {
     pub target: String,
 }
 
-/// A call.
+/// A running hub, and who calls it.
 #[derive(Debug, Args)]
-pub struct Call {
+pub struct As {
     /// The hub.
     #[command(flatten)]
     pub target: Target,
     /// The key of the calling system.
     #[arg(long, env = "SHAREHUB_KEY", hide_env_values = true)]
     pub key: String,
+}
+
+/// A call.
+#[derive(Debug, Args)]
+pub struct Call {
+    /// The hub, and the caller.
+    #[command(flatten)]
+    pub by: As,
     /// The method, such as `IndicatorService/GetSnapshot`.
     pub method: String,
     /// The request as JSON.
@@ -162,15 +175,6 @@ impl fmt::Display for BadConfig {
 }
 
 impl std::error::Error for BadConfig {}
-
-impl Config {
-    /// The store, as it is opened: a call waits for a connection for half the time that it may take, at most.
-    pub fn store(&self) -> Options {
-        let usual = Options::new(&self.database_url);
-        let patience = usual.patience.min(self.limits.longest / 2);
-        Options { replica_url: self.replica_url.clone(), patience, ..usual }
-    }
-}
 
 impl Knobs {
     /// Reads the file, if there is one, and checks every setting.

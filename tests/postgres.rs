@@ -4,10 +4,6 @@
 mod suite;
 
 #[cfg(has_postgres)]
-#[path = "it/outage.rs"]
-mod outage;
-
-#[cfg(has_postgres)]
 use suite::*;
 
 #[cfg(not(has_postgres))]

@@ -12,10 +12,13 @@ use super::{
     client::{connect, explain},
     say,
 };
-use crate::{config::Call, pb};
+use crate::{
+    config::{As, Call},
+    pb,
+};
 
 pub(super) async fn call(asked: Call) -> Outcome {
-    let Call { target, key, method, request } = asked;
+    let Call { by: As { target, key }, method, request } = asked;
     let pool = DescriptorPool::decode(pb::DESCRIPTORS)?;
     let method = find(&pool, &method)?;
     let mut json = serde_json::Deserializer::from_str(&request);

@@ -2,6 +2,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -13,12 +14,11 @@ use tokio::{task::JoinSet, time};
 use tonic::Code;
 
 use crate::{
-    engine::{Store, scale},
-    hub::{Client, Key, all_indicators, gso, id},
-    program::{Program, admin_key},
+    engine::Store,
+    hub::{Client, all_indicators, gso, id},
+    program::{Program, admin_key, url},
 };
 
-/// Kills, unless `SHAREHUB_TEST_KILLS` says how many.
 const KILLS: u32 = 20;
 const TASKS: u32 = 4;
 /// Observations in a batch.
@@ -27,23 +27,23 @@ const INDICATOR: &str = "crash.count";
 
 /// A publishing request: it is the only one that ever speaks of its observations.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    pub request_id: String,
-    pub first: u32,
-    pub count: u32,
+struct Asked {
+    request_id: String,
+    first: u32,
+    count: u32,
 }
 
 /// What the publishers asked for, and what they were answered: the revision, by request id.
 #[derive(Default)]
-pub struct Book {
-    pub next: u32,
-    pub asked: BTreeMap<String, Asked>,
-    pub acknowledged: BTreeMap<String, i64>,
+struct Book {
+    next: u32,
+    asked: BTreeMap<String, Asked>,
+    acknowledged: BTreeMap<String, i64>,
 }
 
 impl Book {
     /// A new request for one observation, or for a batch of them.
-    pub fn ask(&mut self, name: String, count: u32) -> Asked {
+    fn ask(&mut self, name: String, count: u32) -> Asked {
         let asked = Asked { request_id: name, first: self.next, count };
         self.next += count;
         let before = self.asked.insert(asked.request_id.clone(), asked.clone());
@@ -58,7 +58,7 @@ impl Book {
 }
 
 /// The observation with a number: each has a unit and a day of its own, and a value of its own.
-pub fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
+fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
     let index = usize::try_from(number).unwrap();
     let (unit, day) = (units[index % units.len()], index / units.len());
     let month = 7 + day / 28;
@@ -72,7 +72,7 @@ pub fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
     }
 }
 
-pub async fn publish(
+async fn publish(
     client: &Client,
     units: &[i64],
     asked: &Asked,
@@ -88,13 +88,13 @@ pub async fn publish(
     Ok(answer.receipt.unwrap())
 }
 
-pub fn check_receipt(asked: &Asked, receipt: &pb::Receipt) -> i64 {
+fn check_receipt(asked: &Asked, receipt: &pb::Receipt) -> i64 {
     assert_eq!(receipt.created, i32::try_from(asked.count).unwrap(), "{asked:?}: {receipt:?}");
     receipt.revision.as_ref().unwrap().number
 }
 
 /// Publishes until the hub is gone.
-pub async fn publisher(
+async fn publisher(
     client: Client,
     units: Arc<Vec<i64>>,
     book: Arc<Mutex<Book>>,
@@ -122,7 +122,7 @@ pub async fn publisher(
 }
 
 /// What stands: for each value, its revision.
-pub async fn standing(client: &Client) -> BTreeMap<u32, i64> {
+async fn standing(client: &Client) -> BTreeMap<u32, i64> {
     let mut standing = BTreeMap::new();
     let mut token = String::new();
     loop {
@@ -145,7 +145,7 @@ pub async fn standing(client: &Client) -> BTreeMap<u32, i64> {
 }
 
 /// What must hold after every restart, before anything is sent again. The requests whose effect is there.
-pub fn check_standing(book: &Book, standing: &BTreeMap<u32, i64>) -> BTreeSet<String> {
+fn check_standing(book: &Book, standing: &BTreeMap<u32, i64>) -> BTreeSet<String> {
     let mut done = BTreeSet::new();
     for asked in book.asked.values() {
         let numbers = asked.first..asked.first + asked.count;
@@ -167,8 +167,8 @@ pub fn check_standing(book: &Book, standing: &BTreeMap<u32, i64>) -> BTreeSet<St
 }
 
 /// Reads one column of numbers straight from the store.
-pub async fn numbers(url: &str, sql: &str) -> Vec<i64> {
-    let db = Database::connect(url).await.unwrap();
+async fn numbers(dir: &Path, sql: &str) -> Vec<i64> {
+    let db = Database::connect(url(dir)).await.unwrap();
     let ask = Statement::from_string(db.get_database_backend(), sql);
     let rows = db.query_all_raw(ask).await.unwrap();
     let numbers = rows.iter().map(|it| it.try_get_by_index(0).unwrap()).collect();
@@ -177,18 +177,20 @@ pub async fn numbers(url: &str, sql: &str) -> Vec<i64> {
 }
 
 /// The log has every revision up to the head's, and the log's times never go back.
-pub async fn check_log(url: &str) -> i64 {
-    let logged = numbers(url, "SELECT revision FROM revision_log ORDER BY revision").await;
+async fn check_log(dir: &Path) -> i64 {
+    let logged = numbers(dir, "SELECT revision FROM revision_log ORDER BY revision").await;
     let last = i64::try_from(logged.len()).unwrap();
     assert_eq!(logged, (1..=last).collect::<Vec<_>>(), "revisions have a gap");
-    let times = numbers(url, "SELECT committed_at FROM revision_log ORDER BY revision").await;
+    let times = numbers(dir, "SELECT committed_at FROM revision_log ORDER BY revision").await;
     assert!(times.is_sorted(), "commit times go back");
     last
 }
 
-/// Registers the publisher, and defines what it publishes. Its key, and the units that it publishes for.
-pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
-    let mut access = admin.access();
+/// Registers the publisher, and defines what it publishes. Its key.
+async fn prepare(dir: &Path) -> (String, Vec<i64>) {
+    let admin = admin_key(dir).await;
+    let program = Program::serve(dir, &["--log", "warn,sharehub=info"]).await;
+    let mut access = program.as_(&admin).access();
     let register = pb::RegisterSystemRequest {
         code: "publisher".to_owned(),
         name: "publisher".to_owned(),
@@ -198,7 +200,7 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
     access.register_system(register).await.unwrap();
     let issue = pb::IssueKeyRequest { system: "publisher".to_owned(), expires_at: None };
     let key = access.issue_key(issue).await.unwrap().into_inner().key;
-    let publisher = Client { channel: admin.channel.clone(), key: Key(Some(key.clone())) };
+    let publisher = program.as_(&key);
     let indicator = pb::Indicator {
         code: INDICATOR.to_owned(),
         name_vi: "Đếm".to_owned(),
@@ -230,30 +232,25 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_outlives_every_kill() {
-    let kills = scale("SHAREHUB_TEST_KILLS", KILLS);
+async fn what_was_acknowledged_outlives_twenty_kills() {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
     println!("seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed.into());
     let dir = tempfile::tempdir().unwrap();
     let store = Store::new().await;
     fs::write(dir.path().join("url"), &store.url).unwrap();
-    let (key, units) = {
-        let admin = admin_key(dir.path()).await;
-        let program = Program::serve(dir.path(), &["--log", "warn,sharehub=info"]).await;
-        prepare(&program.as_(&admin)).await
-    };
+    let (key, units) = prepare(dir.path()).await;
     let units = Arc::new(units);
     assert_eq!(units.len(), 124);
     let book = Arc::<Mutex<Book>>::default();
     let (mut lost_replies, mut undone, mut interrupted) = (0, 0, 0);
     let began = Instant::now();
-    for round in 0..=kills {
+    for round in 0..=KILLS {
         let mut program = Program::serve(dir.path(), &["--log", "warn,sharehub=info"]).await;
         let client = program.as_(&key);
         let before = standing(&client).await;
         let done = check_standing(&book.lock().unwrap(), &before);
-        check_log(&store.url).await;
+        check_log(dir.path()).await;
         // What was not acknowledged is sent again, twice, as it was: it has one effect, wherever the kill fell.
         let open = book.lock().unwrap().unacknowledged();
         interrupted += u32::from(!open.is_empty());
@@ -273,7 +270,7 @@ async fn what_was_acknowledged_outlives_every_kill() {
             assert_eq!(check_receipt(&asked, &second), revision);
             book.lock().unwrap().acknowledged.insert(asked.request_id, revision);
         }
-        if round == kills {
+        if round == KILLS {
             let after = standing(&client).await;
             assert_eq!(after.len(), usize::try_from(book.lock().unwrap().next).unwrap());
             check_standing(&book.lock().unwrap(), &after);
@@ -293,12 +290,12 @@ async fn what_was_acknowledged_outlives_every_kill() {
         }
     }
     // One version of each observation was ever made: no request had its effect twice.
-    let versions = numbers(&store.url, "SELECT COUNT(*) FROM observation").await;
-    let last = check_log(&store.url).await;
+    let versions = numbers(dir.path(), "SELECT COUNT(*) FROM observation").await;
+    let last = check_log(dir.path()).await;
     let book = book.lock().unwrap();
     assert_eq!(versions, [i64::from(book.next)]);
     println!(
-        "{kills} kills in {:?}: {} requests, {} observations, {last} revisions; {interrupted} kills left something \
+        "{KILLS} kills in {:?}: {} requests, {} observations, {last} revisions; {interrupted} kills left something \
          open: {undone} requests were not done, {lost_replies} were done and not answered",
         began.elapsed(),
         book.asked.len(),
@@ -306,5 +303,5 @@ async fn what_was_acknowledged_outlives_every_kill() {
     );
     // A run in which nothing happened proves nothing.
     assert!(book.acknowledged.len() > 100, "only {} requests", book.acknowledged.len());
-    assert!(interrupted >= kills / 2, "only {interrupted} kills interrupted anything");
+    assert!(interrupted >= KILLS / 2, "only {interrupted} kills interrupted anything");
 }

@@ -1,0 +1,150 @@
+//! A table as it stands in a file: rows of cells that know where they are, from CSV or XLSX.
+mod csv;
+mod xlsx;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use sha2::{Digest, Sha256};
+
+use super::Outcome;
+
+/// Columns that are read, at most; what stands further right is not part of a table.
+const MOST_COLUMNS: usize = 300;
+
+/// A cell, by what its file says that it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Cell {
+    /// Nothing, or only space.
+    #[default]
+    Empty,
+    /// Text.
+    Text(String),
+    /// A number: not its text, which depends on the country.
+    Number(Number),
+    /// A date.
+    Day(String),
+    /// What is no datum: the error of a formula, a truth value, a duration.
+    Other(String),
+}
+
+/// A numeric cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Number {
+    /// As the hub takes it; of a cell shown as a percentage, the number that is shown.
+    pub(super) plain: String,
+    /// Whether it is shown as a percentage.
+    pub(super) percent: bool,
+    /// With the zeros in front that its format shows, where it does.
+    pub(super) padded: Option<String>,
+}
+
+impl Cell {
+    /// As people see it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Text(text) | Self::Day(text) | Self::Other(text) => text.clone(),
+            Self::Number(Number { plain, percent, padded }) => match (padded, percent) {
+                (Some(padded), _) => padded.clone(),
+                (None, true) => format!("{plain}%"),
+                (None, false) => plain.clone(),
+            },
+        }
+    }
+}
+
+/// A row that is not empty.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// Its number, from 1, as spreadsheets count.
+    pub(super) number: u32,
+    /// Its cells, from the first column on.
+    pub(super) cells: Vec<Cell>,
+}
+
+impl Row {
+    /// The cell of a column.
+    pub(super) fn cell(&self, column: usize) -> &Cell {
+        self.cells.get(column).unwrap_or(&Cell::Empty)
+    }
+}
+
+/// Cells that were merged into one, in several rows of one column. What they hold stands in the first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Merged {
+    /// The first row, by its number.
+    pub(super) first: u32,
+    /// The last row.
+    pub(super) last: u32,
+    /// The column.
+    pub(super) column: usize,
+}
+
+/// A sheet.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    /// Its name; none in a CSV file.
+    pub(super) name: Option<String>,
+    /// Its rows, in order, without the empty ones.
+    pub(super) rows: Vec<Row>,
+    /// What was merged downwards.
+    pub(super) merged: Vec<Merged>,
+}
+
+/// A file.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Its sheets that can be seen; of a CSV file, the same text read with each of the separators that it may have.
+    pub(super) sheets: Vec<Sheet>,
+    /// Whether it is CSV.
+    pub(super) is_csv: bool,
+    /// A hash of its bytes.
+    pub(super) hash: [u8; 32],
+}
+
+impl File {
+    /// Reads a file; of a workbook only the named sheet, if one is named.
+    pub(super) fn read(path: &Path, sheet: Option<&str>) -> Outcome<Self> {
+        let bytes = fs::read(path).map_err(|err| format!("{}: {err}", path.display()))?;
+        let hash = Sha256::digest(&bytes).into();
+        let is_csv = !bytes.starts_with(b"PK\x03\x04");
+        let sheets = if is_csv { csv::read(&bytes, sheet) } else { xlsx::read(bytes, sheet) };
+        let sheets = sheets.map_err(|err| format!("{}: {err}", path.display()))?;
+        Ok(Self { sheets, is_csv, hash })
+    }
+}
+
+/// Rows that are filled cell by cell, in any order.
+#[derive(Debug, Default)]
+struct Rows(BTreeMap<u32, Vec<Cell>>);
+
+impl Rows {
+    fn put(&mut self, number: u32, column: usize, cell: Cell) {
+        if cell == Cell::Empty || column >= MOST_COLUMNS {
+            return;
+        }
+        let cells = self.0.entry(number).or_default();
+        if cells.len() <= column {
+            cells.resize(column + 1, Cell::Empty);
+        }
+        if let Some(place) = cells.get_mut(column) {
+            *place = cell;
+        }
+    }
+
+    fn done(self) -> Vec<Row> {
+        self.0.into_iter().map(|(number, cells)| Row { number, cells }).collect()
+    }
+}
+
+/// The name of a column: A, B, ... Z, AA.
+pub(super) fn letters(column: usize) -> String {
+    let mut name = String::new();
+    let mut rest = column + 1;
+    while rest > 0 {
+        let digit = u32::try_from((rest - 1) % 26).unwrap_or_default();
+        name.insert(0, char::from_u32('A' as u32 + digit).unwrap_or('?'));
+        rest = (rest - 1) / 26;
+    }
+    name
+}
