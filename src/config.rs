@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
 
 pub use self::tables::{Import, Loaded};
-use crate::hub::Limits;
+use crate::{db::Options, hub::Limits};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -175,6 +175,15 @@ impl fmt::Display for BadConfig {
 }
 
 impl std::error::Error for BadConfig {}
+
+impl Config {
+    /// The store, as it is opened: a call waits for a connection for half the time that it may take, at most.
+    pub fn store(&self) -> Options {
+        let usual = Options::new(&self.database_url);
+        let patience = usual.patience.min(self.limits.longest / 2);
+        Options { replica_url: self.replica_url.clone(), patience, ..usual }
+    }
+}
 
 impl Knobs {
     /// Reads the file, if there is one, and checks every setting.

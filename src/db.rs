@@ -1,34 +1,60 @@
 //! Opens and tunes each engine: one connection that writes, several that read.
+pub mod faults;
+pub mod list;
 pub mod migration;
+mod pool;
 mod reader;
 mod replica;
-
-pub use reader::Reader;
 
 use std::{sync::Arc, time::Duration};
 
 use rand::RngCore;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use sea_orm_migration::MigratorTrait;
+use tokio::{sync::watch, time};
+use tokio_util::task::AbortOnDropHandle;
 
+pub use self::reader::Reader;
+use self::{
+    faults::{Fate, Faults},
+    pool::{Pool, Pulse},
+    replica::{Place, Replica},
+};
 use crate::{
-    error::{Error, Result},
+    error::{self, AWAY, Error, Result},
     page::Secret,
     revision::View,
 };
 
-use replica::{Place, Replica};
-
 /// Connections that read.
 const READERS: u32 = 4;
-/// How long a call waits for a connection, or for a lock.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Values bound to one statement, at most; SQLite allows 32,766.
 pub const MOST_BINDS: usize = 30_000;
+
+/// Where a store is, and how it is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its URL: `sqlite://path` or `postgres://...`.
+    pub url: String,
+    /// A streaming standby, which answers what it can.
+    pub replica_url: Option<String>,
+    /// How long a call waits for a connection: less than it may take.
+    pub patience: Duration,
+    /// What goes wrong on purpose; in tests only.
+    pub faults: Option<Arc<Faults>>,
+}
+
+impl Options {
+    /// A store by its URL, and the rest as usual.
+    pub fn new(url: impl Into<String>) -> Self {
+        let patience = Duration::from_secs(5);
+        Self { url: url.into(), replica_url: None, patience, faults: None }
+    }
+}
 
 /// A store.
 #[derive(Clone, Debug)]
@@ -37,30 +63,53 @@ pub struct Db(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     read: Reader,
-    pool: DatabaseConnection,
-    write: DatabaseConnection,
+    pool: Arc<Pool>,
+    write: Arc<Pool>,
     replica: Option<Arc<Replica>>,
     secret: Secret,
+    faults: Option<Arc<Faults>>,
+    pulse: Pulse,
+    _feeling: Option<AbortOnDropHandle<()>>,
 }
 
 impl Db {
     /// Opens a store by its URL (`sqlite://path` or `postgres://...`), and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self> {
-        Self::open_with(url, None).await
+        Self::open_with(Options::new(url)).await
     }
 
-    /// The same, with a standby that answers what it can.
-    pub async fn open_with(url: &str, replica_url: Option<&str>) -> Result<Self> {
-        let write = Database::connect(options(url, 1)).await?;
-        migration::Migrator::up(&write, None).await?;
-        let pool = Database::connect(options(url, READERS)).await?;
-        let secret = secret(&write).await?;
+    /// Opens a store, and brings its schema up to date.
+    pub async fn open_with(options: Options) -> Result<Self> {
+        let Options { url, replica_url, patience, faults } = options;
+        let is_server = is_postgres(&url);
+        let mut first = tuned(&url, 1, patience);
+        if is_server {
+            // A change of the schema takes as long as it takes.
+            let patient = [("statement_timeout", "0"), ("lock_timeout", "0")];
+            first.map_sqlx_postgres_opts(move |it| it.options(SESSION).options(patient));
+        }
+        let first = Database::connect(first).await?;
+        migration::Migrator::up(&first, None).await?;
+        let secret = secret(&first).await?;
+        first.close().await?;
+        let pulse = Pulse::new();
+        let felt = is_server.then(|| pulse.clone());
+        let pool = Pool::open(tuned(&url, READERS, patience), felt.clone()).await?;
+        let write = Pool::open(tuned(&url, 1, patience), felt.clone()).await?;
+        let feeling = match felt {
+            None => None,
+            Some(pulse) => {
+                let pools = vec![Arc::clone(&pool), Arc::clone(&write)];
+                Some(pool::watch(tuned(&url, 1, patience), pulse, pools).await?)
+            }
+        };
         let replica = match replica_url {
             None => None,
-            Some(url) => Some(Replica::follow(url, secret.clone()).await?),
+            Some(url) => Some(Replica::follow(&url, secret.clone()).await?),
         };
-        let read = Reader::new(pool.clone());
-        Ok(Self(Arc::new(Inner { read, pool, write, replica, secret })))
+        let read = Reader::new(Arc::clone(&pool));
+        let inner = Inner { read, pool, write, replica, secret, faults, pulse, _feeling: feeling };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// For questions about what is newest, such as the head itself. It sees what was committed when each statement began.
@@ -78,8 +127,8 @@ impl Db {
     }
 
     /// For the committer only.
-    pub fn write(&self) -> &DatabaseConnection {
-        &self.0.write
+    pub fn write(&self) -> &impl ConnectionTrait {
+        self.0.write.as_ref()
     }
 
     /// The key that seals page tokens.
@@ -89,7 +138,7 @@ impl Db {
 
     /// The engine's name.
     pub fn engine(&self) -> &'static str {
-        match self.0.read.get_database_backend() {
+        match self.0.pool.get_database_backend() {
             DbBackend::Sqlite => "sqlite",
             DbBackend::Postgres => "postgres",
             DbBackend::MySql | _ => "unknown",
@@ -99,55 +148,138 @@ impl Db {
     /// Begins the transaction of a commit. SQLite takes the write lock at once: a lock taken later could be refused
     /// in the middle.
     pub async fn begin(&self) -> Result<DatabaseTransaction> {
-        let options = TransactionOptions {
+        if let Some(faults) = &self.0.faults {
+            faults.begin().await?;
+        }
+        let options = || TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.0.write.begin_with_options(options).await?)
-    }
-
-    /// Whether the store answers.
-    pub async fn ping(&self) -> Result<()> {
-        Ok(self.0.pool.ping().await?)
-    }
-
-    /// Closes every connection.
-    pub async fn close(&self) {
-        let mut closed =
-            vec![self.0.pool.clone().close().await, self.0.write.clone().close().await];
-        if let Some(replica) = &self.0.replica {
-            closed.push(replica.close().await);
+        let db = self.0.write.now();
+        match self.0.write.once(db.begin_with_options(options())).await {
+            // The one connection had died. There is no harm in beginning twice.
+            Err(err) if error::is_lost(&err) => {
+                Ok(self.0.write.once(db.begin_with_options(options())).await?)
+            }
+            begun => Ok(begun?),
         }
-        for err in closed.into_iter().filter_map(std::result::Result::err) {
-            tracing::warn!(error = %err, "a connection did not close");
+    }
+
+    /// Commits. When it fails, nobody knows whether it happened.
+    pub async fn commit(&self, tx: DatabaseTransaction) -> Result<()> {
+        let fate = match &self.0.faults {
+            None => Fate::Happens,
+            Some(faults) => faults.commit().await,
+        };
+        match fate {
+            Fate::Happens => Ok(self.0.write.once(tx.commit()).await?),
+            Fate::Fails => {
+                tx.rollback().await?;
+                Err(faults::fault("the commit does not happen").into())
+            }
+            Fate::Unknown => {
+                tx.commit().await?;
+                Err(faults::fault("the commit happened").into())
+            }
+        }
+    }
+
+    /// Works in a transaction only as long as the store answers, and no longer than `most`. What is given up leaves its
+    /// connection behind: it may hang.
+    pub async fn bounded<T>(
+        &self,
+        most: Duration,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let away = || DbErr::Conn(RuntimeErr::Internal(AWAY.to_owned()));
+        let mut beats = self.0.pulse.follow();
+        if !*beats.borrow() {
+            return Err(away().into());
+        }
+        let given_up = tokio::select! {
+            done = time::timeout(most, work) => match done {
+                Ok(done) => return done,
+                Err(_) => {
+                    DbErr::Conn(RuntimeErr::Internal(format!("given up after {most:?}")))
+                }
+            },
+            _ = beats.wait_for(|it| !it) => away(),
+        };
+        self.0.write.renew().await?;
+        Err(given_up.into())
+    }
+
+    /// Whether the store answers, as it changes. An embedded store always does.
+    pub fn pulse(&self) -> watch::Receiver<bool> {
+        self.0.pulse.follow()
+    }
+
+    /// Closes every connection; those that hang are left behind.
+    pub async fn close(&self) {
+        /// How long a connection may take to say goodbye.
+        const GOODBYE: Duration = Duration::from_millis(500);
+        let close = async {
+            let mut closed =
+                vec![self.0.pool.now().close().await, self.0.write.now().close().await];
+            if let Some(replica) = &self.0.replica {
+                closed.push(replica.close().await);
+            }
+            for err in closed.into_iter().filter_map(std::result::Result::err) {
+                tracing::warn!(error = %err, "a connection did not close");
+            }
+        };
+        match self.engine() {
+            // It writes its log back, however long that takes.
+            "sqlite" => close.await,
+            _ => drop(time::timeout(GOODBYE, close).await),
         }
     }
 }
 
-fn options(url: &str, connections: u32) -> ConnectOptions {
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres")
+}
+
+fn tuned(url: &str, connections: u32, patience: Duration) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
         .min_connections(1)
-        .acquire_timeout(PATIENCE)
-        .connect_timeout(PATIENCE)
+        .acquire_timeout(patience)
+        .connect_timeout(patience)
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
+        .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 // Acknowledged means durable, also when the power fails.
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(PATIENCE)
+                .busy_timeout(patience)
                 .foreign_keys(true)
                 .statement_cache_capacity(256)
         });
-    if url.starts_with("postgres") {
-        options.statement_timeout(Duration::from_secs(30)).set_application_name("sharehub");
+    if is_postgres(url) {
+        options.set_application_name("sharehub");
+        options.map_sqlx_postgres_opts(|it| it.options(SESSION));
     }
     options
 }
+
+/// What every session with PostgreSQL keeps to. A hub that hangs, or is gone without a word, must not hold the counter row
+/// for long: other hubs wait for it.
+const SESSION: [(&str, &str); 8] = [
+    // Acknowledged means durable, whatever the server's own setting is; a standby that is named for it included.
+    ("synchronous_commit", "on"),
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "20s"),
+    // A statement whose hub has gone is stopped.
+    ("client_connection_check_interval", "2s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_user_timeout", "20s"),
+];
 
 /// The secret of the store: made with the store, the same for every hub on it.
 async fn secret(db: &DatabaseConnection) -> Result<Secret> {

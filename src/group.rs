@@ -73,35 +73,45 @@ where
     while waiting.lock().await.recv_many(&mut asks, MOST).await > 0 {
         // Whoever hung up costs nothing.
         asks.retain(|it| !it.reply.is_closed());
-        match answers(&load, asks.iter().map(|it| it.key.clone()).collect()).await {
-            Ok(found) => {
-                for Ask { key, reply } in asks.drain(..) {
-                    // The caller may have gone meanwhile.
-                    drop(reply.send(Ok(found.get(&key).cloned())));
+        // Who asks for the same is answered the same.
+        let mut askers: HashMap<K, Vec<_>> = HashMap::with_capacity(asks.len());
+        for Ask { key, reply } in asks.drain(..) {
+            askers.entry(key).or_default().push(reply);
+        }
+        match answers(&load, askers.keys().cloned().collect()).await {
+            Ok(mut found) => {
+                for (key, mut replies) in askers {
+                    let found = found.remove(&key);
+                    let last = replies.pop();
+                    // Whoever went meanwhile is not waited for.
+                    for reply in replies {
+                        drop(reply.send(Ok(found.clone())));
+                    }
+                    drop(last.map(|it| it.send(Ok(found))));
                 }
             }
             // One look-up must not harm the others: each asks for itself.
             Err(_) => {
-                for Ask { key, reply } in asks.drain(..) {
-                    let answer = answers(&load, vec![key.clone()]).await;
-                    drop(reply.send(answer.map(|it| it.get(&key).cloned())));
+                for (key, replies) in askers {
+                    for reply in replies {
+                        let found = answers(&load, vec![key.clone()]).await;
+                        drop(reply.send(found.map(|mut it| it.remove(&key))));
+                    }
                 }
             }
         }
     }
 }
 
-async fn answers<K, V, L, F>(load: &L, mut keys: Vec<K>) -> Result<HashMap<K, V>>
+async fn answers<K, V, L, F>(load: &L, keys: Vec<K>) -> Result<HashMap<K, V>>
 where
-    K: Clone + Eq + Hash,
+    K: Eq + Hash,
     L: Fn(Vec<K>) -> F,
     F: Future<Output = Result<HashMap<K, V>>>,
 {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut seen = std::collections::HashSet::new();
-    keys.retain(|it| seen.insert(it.clone()));
     let loaded = AssertUnwindSafe(load(keys)).catch_unwind().await;
     loaded.unwrap_or_else(|_| Err(Error::internal("a look-up panicked")))
 }

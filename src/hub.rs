@@ -71,7 +71,7 @@ pub struct Hub {
     /// What is too large or too long.
     pub limits: Limits,
     /// Look-ups of dossiers by code, at the newest revision.
-    pub dossiers: Group<String, Arc<Found>>,
+    pub dossiers: Group<String, Found>,
     /// Places for watches.
     pub watches: Arc<Slots>,
     /// Places for loads and exports.

@@ -10,7 +10,7 @@ use hyper_util::{
 use tokio::{
     io::{self, AsyncRead, AsyncReadExt, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -72,8 +72,33 @@ pub async fn services(
     let wrapped = stack::wrap(routes.prepare().into_axum_router(), hub, meter);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::Serving).await;
+    tokio::spawn(tell_health(reporter.clone(), hub.db.pulse(), hub.stopping.clone()));
     // Added after the stack was laid: the prober needs no key and is never shed.
     Ok((Routes::from(wrapped).add_service(health).prepare().into_axum_router(), reporter))
+}
+
+/// Tells who asks for the hub's health whether its store answers, until the hub stops.
+async fn tell_health(
+    reporter: HealthReporter,
+    mut pulse: watch::Receiver<bool>,
+    stopping: CancellationToken,
+) {
+    loop {
+        let serves = *pulse.borrow_and_update() && !stopping.is_cancelled();
+        let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
+        reporter.set_service_status("", status).await;
+        if stopping.is_cancelled() {
+            break;
+        }
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            changed = pulse.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// Serves until `stop`, then lets calls in flight finish, for at most ten seconds.

@@ -4,6 +4,10 @@
 mod suite;
 
 #[cfg(has_postgres)]
+#[path = "it/outage.rs"]
+mod outage;
+
+#[cfg(has_postgres)]
 use suite::*;
 
 #[cfg(not(has_postgres))]

@@ -19,7 +19,7 @@ use crate::{
 
 /// A hub on an open store, with its reference data in it.
 async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle<()>)> {
-    let db = Db::open_with(&config.database_url, config.replica_url.as_deref()).await?;
+    let db = Db::open_with(config.store()).await?;
     let (hub, committer) = Hub::start(db.clone(), config.limits).await?;
     unit::store::load_reference(&hub).await?;
     Ok((db, hub, committer))

@@ -7,37 +7,39 @@ use sea_orm::{
     entity::prelude::async_trait::async_trait,
 };
 
-use super::replica::{Place, Replica};
+use super::{
+    pool::Pool,
+    replica::{Place, Replica},
+};
 
 /// Answers questions. One that the replica cannot answer, or cannot answer any more, goes to the primary.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    primary: DatabaseConnection,
+    primary: Arc<Pool>,
     replica: Option<(Arc<Replica>, Place)>,
 }
 
 impl Reader {
     /// One that asks the primary.
-    pub(super) fn new(primary: DatabaseConnection) -> Self {
+    pub(super) fn new(primary: Arc<Pool>) -> Self {
         Self { primary, replica: None }
     }
 
     /// One that asks the replica what stood at a place in the history.
     pub(super) fn at(&self, replica: &Arc<Replica>, place: Place) -> Self {
-        Self { primary: self.primary.clone(), replica: Some((Arc::clone(replica), place)) }
+        Self { primary: Arc::clone(&self.primary), replica: Some((Arc::clone(replica), place)) }
     }
 
-    async fn ask<'a, T, A>(&'a self, ask: A) -> Result<T, DbErr>
+    async fn ask<T, A>(&self, ask: A) -> Result<T, DbErr>
     where
-        T: Send,
-        A: Fn(&'a DatabaseConnection) -> BoxFuture<'a, Result<T, DbErr>> + Sync,
+        A: for<'a> Fn(&'a DatabaseConnection) -> BoxFuture<'a, Result<T, DbErr>>,
     {
         if let Some((replica, place)) = &self.replica
             && let Some(answer) = replica.ask(*place, &ask).await
         {
             return Ok(answer);
         }
-        ask(&self.primary).await
+        self.primary.ask(ask).await
     }
 }
 

@@ -2,12 +2,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::{sync::watch, time};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{READERS, options};
-use crate::{error::Result, page::Secret};
+use super::{READERS, pool::Pool, tuned};
+use crate::page::Secret;
 
 /// How often the replica's head is read.
 const POLL: Duration = Duration::from_millis(100);
@@ -46,19 +46,19 @@ impl Known {
 /// A streaming standby of the primary.
 #[derive(Debug)]
 pub(super) struct Replica {
-    pool: DatabaseConnection,
+    pool: Arc<Pool>,
     known: watch::Receiver<Known>,
     _follower: AbortOnDropHandle<()>,
 }
 
 impl Replica {
     /// Follows the standby at a URL. It need not be there yet.
-    pub(super) async fn follow(url: &str, secret: Secret) -> Result<Arc<Self>> {
+    pub(super) async fn follow(url: &str, secret: Secret) -> Result<Arc<Self>, DbErr> {
         let (set, known) = watch::channel(Known::default());
         let set = Arc::new(set);
         let opened = Arc::clone(&set);
-        let mut pool = options(url, READERS);
-        pool.min_connections(0).connect_lazy(true).acquire_timeout(PATIENCE);
+        let mut pool = tuned(url, READERS, PATIENCE);
+        pool.min_connections(0).connect_lazy(true);
         pool.map_sqlx_postgres_pool_opts(move |it| {
             let opened = Arc::clone(&opened);
             it.after_connect(move |_, _| {
@@ -68,11 +68,11 @@ impl Replica {
                 Box::pin(async { Ok(()) })
             })
         });
-        let mut own = options(url, 1);
-        own.min_connections(0).connect_lazy(true).acquire_timeout(PATIENCE);
-        let pool = Database::connect(pool).await?;
-        let own = Database::connect(own).await?;
-        let follower = AbortOnDropHandle::new(tokio::spawn(follow(own, secret, set)));
+        let mut own = tuned(url, 1, PATIENCE);
+        own.min_connections(0).connect_lazy(true);
+        let (pool, own) = (Pool::open(pool, None).await?, Pool::open(own, None).await?);
+        let follower = follow(own, Arc::clone(&pool), secret, set);
+        let follower = AbortOnDropHandle::new(tokio::spawn(follower));
         Ok(Arc::new(Self { pool, known, _follower: follower }))
     }
 
@@ -82,17 +82,18 @@ impl Replica {
     }
 
     /// Asks it what stood at a place: no answer when it has not come there, or when it fails or goes away meanwhile.
-    pub(super) async fn ask<'a, T, A>(&'a self, place: Place, ask: &A) -> Option<T>
+    pub(super) async fn ask<T, A>(&self, place: Place, ask: &A) -> Option<T>
     where
-        A: Fn(&'a DatabaseConnection) -> BoxFuture<'a, std::result::Result<T, DbErr>>,
+        A: for<'a> Fn(&'a DatabaseConnection) -> BoxFuture<'a, Result<T, DbErr>>,
     {
         let mut known = self.known.clone();
         let before = *known.borrow_and_update();
         if !before.has(place) {
             return None;
         }
+        let db = self.pool.now();
         let answer = tokio::select! {
-            answer = ask(&self.pool) => answer,
+            answer = ask(&db) => answer,
             // It has gone, and the answer may never come; or the answer comes over a connection that was opened since, from
             // a server of which nothing is known.
             _ = known.wait_for(|it| it.doubts(&before)) => return None,
@@ -107,17 +108,17 @@ impl Replica {
         }
     }
 
-    pub(super) async fn close(&self) -> std::result::Result<(), DbErr> {
-        self.pool.clone().close().await
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
+        self.pool.now().close().await
     }
 }
 
 /// Keeps what is known of the replica.
-async fn follow(own: DatabaseConnection, secret: Secret, set: Arc<watch::Sender<Known>>) {
+async fn follow(own: Arc<Pool>, pool: Arc<Pool>, secret: Secret, set: Arc<watch::Sender<Known>>) {
     let mut told = false;
     loop {
         let before = set.borrow().connections;
-        let asked = time::timeout(PATIENCE, head(&own, &secret)).await;
+        let asked = time::timeout(PATIENCE, head(&own.now(), &secret)).await;
         let (reached, lack) = match asked {
             Ok(Ok(Ok(place))) => (Some(place), None),
             Ok(Ok(Err(lack))) => (None, Some(lack.to_owned())),
@@ -137,7 +138,15 @@ async fn follow(own: DatabaseConnection, secret: Secret, set: Arc<watch::Sender<
             None if told => tracing::info!("the replica is used again"),
             Some(_) | None => {}
         }
-        told = reached.is_none();
+        if told != reached.is_none() {
+            told = !told;
+            // What is left of the old connections is dead, or hangs.
+            for pool in [&own, &pool] {
+                if let Err(err) = pool.renew().await {
+                    tracing::warn!(error = %err, "no new connections to the replica");
+                }
+            }
+        }
         time::sleep(POLL).await;
     }
 }
@@ -147,7 +156,7 @@ async fn follow(own: DatabaseConnection, secret: Secret, set: Arc<watch::Sender<
 async fn head(
     own: &DatabaseConnection,
     secret: &Secret,
-) -> std::result::Result<std::result::Result<Place, &'static str>, DbErr> {
+) -> Result<Result<Place, &'static str>, DbErr> {
     let ask =
         "SELECT epoch, revision, secret, pg_is_in_recovery() AS standby FROM head, store_secret";
     let row = own.query_one_raw(Statement::from_string(DbBackend::Postgres, ask)).await?;

@@ -3,12 +3,13 @@ use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Case, Document, Dossier, Event, EventEntry, Fee, Header, Longest, Procedure, TimeUnit,
+    Case, Document, Dossier, Event, EventEntry, Fee, Header, Longest, Procedure, State, TimeUnit,
     history::Standing,
 };
 use crate::{
     decimal::Decimal,
     error::{Error, Result},
+    time::Timestamp,
 };
 
 /// Versions of procedures.
@@ -124,6 +125,28 @@ struct KeptCase(String, String, i32, i32);
 /// How a fee is kept inside its dossier's row: name, amount, paid online.
 #[derive(Serialize, Deserialize)]
 struct KeptFee(String, String, bool);
+
+/// The columns of an event, where it is read as a list beside its dossier.
+pub const KEPT_EVENT: &str =
+    "e.identity, e.event_id, e.occurred_at, e.state, e.source_status, e.due_at, e.note, e.made_at";
+
+/// An event that was read so.
+#[derive(Deserialize)]
+struct KeptEvent(String, String, i64, i32, String, Option<i64>, String, i64);
+
+/// Reads events that stand beside their dossier.
+pub fn read_events(text: &str) -> Result<Vec<Event>> {
+    let kept: Vec<KeptEvent> = serde_json::from_str(text).map_err(Error::internal)?;
+    let read = |it: KeptEvent| {
+        let KeptEvent(identity, event_id, at, state, source_status, due_at, note, made_at) = it;
+        let state = State::of(state).ok_or_else(|| Error::internal("an event has no state"))?;
+        let occurred_at = Timestamp::from_micros(at);
+        let due_at = due_at.map(Timestamp::from_micros);
+        let sent = EventEntry { event_id, occurred_at, source_status, due_at, note };
+        Ok(Event { identity, sent, state, made_at })
+    };
+    kept.into_iter().map(read).collect()
+}
 
 fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)

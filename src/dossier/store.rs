@@ -10,7 +10,8 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
@@ -18,10 +19,11 @@ use super::{
     Dossier, Event, Filter, Get, List, LookUp, ProcedureCode, Shown, State,
     catalogue::Catalogue,
     history,
-    row::{dossier, event},
+    row::{self, dossier, event},
 };
 use crate::{
     access::{Caller, directory::Directory},
+    db::list::one_of,
     error::{Error, Result},
     hub::Hub,
     page::Paged,
@@ -58,6 +60,20 @@ fn events_of(
 ) -> sea_orm::Select<event::Entity> {
     use event::Column::{DossierId, MadeAt};
     event::Entity::find().filter(DossierId.is_in(dossiers)).filter(MadeAt.lte(number))
+}
+
+/// The same door, for events that are read as one value beside their dossier: [`row::read_events`] reads it.
+fn events_json(backend: DbBackend, number: i64) -> SimpleExpr {
+    let (list, place) = match backend {
+        DbBackend::Postgres => ("json_agg(json_build_array", "$1"),
+        DbBackend::Sqlite | DbBackend::MySql | _ => ("json_group_array(json_array", "?"),
+    };
+    let events = format!(
+        "(SELECT CAST({list}({})) AS TEXT) FROM dossier_event e \
+         WHERE e.dossier_id = dossier.id AND e.made_at + 0 <= {place})",
+        row::KEPT_EVENT
+    );
+    Expr::cust_with_values(events, [number])
 }
 
 /// The books that name what dossiers speak of, at one revision.
@@ -100,28 +116,37 @@ pub struct Found {
     committed_at: Timestamp,
 }
 
+/// A dossier's row, and what is found in the same question: when it was made, and its events as a list.
+#[derive(FromQueryResult)]
+struct Whole {
+    #[sea_orm(nested)]
+    dossier: dossier::Model,
+    committed_at: Option<Timestamp>,
+    events_json: Option<String>,
+}
+
 /// The dossiers with these codes, whosever they are, in one question: see [`crate::group`].
 pub async fn find_all(
     db: &impl ConnectionTrait,
     view: View,
     codes: Vec<String>,
-) -> Result<HashMap<String, Arc<Found>>> {
-    let rows = standing(view.number()).filter(dossier::Column::Code.is_in(codes)).all(db).await?;
-    let ids: Vec<_> = rows.iter().map(|it| it.id).collect();
-    let mut events: HashMap<i64, Vec<Event>> = HashMap::new();
-    for (id, event) in all_events(db, &ids, view.number()).await? {
-        events.entry(id).or_default().push(event);
-    }
-    let made: BTreeSet<_> = rows.iter().map(|it| it.made_at).collect();
-    let times = revision::store::times(db, made).await?;
-    let mut found = HashMap::new();
-    for row in rows {
-        let mut events = events.remove(&row.id).unwrap_or_default();
+) -> Result<HashMap<String, Found>> {
+    let backend = db.get_database_backend();
+    let rows = standing(view.number())
+        .filter(one_of(backend, dossier::Column::Code, codes)?)
+        .column_as(revision::store::time_of(dossier::Column::MadeAt), "committed_at")
+        .column_as(events_json(backend, view.number()), "events_json")
+        .into_model::<Whole>()
+        .all(db)
+        .await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for Whole { dossier, committed_at, events_json } in rows {
+        let dossier = Dossier::try_from(dossier)?;
+        let mut events = row::read_events(events_json.as_deref().unwrap_or("[]"))?;
         events.sort_unstable_by(history::compare);
-        let committed_at = times.get(&row.made_at).copied().unwrap_or(view.revision.at);
-        let dossier = Dossier::try_from(row)?;
+        let committed_at = committed_at.unwrap_or(view.revision.at);
         let code = dossier.code.as_str().to_owned();
-        found.insert(code, Arc::new(Found { view, dossier, events, committed_at }));
+        found.insert(code, Found { view, dossier, events, committed_at });
     }
     Ok(found)
 }
@@ -130,7 +155,7 @@ pub async fn find_all(
 pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Books, Shown)> {
     let Get { code, as_of, consistency } = get;
     let found = find(hub, caller, &code, consistency).await?;
-    let Found { view, mut dossier, mut events, committed_at } = Arc::unwrap_or_clone(found);
+    let Found { view, mut dossier, mut events, committed_at } = found;
     if let Some(as_of) = as_of {
         events.retain(|it| it.sent.occurred_at <= as_of);
         dossier.standing = history::standing(&history::steps(&events));
@@ -149,17 +174,12 @@ pub async fn look_up(
 ) -> Result<(Revision, Books, Dossier)> {
     let LookUp { code, consistency } = look_up;
     let found = find(hub, caller, &code, consistency).await?;
-    let Found { view, dossier, events: _, committed_at: _ } = Arc::unwrap_or_clone(found);
+    let Found { view, dossier, events: _, committed_at: _ } = found;
     Ok((view.revision, Books::open(hub, &view, &[]).await?, dossier))
 }
 
 /// Finds a dossier that the caller may know of. Who asks for the newest shares the question with others that do.
-async fn find(
-    hub: &Hub,
-    caller: &Caller,
-    code: &str,
-    consistency: Consistency,
-) -> Result<Arc<Found>> {
+async fn find(hub: &Hub, caller: &Caller, code: &str, consistency: Consistency) -> Result<Found> {
     let found = match consistency {
         Consistency::Latest => hub.dossiers.get(code.to_owned()).await?,
         Consistency::AtLeast(_) => {
@@ -172,7 +192,7 @@ async fn find(
         }
     };
     let may_know =
-        |it: &Arc<Found>| caller.grants().read_dossiers || it.dossier.source_id == caller.system_id;
+        |it: &Found| caller.grants().read_dossiers || it.dossier.source_id == caller.system_id;
     found.filter(may_know).ok_or_else(|| Error::not_found("dossier", code))
 }
 

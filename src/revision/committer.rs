@@ -29,6 +29,8 @@ const QUEUE: usize = 1_024;
 const FOLLOW: Duration = Duration::from_millis(500);
 /// Writes in one commit, at most.
 const GROUP: usize = 256;
+/// The longest that a commit may take. A store that does not answer ends it sooner.
+const MOST: Duration = Duration::from_secs(120);
 
 /// A write in progress: everything it does stands or falls together.
 #[derive(Debug)]
@@ -192,7 +194,7 @@ async fn run(
     while waiting.recv_many(&mut jobs, GROUP).await > 0 {
         jobs.retain(|job| job.is_awaited());
         let mut outcomes = Vec::with_capacity(jobs.len());
-        match commit(&db, &mut jobs, &mut outcomes).await {
+        match db.bounded(MOST, commit(&db, &mut jobs, &mut outcomes)).await {
             Ok(committed) => {
                 if let Some(head) = committed {
                     commits.fetch_add(1, Ordering::Relaxed);
@@ -203,7 +205,9 @@ async fn run(
                 }
             }
             Err(err) => {
-                tracing::error!(error = %err, writes = jobs.len(), "a commit failed");
+                if *db.pulse().borrow() {
+                    tracing::error!(error = %err, writes = jobs.len(), "a commit failed");
+                }
                 for job in jobs.drain(..) {
                     job.answer(Err(Error::unavailable("the commit failed")));
                 }
@@ -214,11 +218,17 @@ async fn run(
 
 /// Sees what other processes commit to the same store: another hub, or `sharehub key issue`.
 async fn follow(db: Db, set_head: Arc<watch::Sender<Head>>) {
+    let mut told = false;
     loop {
         time::sleep(FOLLOW).await;
-        match store::head(db.read()).await {
-            Ok(head) => announce(&set_head, head),
-            Err(err) => tracing::warn!(error = %err, "the head cannot be read"),
+        let head = store::head(db.read()).await;
+        // Once for each time that it goes and comes.
+        if let (Err(err), false) = (&head, told) {
+            tracing::warn!(error = %err, "the head cannot be read");
+        }
+        told = head.is_err();
+        if let Ok(head) = head {
+            announce(&set_head, head);
         }
     }
 }
@@ -283,6 +293,6 @@ async fn commit(
         return Ok(None);
     }
     store::set_head(&tx, &head).await?;
-    tx.commit().await?;
+    db.commit(tx).await?;
     Ok(Some(head))
 }

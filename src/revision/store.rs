@@ -2,7 +2,7 @@
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, Query, SimpleExpr},
 };
 
 use super::{
@@ -132,6 +132,16 @@ pub async fn last_at(db: &impl ConnectionTrait, at: Timestamp) -> Result<i64> {
 pub async fn committed_at(db: &impl ConnectionTrait, number: i64) -> Result<Timestamp> {
     let line = visible().filter(log::Column::Revision.eq(number)).one(db).await?;
     Ok(Timestamp::from_micros(line.map_or(0, |it| it.committed_at)))
+}
+
+/// When the revision in a column was committed, as part of another question.
+pub fn time_of(number: impl ColumnTrait) -> SimpleExpr {
+    let time = Query::select()
+        .column(log::Column::CommittedAt)
+        .from(log::Entity)
+        .and_where(Expr::col(log::Column::Revision).equals(number.as_column_ref()))
+        .take();
+    SimpleExpr::SubQuery(None, Box::new(time.into()))
 }
 
 /// When each of these revisions was committed.

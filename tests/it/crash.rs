@@ -2,7 +2,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -14,11 +13,12 @@ use tokio::{task::JoinSet, time};
 use tonic::Code;
 
 use crate::{
-    engine::Store,
-    hub::{Client, all_indicators, gso, id},
-    program::{Program, admin_key, url},
+    engine::{Store, scale},
+    hub::{Client, Key, all_indicators, gso, id},
+    program::{Program, admin_key},
 };
 
+/// Kills, unless `SHAREHUB_TEST_KILLS` says how many.
 const KILLS: u32 = 20;
 const TASKS: u32 = 4;
 /// Observations in a batch.
@@ -27,23 +27,23 @@ const INDICATOR: &str = "crash.count";
 
 /// A publishing request: it is the only one that ever speaks of its observations.
 #[derive(Clone, Debug)]
-struct Asked {
-    request_id: String,
-    first: u32,
-    count: u32,
+pub struct Asked {
+    pub request_id: String,
+    pub first: u32,
+    pub count: u32,
 }
 
 /// What the publishers asked for, and what they were answered: the revision, by request id.
 #[derive(Default)]
-struct Book {
-    next: u32,
-    asked: BTreeMap<String, Asked>,
-    acknowledged: BTreeMap<String, i64>,
+pub struct Book {
+    pub next: u32,
+    pub asked: BTreeMap<String, Asked>,
+    pub acknowledged: BTreeMap<String, i64>,
 }
 
 impl Book {
     /// A new request for one observation, or for a batch of them.
-    fn ask(&mut self, name: String, count: u32) -> Asked {
+    pub fn ask(&mut self, name: String, count: u32) -> Asked {
         let asked = Asked { request_id: name, first: self.next, count };
         self.next += count;
         let before = self.asked.insert(asked.request_id.clone(), asked.clone());
@@ -58,7 +58,7 @@ impl Book {
 }
 
 /// The observation with a number: each has a unit and a day of its own, and a value of its own.
-fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
+pub fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
     let index = usize::try_from(number).unwrap();
     let (unit, day) = (units[index % units.len()], index / units.len());
     let month = 7 + day / 28;
@@ -72,7 +72,7 @@ fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
     }
 }
 
-async fn publish(
+pub async fn publish(
     client: &Client,
     units: &[i64],
     asked: &Asked,
@@ -88,13 +88,13 @@ async fn publish(
     Ok(answer.receipt.unwrap())
 }
 
-fn check_receipt(asked: &Asked, receipt: &pb::Receipt) -> i64 {
+pub fn check_receipt(asked: &Asked, receipt: &pb::Receipt) -> i64 {
     assert_eq!(receipt.created, i32::try_from(asked.count).unwrap(), "{asked:?}: {receipt:?}");
     receipt.revision.as_ref().unwrap().number
 }
 
 /// Publishes until the hub is gone.
-async fn publisher(
+pub async fn publisher(
     client: Client,
     units: Arc<Vec<i64>>,
     book: Arc<Mutex<Book>>,
@@ -122,7 +122,7 @@ async fn publisher(
 }
 
 /// What stands: for each value, its revision.
-async fn standing(client: &Client) -> BTreeMap<u32, i64> {
+pub async fn standing(client: &Client) -> BTreeMap<u32, i64> {
     let mut standing = BTreeMap::new();
     let mut token = String::new();
     loop {
@@ -145,7 +145,7 @@ async fn standing(client: &Client) -> BTreeMap<u32, i64> {
 }
 
 /// What must hold after every restart, before anything is sent again. The requests whose effect is there.
-fn check_standing(book: &Book, standing: &BTreeMap<u32, i64>) -> BTreeSet<String> {
+pub fn check_standing(book: &Book, standing: &BTreeMap<u32, i64>) -> BTreeSet<String> {
     let mut done = BTreeSet::new();
     for asked in book.asked.values() {
         let numbers = asked.first..asked.first + asked.count;
@@ -167,8 +167,8 @@ fn check_standing(book: &Book, standing: &BTreeMap<u32, i64>) -> BTreeSet<String
 }
 
 /// Reads one column of numbers straight from the store.
-async fn numbers(dir: &Path, sql: &str) -> Vec<i64> {
-    let db = Database::connect(url(dir)).await.unwrap();
+pub async fn numbers(url: &str, sql: &str) -> Vec<i64> {
+    let db = Database::connect(url).await.unwrap();
     let ask = Statement::from_string(db.get_database_backend(), sql);
     let rows = db.query_all_raw(ask).await.unwrap();
     let numbers = rows.iter().map(|it| it.try_get_by_index(0).unwrap()).collect();
@@ -177,20 +177,18 @@ async fn numbers(dir: &Path, sql: &str) -> Vec<i64> {
 }
 
 /// The log has every revision up to the head's, and the log's times never go back.
-async fn check_log(dir: &Path) -> i64 {
-    let logged = numbers(dir, "SELECT revision FROM revision_log ORDER BY revision").await;
+pub async fn check_log(url: &str) -> i64 {
+    let logged = numbers(url, "SELECT revision FROM revision_log ORDER BY revision").await;
     let last = i64::try_from(logged.len()).unwrap();
     assert_eq!(logged, (1..=last).collect::<Vec<_>>(), "revisions have a gap");
-    let times = numbers(dir, "SELECT committed_at FROM revision_log ORDER BY revision").await;
+    let times = numbers(url, "SELECT committed_at FROM revision_log ORDER BY revision").await;
     assert!(times.is_sorted(), "commit times go back");
     last
 }
 
-/// Registers the publisher, and defines what it publishes. Its key.
-async fn prepare(dir: &Path) -> (String, Vec<i64>) {
-    let admin = admin_key(dir).await;
-    let program = Program::serve(dir, &["--log", "warn,sharehub=info"]).await;
-    let mut access = program.as_(&admin).access();
+/// Registers the publisher, and defines what it publishes. Its key, and the units that it publishes for.
+pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
+    let mut access = admin.access();
     let register = pb::RegisterSystemRequest {
         code: "publisher".to_owned(),
         name: "publisher".to_owned(),
@@ -200,7 +198,7 @@ async fn prepare(dir: &Path) -> (String, Vec<i64>) {
     access.register_system(register).await.unwrap();
     let issue = pb::IssueKeyRequest { system: "publisher".to_owned(), expires_at: None };
     let key = access.issue_key(issue).await.unwrap().into_inner().key;
-    let publisher = program.as_(&key);
+    let publisher = Client { channel: admin.channel.clone(), key: Key(Some(key.clone())) };
     let indicator = pb::Indicator {
         code: INDICATOR.to_owned(),
         name_vi: "Đếm".to_owned(),
@@ -232,25 +230,30 @@ async fn prepare(dir: &Path) -> (String, Vec<i64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_outlives_twenty_kills() {
+async fn what_was_acknowledged_outlives_every_kill() {
+    let kills = scale("SHAREHUB_TEST_KILLS", KILLS);
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
     println!("seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed.into());
     let dir = tempfile::tempdir().unwrap();
     let store = Store::new().await;
     fs::write(dir.path().join("url"), &store.url).unwrap();
-    let (key, units) = prepare(dir.path()).await;
+    let (key, units) = {
+        let admin = admin_key(dir.path()).await;
+        let program = Program::serve(dir.path(), &["--log", "warn,sharehub=info"]).await;
+        prepare(&program.as_(&admin)).await
+    };
     let units = Arc::new(units);
     assert_eq!(units.len(), 124);
     let book = Arc::<Mutex<Book>>::default();
     let (mut lost_replies, mut undone, mut interrupted) = (0, 0, 0);
     let began = Instant::now();
-    for round in 0..=KILLS {
+    for round in 0..=kills {
         let mut program = Program::serve(dir.path(), &["--log", "warn,sharehub=info"]).await;
         let client = program.as_(&key);
         let before = standing(&client).await;
         let done = check_standing(&book.lock().unwrap(), &before);
-        check_log(dir.path()).await;
+        check_log(&store.url).await;
         // What was not acknowledged is sent again, twice, as it was: it has one effect, wherever the kill fell.
         let open = book.lock().unwrap().unacknowledged();
         interrupted += u32::from(!open.is_empty());
@@ -270,7 +273,7 @@ async fn what_was_acknowledged_outlives_twenty_kills() {
             assert_eq!(check_receipt(&asked, &second), revision);
             book.lock().unwrap().acknowledged.insert(asked.request_id, revision);
         }
-        if round == KILLS {
+        if round == kills {
             let after = standing(&client).await;
             assert_eq!(after.len(), usize::try_from(book.lock().unwrap().next).unwrap());
             check_standing(&book.lock().unwrap(), &after);
@@ -290,12 +293,12 @@ async fn what_was_acknowledged_outlives_twenty_kills() {
         }
     }
     // One version of each observation was ever made: no request had its effect twice.
-    let versions = numbers(dir.path(), "SELECT COUNT(*) FROM observation").await;
-    let last = check_log(dir.path()).await;
+    let versions = numbers(&store.url, "SELECT COUNT(*) FROM observation").await;
+    let last = check_log(&store.url).await;
     let book = book.lock().unwrap();
     assert_eq!(versions, [i64::from(book.next)]);
     println!(
-        "{KILLS} kills in {:?}: {} requests, {} observations, {last} revisions; {interrupted} kills left something \
+        "{kills} kills in {:?}: {} requests, {} observations, {last} revisions; {interrupted} kills left something \
          open: {undone} requests were not done, {lost_replies} were done and not answered",
         began.elapsed(),
         book.asked.len(),
@@ -303,5 +306,5 @@ async fn what_was_acknowledged_outlives_twenty_kills() {
     );
     // A run in which nothing happened proves nothing.
     assert!(book.acknowledged.len() > 100, "only {} requests", book.acknowledged.len());
-    assert!(interrupted >= KILLS / 2, "only {interrupted} kills interrupted anything");
+    assert!(interrupted >= kills / 2, "only {interrupted} kills interrupted anything");
 }

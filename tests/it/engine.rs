@@ -3,27 +3,28 @@
 //! PostgreSQL is the server at `SHAREHUB_TEST_POSTGRES`, or else a throw-away one that this process starts.
 use std::{
     fs,
-    io::Read,
-    net::TcpListener,
-    os::unix::{fs::chown, process::CommandExt},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use sea_orm::{ConnectionTrait, Database};
 use sharehub::{access::SystemCode, db::Db, hub::Hub};
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use crate::hub::slow;
+use crate::{hub::slow, server::Server};
 
 /// Whether this run is on PostgreSQL.
 pub fn is_postgres() -> bool {
     env!("CARGO_CRATE_NAME") == "postgres"
+}
+
+/// A number that an environment variable scales a test up to.
+pub fn scale<T: std::str::FromStr>(variable: &str, usual: T) -> T {
+    let given = std::env::vars().find(|(key, _)| key == variable);
+    given.map_or(usual, |(_, it)| it.parse().ok().expect(variable))
 }
 
 /// A store of its own for one test, with the reference data and an administrator in it.
@@ -41,6 +42,14 @@ impl Store {
             false => copy_file(dir.path()).await,
         };
         Self { url, _dir: dir }
+    }
+
+    /// The same on a server of the test's own.
+    pub async fn on(server: &str) -> Self {
+        sql(server, "CREATE DATABASE hub").await;
+        let url = format!("{server}/hub");
+        fill(&url).await;
+        Self { url, _dir: tempfile::tempdir().unwrap() }
     }
 }
 
@@ -95,7 +104,8 @@ async fn copy_database() -> String {
     format!("{server}/{name}")
 }
 
-async fn sql(server: &str, statement: &str) {
+/// Runs a statement in a server's own database.
+pub async fn sql(server: &str, statement: &str) {
     let db = Database::connect(format!("{server}/postgres")).await.unwrap();
     db.execute_unprepared(statement).await.unwrap();
     db.close().await.unwrap();
@@ -112,72 +122,10 @@ fn server() -> &'static str {
 
 /// Starts a server that ends when this process does.
 fn start_server() -> String {
-    // Kept for the life of the process: its standard input is what the server's guard waits on.
-    static GUARD: Mutex<Option<(Child, tempfile::TempDir)>> = Mutex::new(None);
-    let bin = binaries();
-    let dir = tempfile::tempdir().unwrap();
-    // The server refuses to run as root.
-    let owner = is_root().then(|| user("postgres").or_else(|| user("nobody")).unwrap());
-    if let Some((uid, gid)) = owner {
-        chown(dir.path(), Some(uid), Some(gid)).unwrap();
-    }
-    let as_owner = |mut command: Command| {
-        if let Some((uid, gid)) = owner {
-            command.uid(uid).gid(gid);
-        }
-        command.current_dir(dir.path());
-        command
-    };
-    let data = dir.path().join("data");
-    let mut init = as_owner(Command::new(bin.join("initdb")));
-    init.arg("-D").arg(&data).args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]);
-    let made = init.arg("--locale=C.UTF-8").output().unwrap();
-    assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut guard = as_owner(Command::new("sh"));
-    // When this process ends, however it ends, its end of the pipe closes, and the guard stops the server.
-    guard.arg("-c").arg(
-        r#""$0" -D "$1" -p "$2" -k "$1" -c listen_addresses=127.0.0.1 -c fsync=off \
-           -c max_connections=400 -c shared_buffers=64MB >"$1/log" 2>&1 & server=$!
-           read -r _; kill -INT "$server"; wait "$server""#,
-    );
-    guard.arg(bin.join("postgres")).arg(&data).arg(port.to_string());
-    let guard = guard.stdin(Stdio::piped()).spawn().unwrap();
-    *GUARD.lock().unwrap() = Some((guard, dir));
-    for _ in 0..300 {
-        if let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) {
-            // An SSLRequest: a server that is ready answers with one byte.
-            let asked = std::io::Write::write_all(&mut stream, &[0, 0, 0, 8, 4, 210, 22, 47]);
-            if asked.is_ok() && stream.read(&mut [0]).is_ok_and(|it| it == 1) {
-                return format!("postgres://postgres@127.0.0.1:{port}");
-            }
-        }
-        #[expect(clippy::disallowed_methods, reason = "no runtime is needed to wait for a server")]
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("PostgreSQL did not start");
-}
-
-/// Where `initdb` and `postgres` are.
-fn binaries() -> PathBuf {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut places: Vec<_> = debian.map(|it| it.path().join("bin")).collect();
-    places.sort();
-    places.reverse();
-    let path = std::env::vars_os().find(|(key, _)| key == "PATH").map(|(_, it)| it);
-    places.extend(std::env::split_paths(&path.unwrap_or_default()));
-    let is_here = |it: &PathBuf| it.join("initdb").is_file() && it.join("postgres").is_file();
-    places.into_iter().find(is_here).expect("initdb and postgres")
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-fn user(name: &str) -> Option<(u32, u32)> {
-    let users = fs::read_to_string("/etc/passwd").ok()?;
-    let line = users.lines().find(|it| it.split(':').next() == Some(name))?;
-    let mut parts = line.split(':').skip(2);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    // Kept for the life of the process. What is lost when the machine fails does not matter here.
+    static SHARED: Mutex<Option<Server>> = Mutex::new(None);
+    let server = Server::start(&["fsync=off", "max_connections=600", "shared_buffers=64MB"]);
+    let url = server.url();
+    *SHARED.lock().unwrap() = Some(server);
+    url
 }

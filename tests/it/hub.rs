@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sharehub::{
     access::{Issue, SystemCode},
-    db::Db,
+    db::{Db, Options},
     hub::{self, Limits},
     pb, server,
     stack::measure::Meter,
@@ -46,7 +46,13 @@ impl Hub {
     /// The same, with other limits.
     pub async fn with(limits: Limits) -> Self {
         let store = Store::new().await;
-        let db = Db::open(&store.url).await.unwrap();
+        let options = Options::new(&store.url);
+        Self::open(store, options, limits).await
+    }
+
+    /// On this store, opened so.
+    pub async fn open(store: Store, options: Options, limits: Limits) -> Self {
+        let db = Db::open_with(options).await.unwrap();
         let (hub, _committer) = hub::Hub::start(db, limits).await.unwrap();
         let admin = SystemCode::parse("admin").unwrap();
         let (admin, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();

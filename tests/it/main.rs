@@ -30,6 +30,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod seeds;
+pub(crate) mod server;
 pub(crate) mod stack;
 pub(crate) mod unit;
 pub(crate) mod validate;

@@ -1,0 +1,117 @@
+//! The same questions without a hub: prepared statements on a pool, one statement for each call.
+use std::sync::Arc;
+
+use sea_orm::sqlx::{
+    self, Row,
+    postgres::{PgPool, PgPoolOptions},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    },
+};
+
+/// As many connections as the hub reads with.
+const READERS: u32 = 4;
+
+/// A pool on one engine.
+#[derive(Clone)]
+pub enum Bare {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// A dossier by its code, with when it was committed, and its events.
+const DOSSIER: &str = "SELECT d.*, l.committed_at, e.identity, e.event_id, e.occurred_at, e.state AS event_state, \
+    e.source_status, e.due_at AS event_due_at, e.note, e.made_at AS event_made_at \
+    FROM dossier d JOIN revision_log l ON l.revision = d.made_at \
+    LEFT JOIN dossier_event e ON e.dossier_id = d.id AND e.made_at <= $2 \
+    WHERE d.code = $1 AND d.made_at <= $2 AND (d.superseded_at IS NULL OR d.superseded_at > $2)";
+/// Only its row.
+const DOSSIER_ROW: &str = "SELECT * FROM dossier WHERE code = $1 AND made_at <= $2 \
+    AND (superseded_at IS NULL OR superseded_at > $2)";
+
+impl Bare {
+    pub async fn open(url: &str, connections: u32) -> Self {
+        if url.starts_with("postgres") {
+            let pool = PgPoolOptions::new().max_connections(connections).connect(url).await;
+            return Self::Postgres(pool.unwrap());
+        }
+        let options: SqliteConnectOptions = url.parse().unwrap();
+        let options = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(std::time::Duration::from_secs(60));
+        let pool = SqlitePoolOptions::new().max_connections(connections);
+        Self::Sqlite(pool.connect_with(options).await.unwrap())
+    }
+
+    pub async fn readers(url: &str) -> Self {
+        Self::open(url, READERS).await
+    }
+
+    pub async fn head(&self) -> i64 {
+        let ask = "SELECT revision FROM head";
+        match self {
+            Self::Sqlite(pool) => sqlx::query_scalar(ask).fetch_one(pool).await.unwrap(),
+            Self::Postgres(pool) => sqlx::query_scalar(ask).fetch_one(pool).await.unwrap(),
+        }
+    }
+
+    /// Counts what is there, for the planner: what the server does of its own accord within a minute.
+    pub async fn analyze(&self) {
+        if let Self::Postgres(pool) = self {
+            sqlx::query("ANALYZE").execute(pool).await.unwrap();
+        }
+    }
+
+    /// The ids of the indicators that this bench defined.
+    pub async fn bench_indicators(&self) -> Vec<i64> {
+        let ask = "SELECT DISTINCT id FROM indicator WHERE code LIKE 'bench.count-%'";
+        match self {
+            Self::Sqlite(pool) => sqlx::query_scalar(ask).fetch_all(pool).await.unwrap(),
+            Self::Postgres(pool) => sqlx::query_scalar(ask).fetch_all(pool).await.unwrap(),
+        }
+    }
+
+    /// Asks for a dossier, whole or its row only; true if it was there.
+    pub async fn dossier(&self, code: &str, at: i64, whole: bool) -> bool {
+        let ask = if whole { DOSSIER } else { DOSSIER_ROW };
+        match self {
+            Self::Sqlite(pool) => {
+                let rows = sqlx::query(ask).bind(code).bind(at).fetch_all(pool).await.unwrap();
+                rows.first().is_some_and(|it| it.get::<i64, _>("id") > 0)
+            }
+            Self::Postgres(pool) => {
+                let rows = sqlx::query(ask).bind(code).bind(at).fetch_all(pool).await.unwrap();
+                rows.first().is_some_and(|it| it.get::<i64, _>("id") > 0)
+            }
+        }
+    }
+
+    /// Asks for the observations and the targets of a snapshot; true if there were some.
+    pub async fn snapshot(&self, ask: &Arc<str>) -> bool {
+        let ask = sqlx::AssertSqlSafe(Arc::clone(ask));
+        match self {
+            Self::Sqlite(pool) => {
+                let rows = sqlx::query(ask).fetch_all(pool).await.unwrap();
+                rows.first().is_some_and(|it| it.get::<i64, _>("unit_id") > 0)
+            }
+            Self::Postgres(pool) => {
+                let rows = sqlx::query(ask).fetch_all(pool).await.unwrap();
+                rows.first().is_some_and(|it| it.get::<i64, _>("unit_id") > 0)
+            }
+        }
+    }
+}
+
+/// The statement of a snapshot: what stands of these indicators in these units, and their targets beside it.
+pub fn snapshot_of(indicators: &[i64], units: &[i64], at: i64) -> String {
+    let list = |all: &[i64]| all.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    let (indicators, units) = (list(indicators), list(units));
+    format!(
+        "SELECT o.*, t.period AS target_period, t.value AS target_value, t.comparison, t.note AS target_note \
+         FROM observation o LEFT JOIN target t ON t.indicator_id = o.indicator_id AND t.unit_id = o.unit_id \
+         AND t.made_at <= {at} AND (t.superseded_at IS NULL OR t.superseded_at > {at}) \
+         WHERE o.indicator_id IN ({indicators}) AND o.unit_id IN ({units}) AND o.breakdown = '' \
+         AND o.made_at <= {at} AND (o.superseded_at IS NULL OR o.superseded_at > {at})"
+    )
+}

@@ -1,0 +1,177 @@
+//! A hub on a store with the demo data in it, served, with keys, and what is asked of it.
+use std::sync::Arc;
+
+use sharehub::{
+    access::{Issue, SystemCode},
+    db::Db,
+    demo,
+    hub::{Hub, Limits},
+    pb, server,
+    stack::measure::Meter,
+    unit,
+};
+use tonic::transport::Channel;
+
+use crate::{
+    bare::Bare,
+    engine::Engine,
+    wire::{self, Key, PUBLISH, SNAPSHOT, call},
+};
+
+pub struct Stage {
+    pub url: String,
+    pub channels: Vec<Channel>,
+    /// May read everything.
+    pub ioc: Key,
+    /// May publish indicators.
+    pub articles: Key,
+}
+
+impl Stage {
+    /// A new store on an engine, with the reference data; the demo data too, where it is wanted.
+    pub async fn new(engine: &Engine, name: &str) -> Self {
+        let url = engine.store(name).await;
+        let (hub, _) = Hub::start(Db::open(&url).await.unwrap(), Limits::default()).await.unwrap();
+        unit::store::load_reference(&hub).await.unwrap();
+        demo::load(&hub).await.unwrap();
+        Bare::readers(&url).await.analyze().await;
+        let (services, health) = server::services(&hub, &Arc::<Meter>::default()).await.unwrap();
+        let channels = wire::channels(&wire::serve(services, health).await).await;
+        let (ioc, articles) = (key(&hub, "ioc").await, key(&hub, "articles.demo").await);
+        Self { url, channels, ioc, articles }
+    }
+
+    pub fn channel(&self, i: usize) -> Channel {
+        self.channels[i % self.channels.len()].clone()
+    }
+
+    /// Questions for dossiers: different ones, so that nothing answers from the last call.
+    pub async fn dossiers(&self) -> Vec<pb::GetDossierRequest> {
+        let page = pb::PageRequest { size: 1_000, token: String::new() };
+        let list = pb::ListDossiersRequest { page: Some(page), ..Default::default() };
+        let path = "/sharehub.v1.DossierService/ListDossiers";
+        let answer = call::<_, pb::ListDossiersResponse>(self.channel(0), path, list, &self.ioc);
+        let ask = |it: pb::Dossier| pb::GetDossierRequest { code: it.code, ..Default::default() };
+        answer.await.unwrap().dossiers.into_iter().map(ask).collect()
+    }
+
+    /// So many communes.
+    pub async fn communes(&self, count: i32) -> Vec<i64> {
+        let list = pb::ListUnitsRequest {
+            date: "2026-01-01".to_owned(),
+            level: pb::UnitLevel::Commune.into(),
+            page: Some(pb::PageRequest { size: count, token: String::new() }),
+            ..Default::default()
+        };
+        let path = "/sharehub.v1.UnitService/ListUnits";
+        let units = call::<_, pb::ListUnitsResponse>(self.channel(0), path, list, &self.articles);
+        units.await.unwrap().units.into_iter().map(|it| it.id).collect()
+    }
+
+    /// Defines indicators with these codes.
+    pub async fn define(&self, codes: &[String]) {
+        let indicators = codes
+            .iter()
+            .map(|code| pb::Indicator {
+                code: code.clone(),
+                name_vi: code.clone(),
+                kind: pb::IndicatorKind::Count.into(),
+                unit_of_measure: "things".to_owned(),
+                direction: pb::Direction::MoreIsBetter.into(),
+                frequency: pb::Frequency::Month.into(),
+                time_rule: pb::TimeRule::Sum.into(),
+                unit_rule: pb::UnitRule::Sum.into(),
+                authoritative_source: "articles.demo".to_owned(),
+                collection_level: pb::UnitLevel::Commune.into(),
+                ..Default::default()
+            })
+            .collect();
+        let define = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
+        let path = "/sharehub.v1.IndicatorService/DefineIndicators";
+        let key = &self.articles;
+        let defined =
+            call::<_, pb::DefineIndicatorsResponse>(self.channel(0), path, define, key).await;
+        assert_eq!(defined.unwrap().receipt.unwrap().rejected, 0);
+    }
+
+    /// Publishes the same value for each indicator, unit and period.
+    pub async fn publish(&self, codes: &[String], units: &[i64], periods: &[&str]) {
+        let mut observations = Vec::new();
+        for (unit, code) in units.iter().flat_map(|unit| codes.iter().map(move |it| (unit, it))) {
+            for period in periods {
+                observations.push(entry(code, *unit, period, "1234"));
+            }
+        }
+        let publish = pb::PublishObservationsRequest { observations, ..Default::default() };
+        let key = &self.articles;
+        let published =
+            call::<_, pb::PublishObservationsResponse>(self.channel(0), PUBLISH, publish, key);
+        assert_eq!(published.await.unwrap().receipt.unwrap().rejected, 0);
+    }
+
+    async fn publish_targets(&self, codes: &[String], units: &[i64]) {
+        let mut targets = Vec::new();
+        for (unit, code) in units.iter().flat_map(|unit| codes.iter().map(move |it| (unit, it))) {
+            targets.push(pb::TargetEntry {
+                indicator: code.clone(),
+                unit: unit_ref(*unit),
+                period: "2026".to_owned(),
+                comparison: pb::Comparison::AtLeast.into(),
+                value: Some("2000".to_owned()),
+                ..Default::default()
+            });
+        }
+        let publish = pb::PublishTargetsRequest { targets, ..Default::default() };
+        let path = "/sharehub.v1.IndicatorService/PublishTargets";
+        let key = &self.articles;
+        let published =
+            call::<_, pb::PublishTargetsResponse>(self.channel(0), path, publish, key).await;
+        assert_eq!(published.unwrap().receipt.unwrap().rejected, 0);
+    }
+
+    /// Ten indicators in ten communes, each with three months of values and a target: a hundred values.
+    pub async fn hundred_values(&self) -> pb::GetSnapshotRequest {
+        let units = self.communes(10).await;
+        let codes: Vec<_> = (0..10).map(|it| format!("bench.count-{it}")).collect();
+        self.define(&codes).await;
+        self.publish(&codes, &units, &["2026-01", "2026-02", "2026-03"]).await;
+        self.publish_targets(&codes, &units).await;
+        let ask = snapshot_of(&codes, &units);
+        let answer = self.ask_snapshot(ask.clone()).await;
+        assert_eq!(answer.cells.iter().filter(|it| it.latest.is_some()).count(), 100);
+        ask
+    }
+
+    pub async fn ask_snapshot(&self, ask: pb::GetSnapshotRequest) -> pb::GetSnapshotResponse {
+        call(self.channel(0), SNAPSHOT, ask, &self.ioc).await.unwrap()
+    }
+}
+
+pub fn snapshot_of(codes: &[String], units: &[i64]) -> pb::GetSnapshotRequest {
+    let units = units.iter().map(|it| pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(*it)) });
+    pb::GetSnapshotRequest {
+        units: units.collect(),
+        indicators: codes.to_vec(),
+        ..Default::default()
+    }
+}
+
+fn unit_ref(id: i64) -> Option<pb::UnitRef> {
+    Some(pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(id)) })
+}
+
+pub fn entry(code: &str, unit: i64, period: &str, value: &str) -> pb::ObservationEntry {
+    pb::ObservationEntry {
+        indicator: code.to_owned(),
+        unit: unit_ref(unit),
+        period: period.to_owned(),
+        value: Some(value.to_owned()),
+        ..Default::default()
+    }
+}
+
+async fn key(hub: &Arc<Hub>, system: &str) -> Key {
+    let system = SystemCode::parse(system).unwrap();
+    let (key, _, _) = hub.issue_key(Issue { system, expires_at: None }).await.unwrap();
+    format!("Bearer {key}").parse().unwrap()
+}

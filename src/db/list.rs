@@ -1,0 +1,28 @@
+//! Lists inside statements: the text does not depend on how many they hold, so that an engine prepares it once.
+use sea_orm::{
+    ColumnTrait, DbBackend, Value,
+    sea_query::{Expr, ExprTrait, Func, SimpleExpr, extension::postgres::PgFunc},
+};
+
+use crate::error::{Error, Result};
+
+/// Whether a column is one of these texts.
+pub fn one_of(
+    backend: DbBackend,
+    column: impl ColumnTrait,
+    texts: Vec<String>,
+) -> Result<SimpleExpr> {
+    let column = Expr::col(column.as_column_ref());
+    Ok(match backend {
+        DbBackend::Postgres => column.eq(PgFunc::any(Value::from(texts))),
+        DbBackend::Sqlite | DbBackend::MySql | _ => {
+            let list = serde_json::to_string(&texts).map_err(Error::internal)?;
+            column.in_subquery(
+                sea_orm::sea_query::Query::select()
+                    .column("value")
+                    .from_function(Func::cust("json_each").arg(list), "list")
+                    .take(),
+            )
+        }
+    })
+}
