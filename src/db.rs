@@ -149,7 +149,7 @@ impl Db {
     /// in the middle.
     pub async fn begin(&self) -> Result<DatabaseTransaction> {
         if let Some(faults) = &self.0.faults {
-            faults.begin().await?;
+            faults.on_begin().await?;
         }
         let options = || TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -169,7 +169,7 @@ impl Db {
     pub async fn commit(&self, tx: DatabaseTransaction) -> Result<()> {
         let fate = match &self.0.faults {
             None => Fate::Happens,
-            Some(faults) => faults.commit().await,
+            Some(faults) => faults.on_commit().await,
         };
         match fate {
             Fate::Happens => Ok(self.0.write.once(tx.commit()).await?),
@@ -184,29 +184,29 @@ impl Db {
         }
     }
 
-    /// Works in a transaction only as long as the store answers, and no longer than `most`. What is given up leaves its
-    /// connection behind: it may hang.
+    /// Works in a transaction only as long as the store answers, and no longer than `most`. What fails or is given up leaves
+    /// its connection behind: it may hang, or still be inside a transaction that neither the driver nor we know of, and
+    /// what was committed inside that would be acknowledged and not be durable.
     pub async fn bounded<T>(
         &self,
         most: Duration,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let away = || DbErr::Conn(RuntimeErr::Internal(AWAY.to_owned()));
+        let failed = |what: String| Error::from(DbErr::Conn(RuntimeErr::Internal(what)));
         let mut beats = self.0.pulse.follow();
         if !*beats.borrow() {
-            return Err(away().into());
+            return Err(failed(AWAY.to_owned()));
         }
-        let given_up = tokio::select! {
-            done = time::timeout(most, work) => match done {
-                Ok(done) => return done,
-                Err(_) => {
-                    DbErr::Conn(RuntimeErr::Internal(format!("given up after {most:?}")))
-                }
-            },
-            _ = beats.wait_for(|it| !it) => away(),
+        let done = tokio::select! {
+            done = time::timeout(most, work) => {
+                done.unwrap_or_else(|_| Err(failed(format!("given up after {most:?}"))))
+            }
+            _ = beats.wait_for(|it| !it) => Err(failed(AWAY.to_owned())),
         };
-        self.0.write.renew().await?;
-        Err(given_up.into())
+        if done.is_err() {
+            self.0.write.renew().await?;
+        }
+        done
     }
 
     /// Whether the store answers, as it changes. An embedded store always does.

@@ -8,6 +8,10 @@ mod suite;
 mod outage;
 
 #[cfg(has_postgres)]
+#[path = "it/standby.rs"]
+mod standby;
+
+#[cfg(has_postgres)]
 use suite::*;
 
 #[cfg(not(has_postgres))]

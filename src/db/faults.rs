@@ -2,7 +2,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -30,13 +30,15 @@ pub struct Shares {
 pub struct Faults {
     shares: Shares,
     random: Mutex<StdRng>,
+    begun: AtomicBool,
     unknown: AtomicU64,
 }
 
 /// What becomes of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It happens.
+    #[default]
     Happens,
     /// It does not, and that is said.
     Fails,
@@ -45,10 +47,15 @@ pub(super) enum Fate {
 }
 
 impl Faults {
-    /// From a seed.
+    /// From a seed. Nothing goes wrong until [`begin`](Self::begin).
     pub fn new(seed: u64, shares: Shares) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { shares, random, unknown: AtomicU64::new(0) }
+        Self { shares, random, begun: AtomicBool::new(false), unknown: AtomicU64::new(0) }
+    }
+
+    /// From now on, things go wrong.
+    pub fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
     }
 
     /// Commits that happened and were said to be unknown.
@@ -56,14 +63,14 @@ impl Faults {
         self.unknown.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn begin(&self) -> Result<(), DbErr> {
+    pub(super) async fn on_begin(&self) -> Result<(), DbErr> {
         let Shares { begin_fails, .. } = self.shares;
         let (fails, late) = self.draw(|random| random.random_bool(begin_fails));
         tokio::time::sleep(late).await;
         if fails { Err(fault("the transaction does not begin")) } else { Ok(()) }
     }
 
-    pub(super) async fn commit(&self) -> Fate {
+    pub(super) async fn on_commit(&self) -> Fate {
         let Shares { commit_fails, commit_unknown, .. } = self.shares;
         let (fate, late) = self.draw(|random| {
             if random.random_bool(commit_fails) {
@@ -81,7 +88,10 @@ impl Faults {
         fate
     }
 
-    fn draw<T>(&self, what: impl FnOnce(&mut StdRng) -> T) -> (T, Duration) {
+    fn draw<T: Default>(&self, what: impl FnOnce(&mut StdRng) -> T) -> (T, Duration) {
+        if !self.begun.load(Ordering::Relaxed) {
+            return (T::default(), Duration::ZERO);
+        }
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let drawn = what(&mut random);
         let is_late = random.random_bool(self.shares.late);

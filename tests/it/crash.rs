@@ -2,7 +2,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -51,7 +54,7 @@ impl Book {
         asked
     }
 
-    fn unacknowledged(&self) -> Vec<Asked> {
+    pub fn unacknowledged(&self) -> Vec<Asked> {
         let open = self.asked.values().filter(|it| !self.acknowledged.contains_key(&it.request_id));
         open.cloned().collect()
     }
@@ -91,6 +94,57 @@ pub async fn publish(
 pub fn check_receipt(asked: &Asked, receipt: &pb::Receipt) -> i64 {
     assert_eq!(receipt.created, i32::try_from(asked.count).unwrap(), "{asked:?}: {receipt:?}");
     receipt.revision.as_ref().unwrap().number
+}
+
+/// Publishes until it is acknowledged, however often it is refused for now. The receipt, and how often it was refused.
+pub async fn insist(client: &Client, units: &[i64], asked: &Asked) -> (pb::Receipt, u64) {
+    for refused in 0.. {
+        let call = publish(client, units, asked);
+        match time::timeout(Duration::from_secs(30), call).await.expect("a hang") {
+            Ok(receipt) => {
+                check_receipt(asked, &receipt);
+                return (receipt, refused);
+            }
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+                time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    unreachable!()
+}
+
+/// Publishes until it is told to stop, and leaves nothing unacknowledged.
+pub async fn persistent(
+    client: Client,
+    units: Arc<Vec<i64>>,
+    book: Arc<Mutex<Book>>,
+    name: String,
+    stop: Arc<AtomicBool>,
+    refused: Arc<AtomicU64>,
+) {
+    for turn in 0_u32.. {
+        if stop.load(Ordering::SeqCst) {
+            return;
+        }
+        let asked = book.lock().unwrap().ask(format!("{name}-{turn}"), 1 + turn % 3);
+        let (receipt, times) = insist(&client, &units, &asked).await;
+        refused.fetch_add(times, Ordering::SeqCst);
+        let revision = receipt.revision.unwrap().number;
+        book.lock().unwrap().acknowledged.insert(asked.request_id, revision);
+    }
+}
+
+/// What must hold when everything was acknowledged. The last revision.
+pub async fn check_all(url: &str, client: &Client, book: &Mutex<Book>) -> i64 {
+    let there = standing(client).await;
+    let done = check_standing(&book.lock().unwrap(), &there);
+    let last = check_log(url).await;
+    let versions = numbers(url, "SELECT COUNT(*) FROM observation").await;
+    let book = book.lock().unwrap();
+    assert_eq!(done.len(), book.asked.len(), "a request has no effect");
+    assert_eq!(versions, [i64::from(book.next)], "a request had its effect twice");
+    last
 }
 
 /// Publishes until the hub is gone.

@@ -6,17 +6,23 @@
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     unreachable_pub,
-    dead_code,
     reason = "a test crate: helpers may fail loudly, and are shared between modules"
+)]
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "what one of the two engines' targets does not use, the other one does"
 )]
 pub(crate) mod access;
 pub(crate) mod bad_definition;
 pub(crate) mod bad_input;
 pub(crate) mod bad_question;
 pub(crate) mod crash;
+pub(crate) mod disk;
 pub(crate) mod dossier;
 pub(crate) mod engine;
 pub(crate) mod export;
+pub(crate) mod faults;
 pub(crate) mod hub;
 pub(crate) mod import;
 pub(crate) mod indicator;

@@ -4,7 +4,6 @@
 //! up (8 unless given).
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::print_stdout,
     reason = "a test: it may fail loudly, and says what it measured"
 )]
@@ -28,7 +27,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    crash::{Book, check_log, check_receipt, check_standing, numbers, prepare, publish, standing},
+    crash::{Book, check_all, persistent, prepare},
     engine::{Store, scale},
     hub::{Client, Hub, refusal, slow},
     proxy::Proxy,
@@ -38,10 +37,10 @@ use crate::{
 /// What a server keeps to that may lose nothing.
 const DURABLE: [&str; 3] = ["fsync=on", "shared_buffers=64MB", "max_connections=50"];
 /// How soon the health must follow the store.
-const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 /// Starts a server for a test; none where only the URL of one is given.
-async fn server() -> Option<Server> {
+pub(crate) async fn server() -> Option<Server> {
     match can_start() {
         true => Some(task::spawn_blocking(|| Server::start(&DURABLE)).await.unwrap()),
         false => {
@@ -52,7 +51,7 @@ async fn server() -> Option<Server> {
 }
 
 /// Waits until the health is what it should be. How long it took.
-async fn healthy(hub: &Hub, wanted: ServingStatus) -> Duration {
+pub(crate) async fn healthy(hub: &Hub, wanted: ServingStatus) -> Duration {
     let began = Instant::now();
     let mut health = HealthClient::new(hub.channel.clone());
     loop {
@@ -62,38 +61,6 @@ async fn healthy(hub: &Hub, wanted: ServingStatus) -> Duration {
         }
         assert!(began.elapsed() < 2 * SOON, "{wanted:?} does not come");
         time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Publishes until it is told to stop, and sends what was not acknowledged again until it is.
-async fn persistent(
-    client: Client,
-    units: Arc<Vec<i64>>,
-    book: Arc<Mutex<Book>>,
-    name: String,
-    stop: Arc<AtomicBool>,
-    refused: Arc<AtomicU64>,
-) {
-    for turn in 0_u32.. {
-        if stop.load(Ordering::SeqCst) {
-            return;
-        }
-        let asked = book.lock().unwrap().ask(format!("{name}-{turn}"), 1 + turn % 3);
-        loop {
-            let call = publish(&client, &units, &asked);
-            match time::timeout(Duration::from_secs(30), call).await.expect("a hang") {
-                Ok(receipt) => {
-                    let revision = check_receipt(&asked, &receipt);
-                    book.lock().unwrap().acknowledged.insert(asked.request_id, revision);
-                    break;
-                }
-                Err(status) => {
-                    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-                    refused.fetch_add(1, Ordering::SeqCst);
-                    time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
     }
 }
 
@@ -149,13 +116,8 @@ async fn what_was_acknowledged_outlives_every_kill_of_postgresql() {
     while let Some(ended) = publishers.join_next().await {
         ended.unwrap();
     }
-    let there = standing(&client).await;
-    let done = check_standing(&book.lock().unwrap(), &there);
-    let last = check_log(&hub.store.url).await;
-    let versions = numbers(&hub.store.url, "SELECT COUNT(*) FROM observation").await;
+    let last = check_all(&hub.store.url, &client, &book).await;
     let book = book.lock().unwrap();
-    assert_eq!(done.len(), book.asked.len(), "a request has no effect");
-    assert_eq!(versions, [i64::from(book.next)], "a request had its effect twice");
     println!(
         "{kills} kills in {:?}: {} requests, {} observations, {last} revisions; {} times UNAVAILABLE; writing and \
          SERVING again within {slowest:?}",
