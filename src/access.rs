@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{Error, Result},
@@ -33,6 +34,8 @@ pub struct Caller {
     pub deadline: Instant,
     /// The caller's own deadline, which also ends streams.
     pub until: Option<Instant>,
+    /// Cuts the connection that the call came by, for a caller that cannot be told anything.
+    pub connection: CancellationToken,
 }
 
 impl Caller {
@@ -48,7 +51,20 @@ impl Caller {
             made_at: 0,
         };
         let deadline = Instant::now() + longest;
-        Self { system_id: 0, system: Arc::new(system), key_id: "".into(), deadline, until: None }
+        Self {
+            system_id: 0,
+            system: Arc::new(system),
+            key_id: "".into(),
+            deadline,
+            until: None,
+            connection: CancellationToken::new(),
+        }
+    }
+
+    /// The same caller, with a fresh deadline for one step of a stream.
+    #[must_use]
+    pub fn now(&self, longest: Duration) -> Self {
+        Self { deadline: Instant::now() + longest, ..self.clone() }
     }
 
     /// The grants of the system.

@@ -26,6 +26,8 @@ pub async fn run(command: Command) -> Outcome {
         Command::Health(target) => client::health(target).await,
         Command::Call(asked) => call::call(asked).await,
         Command::Import(asked) => import::import(asked).await,
+        Command::Compact(asked) => serve::compact(asked).await,
+        Command::Restored(knobs) => serve::restored(knobs).await,
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
     }
 }

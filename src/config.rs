@@ -31,6 +31,10 @@ pub enum Command {
     Call(Call),
     /// Load a table, as CSV or XLSX: checked as a whole first, and not loaded when any cell of it is wrong.
     Import(Import),
+    /// Give up reading what was known long ago: move the retention floor, on record, and free its space.
+    Compact(Compact),
+    /// Say that a backup was restored: who follows changes then starts over, since revisions may be used again.
+    Restored(Knobs),
     /// Keep the keys of systems.
     Key {
         /// What to do with keys.
@@ -58,6 +62,38 @@ pub struct IssueKey {
     /// The store and the rest.
     #[command(flatten)]
     pub knobs: Knobs,
+}
+
+/// How to compact.
+#[derive(Debug, Args)]
+pub struct Compact {
+    /// Everything that was known at any time since then can still be read: so many days, `400d`, or hours, `12h`.
+    #[arg(long, value_parser = ago)]
+    pub keep: Duration,
+    /// Why, for the record.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// How long reads that began before are given to end before rows are taken away: no less than any hub's `call_ms`.
+    #[arg(long, value_parser = ago, default_value = "15s")]
+    pub grace: Duration,
+    /// The store and the rest.
+    #[command(flatten)]
+    pub knobs: Knobs,
+}
+
+/// A span of time: a whole number and `d`, `h`, `m` or `s`.
+fn ago(text: &str) -> Result<Duration, String> {
+    let rule = || "be a whole number of days, hours, minutes or seconds, such as 400d".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(rule)?;
+    let number: u32 = number.parse().map_err(|_| rule())?;
+    let seconds = match unit {
+        "d" => 86_400,
+        "h" => 3_600,
+        "m" => 60,
+        "s" => 1,
+        _ => return Err(rule()),
+    };
+    Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
 /// A running hub.
@@ -255,6 +291,7 @@ impl Knobs {
             message_bytes: size(bytes).unwrap_or(usual.message_bytes),
             watches: size(watches).unwrap_or(usual.watches),
             watches_each: size(each).unwrap_or(usual.watches_each),
+            slow: usual.slow,
         };
         Ok(Config { listen, database_url, replica_url, log, log_json, otlp_endpoint, limits })
     }

@@ -234,9 +234,10 @@ impl Violation {
 fn code(reason: Reason) -> Code {
     match reason {
         Reason::FieldInvalid | Reason::MessageMalformed | Reason::NotGrpc => Code::InvalidArgument,
-        Reason::MessageTooLarge | Reason::Overloaded | Reason::TooManyStreams => {
-            Code::ResourceExhausted
-        }
+        Reason::MessageTooLarge
+        | Reason::Overloaded
+        | Reason::TooManyStreams
+        | Reason::ReaderTooSlow => Code::ResourceExhausted,
         Reason::MethodUnknown => Code::Unimplemented,
         Reason::CallerUnknown => Code::Unauthenticated,
         Reason::NotPermitted | Reason::NotAuthoritative => Code::PermissionDenied,
@@ -277,6 +278,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::OutOfTime
+        | Reason::ReaderTooSlow
         | Reason::Internal => None,
     }
 }

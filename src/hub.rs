@@ -11,6 +11,7 @@ use crate::{
     db::Db,
     dossier::{self, catalogue::Catalogue, store::Found},
     error::{Error, Reason, Result},
+    feed::tail::Tail,
     group::Group,
     indicator::{self, definitions::Definitions},
     revision::{
@@ -43,6 +44,8 @@ pub struct Limits {
     pub watches: usize,
     /// Watches that one system may have open.
     pub watches_each: usize,
+    /// How long a caller may leave a message of its watch untaken; after twice as long its connection is cut.
+    pub slow: Duration,
 }
 
 /// Loads and exports that may be open, in all, and for one system.
@@ -57,6 +60,7 @@ impl Default for Limits {
             longest,
             watches: 2_000,
             watches_each: 200,
+            slow: Duration::from_secs(30),
         }
     }
 }
@@ -72,6 +76,8 @@ pub struct Hub {
     pub limits: Limits,
     /// Look-ups of dossiers by code, at the newest revision.
     pub dossiers: Group<String, Found>,
+    /// What the newest revisions made.
+    pub feed: Arc<Tail>,
     /// Places for watches.
     pub watches: Arc<Slots>,
     /// Places for loads and exports.
@@ -136,12 +142,15 @@ impl Hub {
                 dossier::store::find_all(&db.at(&view), view, codes).await
             }
         });
+        let watches = Slots::new(limits.watches, limits.watches_each);
+        let feed = Tail::start(db.clone(), revisions.follow(), Arc::clone(&watches));
         let hub = Self {
             db,
             revisions,
             limits,
             dossiers,
-            watches: Slots::new(limits.watches, limits.watches_each),
+            feed,
+            watches,
             loads: Slots::new(LOADS.0, LOADS.1),
             stopping: CancellationToken::new(),
             committer,
@@ -357,7 +366,9 @@ where
         false => Effect::None,
     };
     if let Some(id) = request_id {
-        store::keep_answer(&write.db, system_id, &id, fingerprint, &receipt).await?;
+        // By the time it was answered, not by that of a revision it may only have found.
+        let at = write.revision.at;
+        store::keep_answer(&write.db, system_id, &id, fingerprint, &receipt, at).await?;
         if effect == Effect::None {
             effect = Effect::Kept;
         }

@@ -21,6 +21,7 @@
 //! | [`unit`](mod@unit) | units: codes, trees and lineage by date |
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | [`dossier`] | procedures, dossiers, their events and counts |
+//! | [`feed`] | what changed, in order, for those who keep a copy |
 //! | [`access`] | systems, keys, grants; the [`access::Caller`] |
 //! | [`time`], [`period`], [`decimal`], [`rule`] | values that cannot be wrong, and what to say when input is |
 //! | [`config`], [`telemetry`], [`cli`], [`demo`] | the program around it |
@@ -46,6 +47,7 @@ pub mod demo;
 pub mod dossier;
 pub mod error;
 pub mod export;
+pub mod feed;
 pub mod group;
 pub mod hub;
 pub mod indicator;

@@ -31,13 +31,27 @@ impl Secret {
         self.0 == bytes
     }
 
-    fn seal(&self, caller: &Caller, question: &[u8], body: &[u8]) -> Vec<u8> {
+    fn mac(&self, caller: &Caller, question: &[u8], body: &[u8]) -> Vec<u8> {
         // HMAC takes a key of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return Vec::new() };
         mac.update(&caller.system_id.to_le_bytes());
         mac.update(question);
         mac.update(body);
         mac.finalize().into_bytes().iter().copied().take(SEAL).collect()
+    }
+
+    /// A token that holds a body, and is good for this caller and this question only.
+    pub fn seal(&self, caller: &Caller, question: &[u8], body: &[u8]) -> String {
+        B64.encode([&self.mac(caller, question, body), body].concat())
+    }
+
+    /// The body of a token, if it was sealed here for this caller and this question.
+    pub fn unseal(&self, caller: &Caller, question: &[u8], token: &str) -> Option<Vec<u8>> {
+        let bytes = B64.decode(token).ok()?;
+        let (seal, body) = bytes.split_at_checked(SEAL)?;
+        let ours = self.mac(caller, question, body);
+        let same: bool = subtle::ConstantTimeEq::ct_eq(seal, ours.as_slice()).into();
+        same.then(|| body.to_vec())
     }
 }
 
@@ -90,13 +104,10 @@ impl Page {
             return Ok(None);
         }
         let opened = || {
-            let bytes = B64.decode(&self.token).ok()?;
-            let (seal, body) = bytes.split_at_checked(SEAL)?;
-            let ours = secret.seal(caller, &self.question, body);
-            let same: bool = subtle::ConstantTimeEq::ct_eq(seal, ours.as_slice()).into();
+            let body = secret.unseal(caller, &self.question, &self.token)?;
             let (revision, after) = body.split_first_chunk::<8>()?;
             let after = String::from_utf8(after.to_vec()).ok()?;
-            same.then(|| Cursor { revision: i64::from_le_bytes(*revision), after })
+            Some(Cursor { revision: i64::from_le_bytes(*revision), after })
         };
         let rule = "be the next_page_token of the last answer to this same request";
         Ok(Some(opened().ok_or_else(|| Error::field("page.token", rule))?))
@@ -105,8 +116,7 @@ impl Page {
     /// The token for the page after the item with the key `after`.
     pub fn token(&self, secret: &Secret, caller: &Caller, revision: i64, after: &str) -> String {
         let body = [&revision.to_le_bytes(), after.as_bytes()].concat();
-        let seal = secret.seal(caller, &self.question, &body);
-        B64.encode([seal, body].concat())
+        secret.seal(caller, &self.question, &body)
     }
 }
 

@@ -90,6 +90,19 @@ pub mod made {
     pub const DOSSIERS: i32 = 64;
 }
 
+/// A stretch of revisions, whose versions are read in the order of revisions and keys.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// After this one.
+    pub after: i64,
+    /// Through this one.
+    pub through: i64,
+    /// In a stretch of one revision: after this key.
+    pub key: Option<String>,
+    /// At most so many.
+    pub limit: u64,
+}
+
 /// The newest revision, and the last revision that touched each book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

@@ -19,10 +19,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::ServiceExt;
 
 use crate::{
-    access, dossier, error,
+    access, dossier, error, feed,
     hub::{self, Hub},
     indicator, pb,
-    stack::{self, measure::Meter},
+    stack::{self, identify::Connection, measure::Meter},
     unit,
 };
 
@@ -66,6 +66,10 @@ pub async fn services(
         .add_service(service!(
             pb::access_service_server::AccessServiceServer,
             access::rpc::Rpc { hub: Arc::clone(hub) }
+        ))
+        .add_service(service!(
+            pb::feed_service_server::FeedServiceServer,
+            feed::rpc::Rpc { hub: Arc::clone(hub) }
         ))
         // Behind the stack as well: the schema is for identified callers.
         .add_service(reflection);
@@ -174,8 +178,13 @@ async fn connection(
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));
     let Some(stream) = greeted(stream, &stop).await else { return };
-    let service = services
-        .map_request(|req: http::Request<hyper::body::Incoming>| req.map(axum::body::Body::new));
+    let own = CancellationToken::new();
+    let told = Connection(own.clone());
+    let service = services.map_request(move |req: http::Request<hyper::body::Incoming>| {
+        let mut req = req.map(axum::body::Body::new);
+        req.extensions_mut().insert(told.clone());
+        req
+    });
     let io = TokioIo::new(stream);
     let connection = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(connection);
@@ -193,6 +202,7 @@ async fn connection(
                 connection.as_mut().graceful_shutdown();
             }
             () = cut.cancelled() => break,
+            () = own.cancelled() => break,
         }
     }
     drop(place);

@@ -1,7 +1,7 @@
 //! The middleware, outermost first. Each line says why it stands where it stands.
 mod deadline;
 mod ending;
-mod identify;
+pub mod identify;
 pub mod measure;
 mod rescue;
 mod shape;

@@ -2,9 +2,10 @@
 pub mod codec;
 pub mod stream;
 
+use futures_util::{Stream, StreamExt, stream::BoxStream};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tonic::{Request, Response};
+use tonic::{Request, Response, Status};
 use unicode_normalization::is_nfc;
 
 use crate::{
@@ -53,6 +54,18 @@ pub fn reply<M: Message>(answer: M) -> Reply<M> {
 pub fn done<M>(answer: M) -> Reply<M> {
     Ok(Response::new(answer))
 }
+
+/// Answers a stream: what refuses an item ends it.
+pub fn stream<T, M>(items: impl Stream<Item = Result<T>> + Send + 'static) -> Reply<Streamed<M>>
+where
+    M: From<T> + 'static,
+{
+    let items = items.map(|it| it.map(M::from).map_err(Status::from));
+    Ok(Response::new(items.boxed()))
+}
+
+/// The items of an answer that is a stream.
+pub type Streamed<M> = BoxStream<'static, Result<M, Status>>;
 
 /// Bytes in one answer, at most: what gRPC clients take unless they are told otherwise.
 const MOST_ANSWER: usize = 4 * 1024 * 1024;
@@ -171,6 +184,19 @@ impl Fields {
                 Some(Some(unit::Ref::Code { scheme: scheme?, code: code?, date: date? }))
             }),
         })
+    }
+
+    /// References to units, at most so many.
+    pub fn units(
+        &mut self,
+        field: &str,
+        units: Vec<pb::UnitRef>,
+        most: usize,
+    ) -> Option<Vec<unit::Ref>> {
+        self.at_most(field, units.len(), most)?;
+        let read = units.into_iter().enumerate();
+        let read = read.map(|(i, it)| self.unit(&format!("{field}[{i}]"), Some(it)));
+        read.collect::<Vec<_>>().into_iter().collect()
     }
 
     /// What a read must have seen.

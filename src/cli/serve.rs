@@ -7,13 +7,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Outcome, say};
 use crate::{
     access::{self, Issue, SystemCode},
-    config::{Config, IssueKey, Knobs},
+    config::{Compact, Config, IssueKey, Knobs},
     db::Db,
     demo,
     hub::Hub,
+    revision::store::{self, retention},
     server,
     stack::measure::Meter,
     telemetry::Telemetry,
+    time::Timestamp,
     unit,
 };
 
@@ -40,8 +42,7 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
 
 pub(super) async fn demo(knobs: Knobs) -> Outcome {
     let kept = knobs.database_url.is_some() || knobs.config.is_some();
-    let mut config =
-        Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }.read()?;
+    let mut config = quiet(knobs).read()?;
     let scratch = std::env::temp_dir().join(format!("sharehub-demo-{}", std::process::id()));
     if !kept {
         std::fs::create_dir_all(&scratch)?;
@@ -107,7 +108,7 @@ fn stop_on_signal() -> Outcome<CancellationToken> {
 
 pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
     let IssueKey { system, administrator, knobs } = issue;
-    let config = Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }.read()?;
+    let config = quiet(knobs).read()?;
     let _telemetry = Telemetry::start(&config)?;
     let system = SystemCode::parse(&system).map_err(|rule| format!("--system must {rule}"))?;
     let (db, hub, committer) = open(&config).await?;
@@ -120,4 +121,38 @@ pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
     let (key, _, _) = issued?;
     say(&key)?;
     Ok(())
+}
+
+pub(super) async fn compact(asked: Compact) -> Outcome {
+    let Compact { keep, reason, grace, knobs } = asked;
+    let config = quiet(knobs).read()?;
+    let _telemetry = Telemetry::start(&config)?;
+    let (db, hub, committer) = open(&config).await?;
+    let kept = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+    let keep_after = Timestamp::from_micros(Timestamp::now().micros().saturating_sub(kept));
+    let done = retention::compact(&hub, retention::Compact { keep_after, reason, grace }).await;
+    drop(hub);
+    stopped(db, committer).await?;
+    let retention::Compacted { floor, revision, rows } = done?;
+    match revision {
+        Some(moved) => {
+            let number = moved.number;
+            say(&format!("floor {floor}, moved by revision {number}; {rows} rows taken away"))
+        }
+        None => say(&format!("floor {floor}, as before; {rows} rows taken away")),
+    }
+}
+
+pub(super) async fn restored(knobs: Knobs) -> Outcome {
+    let config = quiet(knobs).read()?;
+    let _telemetry = Telemetry::start(&config)?;
+    let db = Db::open(&config.database_url).await?;
+    let epoch = store::renew_epoch(&db).await?;
+    db.close().await;
+    say(&format!("epoch {epoch}: who follows changes starts over"))
+}
+
+/// The knobs of a command that prints its own outcome.
+fn quiet(knobs: Knobs) -> Knobs {
+    Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }
 }

@@ -214,7 +214,7 @@ impl From<Procedure> for pb::Procedure {
     }
 }
 
-fn answer(books: &Books, shown: Shown) -> pb::Dossier {
+pub(crate) fn answer(books: &Books, shown: Shown) -> pb::Dossier {
     let Books { forest, catalogue, directory, times } = books;
     let Shown { dossier, events, withheld } = shown;
     let Dossier { id: _, code, source_id, header, standing, made_at } = dossier;

@@ -1,5 +1,6 @@
 //! What we ask the database about dossiers.
 pub mod export;
+pub mod made;
 pub mod procedures;
 pub mod publish;
 pub mod summary;
@@ -45,11 +46,16 @@ fn visible(caller: &Caller, number: i64) -> sea_orm::Select<dossier::Entity> {
 }
 
 /// Every dossier that stood at a revision: for [`visible`], and for a write, which must know whose a code is.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn standing(number: i64) -> sea_orm::Select<dossier::Entity> {
-    use dossier::Column::{MadeAt, SupersededAt};
+    use dossier::Column::SupersededAt;
     let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    dossier::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    every_version(number).filter(stands)
+}
+
+/// With the versions that were superseded by then: for the feed, which sorts out for each watch what it may see.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn every_version(number: i64) -> sea_orm::Select<dossier::Entity> {
+    dossier::Entity::find().filter(dossier::Column::MadeAt.lte(number))
 }
 
 /// The one door to events: those that were known at a revision, of dossiers that came through their own door.
@@ -90,7 +96,8 @@ pub struct Books {
 }
 
 impl Books {
-    async fn open(hub: &Hub, view: &View, dossiers: &[Shown]) -> Result<Self> {
+    /// Opens them.
+    pub async fn open(hub: &Hub, view: &View, dossiers: &[Shown]) -> Result<Self> {
         let made: BTreeSet<_> = dossiers.iter().map(|it| it.dossier.made_at).collect();
         let mut times = HashMap::new();
         if !made.is_empty() {

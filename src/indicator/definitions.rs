@@ -60,6 +60,11 @@ impl Definitions {
         Error::all(refused, "indicators").map(|()| found)
     }
 
+    /// Every definition, by code, whoever asks: for what the hub itself must know.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        self.by_code.values()
+    }
+
     /// Every definition that the caller may know of, by code.
     pub fn shared_with<'a>(
         &'a self,

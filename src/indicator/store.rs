@@ -2,6 +2,7 @@
 pub mod compute;
 pub mod export;
 mod keep;
+pub mod made;
 pub mod publish;
 pub mod read;
 pub mod snapshot;
@@ -46,20 +47,29 @@ fn observations(indicators: &[Arc<Definition>], number: i64) -> Select<observati
 }
 
 /// The same door, with the versions that were superseded by then.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn every_version(indicators: &[Arc<Definition>], number: i64) -> Select<observation::Entity> {
-    use observation::Column::{IndicatorId, MadeAt};
     let ids = indicators.iter().map(|it| it.id);
-    observation::Entity::find().filter(IndicatorId.is_in(ids)).filter(MadeAt.lte(number))
+    every_observation(number).filter(observation::Column::IndicatorId.is_in(ids))
+}
+
+/// Of every indicator: for the feed, which sorts out for each watch what it may see.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn every_observation(number: i64) -> Select<observation::Entity> {
+    observation::Entity::find().filter(observation::Column::MadeAt.lte(number))
 }
 
 /// The one door to targets, likewise.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn targets(indicators: &[Arc<Definition>], number: i64) -> Select<target::Entity> {
-    use target::Column::{IndicatorId, MadeAt, SupersededAt};
+    use target::Column::{IndicatorId, SupersededAt};
     let ids = indicators.iter().map(|it| it.id);
     let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    target::Entity::find().filter(IndicatorId.is_in(ids)).filter(MadeAt.lte(number)).filter(stands)
+    every_target(number).filter(IndicatorId.is_in(ids)).filter(stands)
+}
+
+/// Of every indicator, and superseded ones too: for the feed.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn every_target(number: i64) -> Select<target::Entity> {
+    target::Entity::find().filter(target::Column::MadeAt.lte(number))
 }
 
 /// Loads every definition as it stood at a revision.

@@ -26,7 +26,7 @@ use crate::{
 /// Writes that may wait; above it, callers are refused rather than kept waiting.
 const QUEUE: usize = 1_024;
 /// How often the head is read, for what other processes commit.
-const FOLLOW: Duration = Duration::from_millis(500);
+const FOLLOW: Duration = Duration::from_millis(100);
 /// Writes in one commit, at most.
 const GROUP: usize = 256;
 /// The longest that a commit may take. A store that does not answer ends it sooner.
@@ -60,6 +60,11 @@ pub enum Effect {
     Kept,
     /// Nothing: whatever it wrote is undone. It was only tried.
     Tried,
+    /// It made its revision, and moved the retention floor.
+    Compacted {
+        /// To this revision.
+        floor: i64,
+    },
     /// It made its revision.
     Revision {
         /// The bits of the books it touched, and of what it made versions of.
@@ -271,12 +276,20 @@ async fn commit(
                         head = head.advanced(revision, touched);
                         wrote = true;
                     }
+                    Effect::Compacted { floor } => {
+                        store::log(&write.db, revision, job.system_id(), 0, 0).await?;
+                        head = Head { floor, ..head.advanced(revision, 0) };
+                        wrote = true;
+                    }
                     Effect::Kept => wrote = true,
                     Effect::None | Effect::Tried => {}
                 }
                 match effect {
                     Effect::Tried => write.db.rollback().await?,
-                    Effect::None | Effect::Kept | Effect::Revision { .. } => {
+                    Effect::None
+                    | Effect::Kept
+                    | Effect::Compacted { .. }
+                    | Effect::Revision { .. } => {
                         write.db.commit().await?;
                     }
                 }

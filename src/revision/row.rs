@@ -68,3 +68,25 @@ pub mod answered {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Every move of the retention floor.
+pub mod compaction {
+    use sea_orm::entity::prelude::*;
+
+    use crate::time::Timestamp;
+
+    /// A move: the revision that made it, where to, and why.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "compaction")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub revision: i64,
+        pub floor: i64,
+        pub keep_before: Timestamp,
+        pub reason: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,4 +1,6 @@
 //! What we ask the database about revisions and answered requests.
+pub mod retention;
+
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -11,6 +13,7 @@ use super::{
     row::{answered, head, log},
 };
 use crate::{
+    db::Db,
     error::{Error, Result},
     time::Timestamp,
 };
@@ -37,11 +40,15 @@ pub async fn tell(db: &impl ConnectionTrait, at: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Begins a new epoch: after a backup was restored.
+/// Begins a new epoch, after a backup was restored: a number that no epoch had before, nor will have in a later one.
 #[expect(clippy::disallowed_methods, reason = "the counter row is the one row changed in place")]
-pub async fn set_epoch(db: &impl ConnectionTrait, epoch: i64) -> Result<()> {
-    head::Entity::update_many().col_expr(head::Column::Epoch, Expr::value(epoch)).exec(db).await?;
-    Ok(())
+pub async fn renew_epoch(db: &Db) -> Result<i64> {
+    let epoch: i64 = rand::random_range(1..i64::MAX);
+    head::Entity::update_many()
+        .col_expr(head::Column::Epoch, Expr::value(epoch))
+        .exec(db.write())
+        .await?;
+    Ok(epoch)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the counter row is nobody's to see or not to see")]
@@ -188,14 +195,43 @@ pub async fn keep_answer(
     request_id: &str,
     fingerprint: [u8; 32],
     receipt: &Receipt,
+    at: Timestamp,
 ) -> Result<()> {
     let row = answered::ActiveModel {
         system_id: Set(system_id),
         request_id: Set(request_id.to_owned()),
         fingerprint: Set(fingerprint.to_vec()),
         receipt: Set(receipt.to_text()?),
-        answered_at: Set(receipt.revision.at.micros()),
+        answered_at: Set(at.micros()),
     };
     answered::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
+}
+
+/// A line of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// The revision.
+    pub revision: Revision,
+    /// The bits of what it touched and made.
+    pub touched: i32,
+    /// How many items it created or corrected; none where it was not counted.
+    pub items: Option<u32>,
+}
+
+/// The lines of the revisions after one, in their order.
+pub async fn lines(db: &impl ConnectionTrait, after: i64, limit: u64) -> Result<Vec<Line>> {
+    let lines = visible()
+        .filter(log::Column::Revision.gt(after))
+        .order_by_asc(log::Column::Revision)
+        .limit(limit)
+        .all(db)
+        .await?;
+    let line = |it: log::Model| {
+        let log::Model { revision, committed_at, system_id: _, touched, items } = it;
+        let at = Timestamp::from_micros(committed_at);
+        let revision = Revision { number: revision, at };
+        Line { revision, touched, items: u32::try_from(items).ok() }
+    };
+    Ok(lines.into_iter().map(line).collect())
 }

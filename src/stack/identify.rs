@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
 };
 use http::{HeaderValue, Response, header::AUTHORIZATION};
+use tokio_util::sync::CancellationToken;
 
 use super::{deadline::Deadline, rescue};
 use crate::{
@@ -16,15 +17,22 @@ use crate::{
     time::Timestamp,
 };
 
+/// Cuts the connection that a request came by; in the extensions of every request.
+#[derive(Clone, Debug)]
+pub struct Connection(pub CancellationToken);
+
 pub(super) async fn identify(
     State(hub): State<Arc<Hub>>,
     mut req: Request,
     next: Next,
 ) -> Response<Body> {
     let deadline = req.extensions().get::<Deadline>().copied();
+    let connection = req.extensions().get::<Connection>().cloned();
     let key = req.headers().get(AUTHORIZATION).cloned();
     match caller(&hub, key, deadline).await {
         Ok(caller) => {
+            let cut = connection.map_or(caller.connection.clone(), |it| it.0);
+            let caller = Caller { connection: cut, ..caller };
             tracing::Span::current().record("caller.system", caller.system.code.as_str());
             req.extensions_mut().insert(caller);
             next.run(req).await
@@ -47,5 +55,5 @@ async fn caller(hub: &Hub, key: Option<HeaderValue>, deadline: Option<Deadline>)
     let until = deadline.and_then(|it| it.callers);
     let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.ours_too);
     let (system, key_id) = (Arc::clone(system), key.id.as_str().into());
-    Ok(Caller { system_id, system, key_id, deadline, until })
+    Ok(Caller { system_id, system, key_id, deadline, until, connection: CancellationToken::new() })
 }

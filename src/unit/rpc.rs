@@ -319,7 +319,7 @@ fn read_weight(
 
 // === rows out ===
 
-fn answer(forest: &Forest, unit: Unit) -> pb::Unit {
+pub(crate) fn answer(forest: &Forest, unit: Unit) -> pb::Unit {
     let Unit { id, level, name, span, codes, parents, made_at } = unit;
     let code = |CodeSpan { scheme, code, span }: CodeSpan| pb::UnitCodeSpan {
         scheme: scheme.as_str().to_owned(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, sea_query::Expr,
+    QueryOrder, QuerySelect, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use crate::{
     hub::{Ask, Batch, Hub},
     page::Paged,
     revision::{
-        Book, Revision,
+        Book, Revision, Stretch,
         committer::Write,
         receipt::{ItemResult, Outcome, Receipt},
     },
@@ -28,11 +28,28 @@ use crate::{
 };
 
 /// The one door to units: those that stood at a revision. Every identified caller may see them.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible(number: i64) -> sea_orm::Select<unit::Entity> {
-    use unit::Column::{MadeAt, SupersededAt};
+    use unit::Column::SupersededAt;
     let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    unit::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    every_version(number).filter(stands)
+}
+
+/// The same door, with the versions that were superseded by then.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn every_version(number: i64) -> sea_orm::Select<unit::Entity> {
+    unit::Entity::find().filter(unit::Column::MadeAt.lte(number))
+}
+
+/// The versions of units that a stretch of revisions made.
+pub async fn made(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Arc<Unit>>> {
+    use unit::Column::{Id, MadeAt};
+    let Stretch { after, through, key, limit } = stretch;
+    let mut rows = every_version(*through).filter(MadeAt.gt(*after));
+    if let Some(id) = key.as_deref().and_then(|it| it.parse::<i64>().ok()) {
+        rows = rows.filter(Id.gt(id));
+    }
+    let rows = rows.order_by_asc(MadeAt).order_by_asc(Id).limit(*limit).all(db).await?;
+    rows.into_iter().map(|it| Ok(Arc::new(it.try_into()?))).collect()
 }
 
 /// The one door to successions, likewise.

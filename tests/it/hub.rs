@@ -34,7 +34,7 @@ pub struct Hub {
     stop: CancellationToken,
     serving: JoinHandle<()>,
     admin: String,
-    pub store: Store,
+    pub store: Arc<Store>,
 }
 
 impl Hub {
@@ -45,17 +45,29 @@ impl Hub {
 
     /// The same, with other limits.
     pub async fn with(limits: Limits) -> Self {
-        let store = Store::new().await;
+        let store = Arc::new(Store::new().await);
         let options = Options::new(&store.url);
         Self::open(store, options, limits).await
     }
 
     /// On this store, opened so.
-    pub async fn open(store: Store, options: Options, limits: Limits) -> Self {
+    pub async fn open(store: impl Into<Arc<Store>>, options: Options, limits: Limits) -> Self {
+        let store = store.into();
         let db = Db::open_with(options).await.unwrap();
         let (hub, _committer) = hub::Hub::start(db, limits).await.unwrap();
         let admin = SystemCode::parse("admin").unwrap();
         let (admin, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();
+        Self::serve(hub, admin, store).await
+    }
+
+    /// Another hub on the same store.
+    pub async fn another(&self) -> Self {
+        let db = Db::open(&self.store.url).await.unwrap();
+        let (hub, _committer) = hub::Hub::start(db, self.hub.limits).await.unwrap();
+        Self::serve(hub, self.admin.clone(), Arc::clone(&self.store)).await
+    }
+
+    async fn serve(hub: Arc<hub::Hub>, admin: String, store: Arc<Store>) -> Self {
         let meter = Arc::<Meter>::default();
         let (services, health) = server::services(&hub, &meter).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -154,6 +166,7 @@ client! {
     indicators: indicator_service_client::IndicatorServiceClient,
     dossiers: dossier_service_client::DossierServiceClient,
     access: access_service_client::AccessServiceClient,
+    feed: feed_service_client::FeedServiceClient,
 }
 
 /// Sends a key, or none.

@@ -2,10 +2,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use prost::Message;
-use sharehub::pb;
+use sharehub::{hub::Limits, pb};
 use tonic::{Code, Request, Status};
 
-use crate::hub::{Client, Hub, all_indicators, exactly, gso, id, refusal};
+use crate::hub::{Client, Hub, all_indicators, exactly, gso, id, refusal, slow};
 
 /// The system that publishes everything here.
 pub const SOURCE: &str = "so-tttt";
@@ -97,7 +97,11 @@ pub fn rejected(receipt: &pb::Receipt) -> (&'static str, Vec<&str>) {
 
 impl Desk {
     pub async fn start() -> Self {
-        let hub = Hub::start().await;
+        Self::with(slow()).await
+    }
+
+    pub async fn with(limits: Limits) -> Self {
+        let hub = Hub::with(limits).await;
         let source = hub.system(SOURCE, all_indicators()).await;
         let desk = Self { hub, source };
         let receipt = desk.define(vec![count("doc.count"), ratio("doc.rate")]).await;

@@ -19,7 +19,8 @@ use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_types::StatusExt;
 
 use crate::{
-    hub::{Hub, Key, all_indicators, refusal},
+    feed::history::{History, indicators},
+    hub::{Client, Hub, Key, all_indicators, refusal},
     raw::{Raw, unary},
 };
 
@@ -45,6 +46,10 @@ const POLICY: &[(&str, &str, &str)] = &[
     ("DossierService/PublishDossiers", "grant publish_dossiers", "{}"),
     ("DossierService/PublishEvents", "grant publish_dossiers", "{}"),
     ("DossierService/SummarizeDossiers", "grant read_dossiers", r#"{"rule": "national-766", "period": "2024"}"#),
+    ("FeedService/Acknowledge", "identified", r#"{"resume_token": "{token}"}"#),
+    ("FeedService/ListConsumers", "administrator", "{}"),
+    // A procedure that there is not: a watch that begins does not end.
+    ("FeedService/Watch", "identified", r#"{"filters": [{"dossiers": {"procedure": "9.999999"}}]}"#),
     ("HubService/GetInfo", "identified", "{}"),
     ("IndicatorService/DefineIndicators", "grant define_indicators", "{}"),
     ("IndicatorService/ExportObservations", "grant read_indicators", r#"{"indicators": ["secret.one"]}"#),
@@ -153,6 +158,14 @@ fn every_method_has_a_policy_and_every_policy_a_method() {
     assert!(unused.is_empty(), "grants that no method asks for: {unused:?}");
 }
 
+/// A token that a system got by a watch.
+async fn watch_token(client: &Client) -> String {
+    let mut history = History::of(vec![indicators(&["*"])]);
+    let mut watch = history.watch(client, None).await.unwrap();
+    history.take(watch.message().await.unwrap().unwrap());
+    history.token
+}
+
 /// A definition that is shared with nobody but its owner.
 async fn secret_one(hub: &Hub) {
     let owner = hub.system("owner", all_indicators()).await;
@@ -186,14 +199,16 @@ fn is_empty(answer: &DynamicMessage) -> bool {
 async fn every_method_keeps_to_its_policy() {
     let hub = Hub::start().await;
     secret_one(&hub).await;
-    let Key(key) = hub.system("so-y-te", pb::Grants::default()).await.key;
+    let caller = hub.system("so-y-te", pb::Grants::default()).await;
+    let (token, Key(key)) = (watch_token(&caller).await, caller.key);
     let raw = Raw::connect(hub.address).await;
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
     for (method, (policy, json)) in policy() {
         let (service, name) = method.split_once('/').unwrap();
         let service = pool.get_service_by_name(&format!("sharehub.v1.{service}")).unwrap();
         let found = service.methods().find(|it| it.name() == name).unwrap();
-        let mut json = serde_json::Deserializer::from_str(json);
+        let json = json.replace("{token}", &token);
+        let mut json = serde_json::Deserializer::from_str(&json);
         let message = DynamicMessage::deserialize(found.input(), &mut json).unwrap();
         let request =
             unary(&format!("/sharehub.v1.{method}"), key.as_deref(), &message.encode_to_vec());
@@ -240,7 +255,8 @@ async fn the_policies_messages_are_good_for_those_who_may() {
         read_personal_data: true,
         ..all_indicators()
     };
-    let Key(key) = hub.system("so-y-te", everything).await.key;
+    let caller = hub.system("so-y-te", everything).await;
+    let (token, Key(key)) = (watch_token(&caller).await, caller.key);
     let raw = Raw::connect(hub.address).await;
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
     for (method, (_, json)) in policy() {
@@ -252,7 +268,8 @@ async fn the_policies_messages_are_good_for_those_who_may() {
         let (service, name) = method.split_once('/').unwrap();
         let service = pool.get_service_by_name(&format!("sharehub.v1.{service}")).unwrap();
         let found = service.methods().find(|it| it.name() == name).unwrap();
-        let mut json = serde_json::Deserializer::from_str(json);
+        let json = json.replace("{token}", &token);
+        let mut json = serde_json::Deserializer::from_str(&json);
         let message = DynamicMessage::deserialize(found.input(), &mut json).unwrap();
         let request =
             unary(&format!("/sharehub.v1.{method}"), key.as_deref(), &message.encode_to_vec());

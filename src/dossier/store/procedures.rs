@@ -2,7 +2,8 @@
 use std::sync::Arc;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
 };
 
 use crate::{
@@ -17,18 +18,37 @@ use crate::{
     hub::{Batch, Hub},
     page::Paged,
     revision::{
-        Book, Revision,
+        Book, Revision, Stretch,
         committer::Write,
         receipt::{ItemResult, Outcome},
     },
 };
 
 /// The one door to procedures: those that stood at a revision. Every identified caller may see them.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible(number: i64) -> sea_orm::Select<procedure::Entity> {
-    use procedure::Column::{MadeAt, SupersededAt};
+    use procedure::Column::SupersededAt;
     let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    procedure::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    every_version(number).filter(stands)
+}
+
+/// The same door, with the versions that were superseded by then.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn every_version(number: i64) -> sea_orm::Select<procedure::Entity> {
+    procedure::Entity::find().filter(procedure::Column::MadeAt.lte(number))
+}
+
+/// The versions that a stretch of revisions made.
+pub(super) async fn made(
+    db: &impl ConnectionTrait,
+    stretch: &Stretch,
+) -> Result<Vec<procedure::Model>> {
+    use procedure::Column::{Id, MadeAt};
+    let Stretch { after, through, key, limit } = stretch;
+    let mut rows = every_version(*through).filter(MadeAt.gt(*after));
+    if let Some(id) = key.as_deref().and_then(|it| it.parse::<i64>().ok()) {
+        rows = rows.filter(Id.gt(id));
+    }
+    Ok(rows.order_by_asc(MadeAt).order_by_asc(Id).limit(*limit).all(db).await?)
 }
 
 /// Loads every procedure as it stood at a revision.

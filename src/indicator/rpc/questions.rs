@@ -318,8 +318,5 @@ fn some_units(fields: &mut Fields, units: Vec<pb::UnitRef>) -> Option<Vec<unit::
 }
 
 fn unit_refs(fields: &mut Fields, units: Vec<pb::UnitRef>) -> Option<Vec<unit::Ref>> {
-    fields.at_most("units", units.len(), MOST_NAMED)?;
-    let read = units.into_iter().enumerate();
-    let read = read.map(|(i, it)| fields.unit(&format!("units[{i}]"), Some(it)));
-    read.collect::<Vec<_>>().into_iter().collect()
+    fields.units("units", units, MOST_NAMED)
 }

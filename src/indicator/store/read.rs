@@ -82,14 +82,19 @@ pub struct Availed {
 }
 
 /// The books that answers are read with, all at one view.
-pub(super) struct Books {
-    pub(super) forest: Arc<Forest>,
-    pub(super) directory: Arc<Directory>,
-    pub(super) definitions: Arc<Definitions>,
+#[derive(Debug)]
+pub struct Books {
+    /// Units.
+    pub forest: Arc<Forest>,
+    /// Systems.
+    pub directory: Arc<Directory>,
+    /// Definitions.
+    pub definitions: Arc<Definitions>,
 }
 
 impl Books {
-    pub(super) async fn open(hub: &Hub, view: &View) -> Result<Self> {
+    /// Opens them.
+    pub async fn open(hub: &Hub, view: &View) -> Result<Self> {
         Ok(Self {
             forest: hub.forest(view).await?,
             directory: hub.directory(view).await?,
@@ -246,13 +251,7 @@ pub async fn query_targets(
         .limit(limit(&page))
         .all(&hub.db.at(&view))
         .await?;
-    let paged = paged(hub, caller, &view, &page, rows, |it| Key {
-        indicator_id: it.indicator_id,
-        unit_id: it.unit_id,
-        period_end: it.period_end,
-        period: it.period,
-        breakdown: String::new(),
-    });
+    let paged = paged(hub, caller, &view, &page, rows, Key::of_target);
     let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
     let Paged { items, next } = paged;
     let items = items
@@ -317,18 +316,30 @@ impl std::fmt::Display for Key {
 }
 
 impl Key {
-    pub(super) fn of(row: &observation::Model) -> Self {
+    /// Of an observation.
+    pub(super) fn of(it: &observation::Model) -> Self {
         Self {
-            indicator_id: row.indicator_id,
-            unit_id: row.unit_id,
-            period_end: row.period_end,
-            period: row.period,
-            breakdown: row.breakdown.clone(),
+            indicator_id: it.indicator_id,
+            unit_id: it.unit_id,
+            period_end: it.period_end,
+            period: it.period,
+            breakdown: it.breakdown.clone(),
+        }
+    }
+
+    /// Of a target.
+    pub(super) fn of_target(it: &target::Model) -> Self {
+        Self {
+            indicator_id: it.indicator_id,
+            unit_id: it.unit_id,
+            period_end: it.period_end,
+            period: it.period,
+            breakdown: String::new(),
         }
     }
 
     /// The token is sealed: what does not read was never ours.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(5, '|');
         Some(Self {
             indicator_id: parts.next()?.parse().ok()?,
@@ -339,7 +350,7 @@ impl Key {
         })
     }
 
-    fn before_observation(self) -> Expr {
+    pub(super) fn before_observation(self) -> Expr {
         use observation::Column::{Breakdown, IndicatorId, Period, PeriodEnd, UnitId};
         let row = [IndicatorId, UnitId, PeriodEnd, Period, Breakdown].map(Expr::col);
         let key: [Value; 5] = [
@@ -352,7 +363,7 @@ impl Key {
         Expr::tuple(row).gt(Expr::tuple(key.map(Expr::val)))
     }
 
-    fn before_target(self) -> Expr {
+    pub(super) fn before_target(self) -> Expr {
         use target::Column::{IndicatorId, Period, PeriodEnd, UnitId};
         let row = [IndicatorId, UnitId, PeriodEnd, Period].map(Expr::col);
         let key: [Value; 4] = [

@@ -1,0 +1,136 @@
+//! What revisions made of dossiers and procedures, for the feed: versions in the order of their revisions, and the state.
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{CHUNK, Shown, events_of, every_version, procedures, show, visible};
+use crate::{
+    access::Caller,
+    dossier::{Dossier, Event, Procedure, history, row::dossier},
+    error::Result,
+    revision::Stretch,
+};
+
+/// A version of a dossier, and what came with it.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The dossier.
+    pub dossier: Dossier,
+    /// The events that the same revision added, in their order; none in a state.
+    pub events: Vec<Event>,
+    /// Where the version before was received, and of which procedure it was.
+    pub before: Option<Before>,
+}
+
+/// What a filter must know of the version before.
+#[derive(Clone, Copy, Debug, FromQueryResult)]
+pub struct Before {
+    id: i64,
+    superseded_at: Option<i64>,
+    /// The unit that received it.
+    pub receiving_unit_id: i64,
+    /// The procedure.
+    pub procedure_id: i64,
+}
+
+impl Made {
+    /// Whether a caller may know of it.
+    pub fn is_visible(&self, caller: &Caller) -> bool {
+        caller.grants().read_dossiers || self.dossier.source_id == caller.system_id
+    }
+
+    /// As a caller may see it.
+    pub fn shown(&self, caller: &Caller) -> Shown {
+        let noted = self.events.iter().any(|it| !it.sent.note.is_empty());
+        show(caller, self.dossier.clone(), self.events.clone(), noted)
+    }
+
+    /// About how many bytes it takes on the wire.
+    pub fn weight(&self) -> usize {
+        let header = &self.dossier.header;
+        let documents = header.components.iter().chain(&header.results);
+        let documents: usize = documents.map(|it| 20 + it.name.len() + it.code.len()).sum();
+        let events: usize = self.events.iter().map(|it| 150 + it.sent.note.len()).sum();
+        let applicant = header.applicant.as_ref().map_or(0, |it| {
+            it.name.len() + it.address.len() + it.email.len() + it.phone.len() + 50
+        });
+        800 + documents + events + applicant + 50 * header.fees.len()
+    }
+}
+
+/// The versions of dossiers that a stretch of revisions made.
+pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+    use dossier::Column;
+    let Stretch { after, through, key, limit } = stretch;
+    let mut rows = every_version(*through).filter(Column::MadeAt.gt(*after));
+    if let Some(id) = key.as_deref().and_then(|it| it.parse::<i64>().ok()) {
+        rows = rows.filter(Column::Id.gt(id));
+    }
+    let rows =
+        rows.order_by_asc(Column::MadeAt).order_by_asc(Column::Id).limit(*limit).all(db).await?;
+    let ids: Vec<_> = rows.iter().map(|it| it.id).collect::<HashSet<_>>().into_iter().collect();
+    let mut events: HashMap<(i64, i64), Vec<Event>> = HashMap::new();
+    let mut before: HashMap<(i64, i64), Before> = HashMap::new();
+    for ids in ids.chunks(CHUNK) {
+        let added = events_of(ids.iter().copied(), *through)
+            .filter(crate::dossier::row::event::Column::MadeAt.gt(*after));
+        for row in added.all(db).await? {
+            let (id, event) = (row.dossier_id, Event::from(row));
+            events.entry((id, event.made_at)).or_default().push(event);
+        }
+        let ended = every_version(*through)
+            .filter(Column::Id.is_in(ids.iter().copied()))
+            .filter(Column::SupersededAt.gt(*after))
+            .filter(Column::SupersededAt.lte(*through))
+            .select_only()
+            .columns([
+                Column::Id,
+                Column::SupersededAt,
+                Column::ReceivingUnitId,
+                Column::ProcedureId,
+            ]);
+        for it in ended.into_model::<Before>().all(db).await? {
+            if let Some(at) = it.superseded_at {
+                before.insert((it.id, at), it);
+            }
+        }
+    }
+    rows.into_iter()
+        .map(|row| {
+            let key = (row.id, row.made_at);
+            let mut events = events.remove(&key).unwrap_or_default();
+            events.sort_unstable_by(history::compare);
+            Ok(Made { dossier: row.try_into()?, events, before: before.remove(&key) })
+        })
+        .collect()
+}
+
+/// Dossiers that stood at a revision and that a caller may know of, by code.
+pub async fn state(
+    db: &impl ConnectionTrait,
+    caller: &Caller,
+    revision: i64,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Made>> {
+    use dossier::Column::Code;
+    let rows = visible(caller, revision).filter(Code.gt(after)).order_by_asc(Code).limit(limit);
+    let made = |row: dossier::Model| {
+        Ok(Made { dossier: row.try_into()?, events: Vec::new(), before: None })
+    };
+    rows.all(db).await?.into_iter().map(made).collect()
+}
+
+/// The versions of procedures that a stretch of revisions made.
+pub async fn made_procedures(
+    db: &impl ConnectionTrait,
+    stretch: &Stretch,
+) -> Result<Vec<Arc<Procedure>>> {
+    let rows = procedures::made(db, stretch).await?;
+    rows.into_iter().map(|it| Ok(Arc::new(it.try_into()?))).collect()
+}

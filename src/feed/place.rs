@@ -1,0 +1,116 @@
+//! Where a watch stands, and the token that says so to the caller.
+use super::Stage;
+use crate::{
+    access::Caller,
+    error::{Error, Result},
+    page::Secret,
+};
+
+/// Where a watch stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the state at a revision, after a key of a stage.
+    State {
+        /// The revision.
+        revision: i64,
+        /// The stage.
+        stage: Stage,
+        /// The key; empty at the stage's beginning.
+        after: String,
+    },
+    /// Everything through this revision was sent.
+    Through(i64),
+}
+
+impl Place {
+    /// Where the state at a revision begins.
+    pub fn beginning(revision: i64) -> Self {
+        Self::State { revision, stage: Stage::Units, after: String::new() }
+    }
+
+    /// The revision that must still be kept, so that a watch can go on from here.
+    pub fn revision(&self) -> i64 {
+        match self {
+            Self::State { revision, .. } | Self::Through(revision) => *revision,
+        }
+    }
+}
+
+/// What a token holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The epoch that it was made in.
+    pub epoch: i64,
+    /// The filters that it came with.
+    pub question: [u8; 32],
+    /// Where it goes on.
+    pub place: Place,
+}
+
+/// What the tokens are sealed as, so that no other token of the hub passes for one.
+const KIND: &[u8] = b"watch-1";
+
+/// The token of a place.
+pub fn seal(secret: &Secret, caller: &Caller, opened: &Opened) -> String {
+    let Opened { epoch, question, place } = opened;
+    let mut body = epoch.to_le_bytes().to_vec();
+    body.extend(question);
+    body.extend(place.revision().to_le_bytes());
+    match place {
+        Place::Through(_) => body.push(u8::MAX),
+        Place::State { revision: _, stage, after } => {
+            let number = Stage::ALL.iter().position(|it| it == stage).unwrap_or(0);
+            body.push(u8::try_from(number).unwrap_or(0));
+            body.extend(after.as_bytes());
+        }
+    }
+    secret.seal(caller, KIND, &body)
+}
+
+/// Opens a token of this caller.
+pub fn unseal(secret: &Secret, caller: &Caller, token: &str) -> Result<Opened> {
+    let opened = || {
+        let body = secret.unseal(caller, KIND, token)?;
+        let (epoch, rest) = body.split_first_chunk::<8>()?;
+        let (question, rest) = rest.split_first_chunk::<32>()?;
+        let (revision, rest) = rest.split_first_chunk::<8>()?;
+        let (stage, after) = rest.split_first()?;
+        let revision = i64::from_le_bytes(*revision);
+        let place = match Stage::ALL.get(usize::from(*stage)) {
+            None => Place::Through(revision),
+            Some(stage) => {
+                let after = String::from_utf8(after.to_vec()).ok()?;
+                Place::State { revision, stage: *stage, after }
+            }
+        };
+        Some(Opened { epoch: i64::from_le_bytes(*epoch), question: *question, place })
+    };
+    let rule = "be the resume_token of a message that this system got";
+    opened().ok_or_else(|| Error::field("resume_token", rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_token_says_where_and_cannot_be_forged() {
+        let secret = Secret::new(vec![7; 32]);
+        let caller = Caller::hub(Duration::from_secs(1));
+        let other = Caller { system_id: 9, ..caller.clone() };
+        let state = Place::State { revision: 5, stage: Stage::Targets, after: "1|2".to_owned() };
+        for place in [Place::Through(0), Place::Through(i64::MAX), Place::beginning(3), state] {
+            let opened = Opened { epoch: -4, question: [8; 32], place };
+            let token = seal(&secret, &caller, &opened);
+            assert_eq!(unseal(&secret, &caller, &token).unwrap(), opened);
+            assert!(unseal(&secret, &other, &token).is_err(), "another's");
+            assert!(unseal(&Secret::new(vec![6; 32]), &caller, &token).is_err(), "another store's");
+            for cut in [0, 1, token.len() / 2, token.len() - 1] {
+                assert!(unseal(&secret, &caller, &token[..cut]).is_err(), "cut at {cut}");
+            }
+        }
+        assert!(unseal(&secret, &caller, "").is_err());
+    }
+}

@@ -1,0 +1,300 @@
+//! `FeedService` on the wire: open, ask, answer.
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tonic::Request;
+
+use super::{
+    Acknowledge, Change, DossierFilter, Filter, From, Happened, IndicatorFilter, ListConsumers,
+    Message, Part, Resync, Shared, Thing, Watch, store, watch,
+};
+use crate::{
+    access::{Caller, Pattern},
+    dossier::{self, ProcedureCode},
+    error::{Error, Reply, Result},
+    hub::Hub,
+    indicator::store::made::Told,
+    pb,
+    time::Timestamp,
+    unit,
+    wire::{Fields, Streamed, done, fingerprint, open, reply, stream},
+};
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    /// The hub.
+    pub hub: Arc<Hub>,
+}
+
+#[tonic::async_trait]
+impl pb::feed_service_server::FeedService for Rpc {
+    type WatchStream = Streamed<pb::WatchResponse>;
+
+    async fn watch(&self, req: Request<pb::WatchRequest>) -> Reply<Self::WatchStream> {
+        let (caller, asked) = open(req)?;
+        let messages = watch::watch(&self.hub, caller, asked).await?;
+        stream(messages)
+    }
+
+    async fn acknowledge(
+        &self,
+        req: Request<pb::AcknowledgeRequest>,
+    ) -> Reply<pb::AcknowledgeResponse> {
+        let (caller, asked) = open(req)?;
+        let (newest, revisions_behind) = store::acknowledge(&self.hub, &caller, asked).await?;
+        done(pb::AcknowledgeResponse { newest: Some(newest.into()), revisions_behind })
+    }
+
+    async fn list_consumers(
+        &self,
+        req: Request<pb::ListConsumersRequest>,
+    ) -> Reply<pb::ListConsumersResponse> {
+        let (caller, list) = open(req)?;
+        let (newest, page) = store::consumers(&self.hub, &caller, list).await?;
+        let consumer = |it: store::Consumer| {
+            let store::Consumer { system, row, next_at } = it;
+            let waits = next_at.map(|it| Timestamp::now().micros() - it.micros());
+            pb::Consumer {
+                system,
+                consumer: row.consumer,
+                revision: row.revision,
+                acknowledged_at: Some(row.acknowledged_at.into()),
+                revisions_behind: (newest.number - row.revision).max(0),
+                seconds_behind: waits.map_or(0, |it| it.max(0) / 1_000_000),
+            }
+        };
+        reply(pb::ListConsumersResponse {
+            consumers: page.items.into_iter().map(consumer).collect(),
+            newest: Some(newest.into()),
+            next_page_token: page.next,
+        })
+    }
+}
+
+// === words in ===
+
+/// Filters in one watch, at most.
+const MOST_FILTERS: usize = 20;
+
+impl TryFrom<pb::WatchRequest> for Watch {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::WatchRequest) -> Result<Self> {
+        use pb::watch_request::From as Start;
+        let from = msg.from.take();
+        let pb::WatchRequest { filters, from: _, bookmark_seconds } = msg;
+        let mut fields = Fields::default();
+        let asked = pb::WatchRequest { filters, from: None, bookmark_seconds: 0 };
+        let question = fingerprint("Watch", &asked);
+        let filters = read_filters(&mut fields, asked.filters);
+        let from = match from {
+            None | Some(Start::Now(true)) => Some(From::Now),
+            Some(Start::Beginning(true)) => Some(From::Beginning),
+            Some(Start::ResumeToken(token)) => {
+                fields.some_text("resume_token", token, 4_000).map(From::Token)
+            }
+            Some(Start::Now(false)) => {
+                fields.refuse("now", "be true");
+                None
+            }
+            Some(Start::Beginning(false)) => {
+                fields.refuse("beginning", "be true");
+                None
+            }
+        };
+        let seconds = match bookmark_seconds {
+            0 => Some(5),
+            1..=15 => u64::try_from(bookmark_seconds).ok(),
+            _ => {
+                fields.refuse("bookmark_seconds", "be 1 to 15, or 0 for 5");
+                None
+            }
+        };
+        fields.done(|| {
+            let bookmark = Duration::from_secs(seconds?);
+            Some(Self { filters: filters?, question, from: from?, bookmark })
+        })
+    }
+}
+
+fn read_filters(fields: &mut Fields, filters: Vec<pb::WatchFilter>) -> Option<Vec<Filter>> {
+    use pb::watch_filter::About;
+    if filters.is_empty() {
+        fields.refuse("filters", "hold at least one filter");
+        return None;
+    }
+    fields.at_most("filters", filters.len(), MOST_FILTERS)?;
+    let read = filters.into_iter().enumerate().map(|(i, pb::WatchFilter { about })| {
+        fields.within(&format!("filters[{i}]"), |fields| match about {
+            None => {
+                fields.refuse("about", "say what to follow");
+                None
+            }
+            Some(About::Indicators(it)) => {
+                fields.within("indicators", |fields| read_indicators(fields, it))
+            }
+            Some(About::Dossiers(it)) => {
+                fields.within("dossiers", |fields| read_dossiers(fields, it))
+            }
+            Some(About::Procedures(pb::ProcedureFilter {})) => Some(Filter::Procedures),
+            Some(About::Units(pb::UnitFilter {})) => Some(Filter::Units),
+        })
+    });
+    read.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn read_indicators(fields: &mut Fields, filter: pb::IndicatorFilter) -> Option<Filter> {
+    let pb::IndicatorFilter { indicators, units, with_descendants, parts } = filter;
+    fields.at_most("indicators", indicators.len(), 100)?;
+    let patterns: Vec<_> = indicators
+        .iter()
+        .enumerate()
+        .map(|(i, it)| fields.read(&format!("indicators[{i}]"), Pattern::parse(it)))
+        .collect();
+    if with_descendants && units.is_empty() {
+        fields.refuse("with_descendants", "come with `units`");
+    }
+    let units = fields.units("units", units, 1_000);
+    let all = [Part::Definitions, Part::Observations, Part::Targets];
+    let part = |number| match pb::IndicatorPart::try_from(number) {
+        Ok(pb::IndicatorPart::Definitions) => Some(Part::Definitions),
+        Ok(pb::IndicatorPart::Observations) => Some(Part::Observations),
+        Ok(pb::IndicatorPart::Targets) => Some(Part::Targets),
+        Ok(pb::IndicatorPart::Unspecified) | Err(_) => None,
+    };
+    let named: Vec<_> = parts
+        .iter()
+        .enumerate()
+        .map(|(i, it)| fields.word(&format!("parts[{i}]"), *it, part))
+        .collect();
+    let parts: Option<BTreeSet<_>> = named.into_iter().collect();
+    Some(Filter::Indicators(IndicatorFilter {
+        patterns: patterns.into_iter().collect::<Option<_>>()?,
+        units: units?,
+        with_descendants,
+        parts: parts.map(|it| if it.is_empty() { all.into() } else { it })?,
+    }))
+}
+
+fn read_dossiers(fields: &mut Fields, filter: pb::DossierFilter) -> Option<Filter> {
+    let pb::DossierFilter { receiving_unit, procedure } = filter;
+    let receiving_unit = fields.maybe_unit("receiving_unit", receiving_unit);
+    let procedure = match procedure.as_str() {
+        "" => Some(None),
+        code => fields.read("procedure", ProcedureCode::parse(code)).map(Some),
+    };
+    Some(Filter::Dossiers(DossierFilter { receiving_unit: receiving_unit?, procedure: procedure? }))
+}
+
+impl TryFrom<pb::AcknowledgeRequest> for Acknowledge {
+    type Error = Error;
+
+    fn try_from(msg: pb::AcknowledgeRequest) -> Result<Self> {
+        let pb::AcknowledgeRequest { consumer, resume_token } = msg;
+        let mut fields = Fields::default();
+        let consumer = fields.text("consumer", consumer, 64);
+        let token = fields.some_text("resume_token", resume_token, 4_000);
+        fields.done(|| Some(Self { consumer: consumer?, token: token? }))
+    }
+}
+
+impl TryFrom<pb::ListConsumersRequest> for ListConsumers {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::ListConsumersRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "ListConsumers", &msg);
+        fields.done(|| Some(Self { page: page? }))
+    }
+}
+
+// === rows out ===
+
+impl std::convert::From<Message> for pb::WatchResponse {
+    fn from(message: Message) -> Self {
+        use pb::watch_response::Message as Out;
+        let message = match message {
+            Message::Changes { changes, books, caller, through, token } => {
+                let changes = changes.into_iter().filter_map(|it| change(&books, &caller, it));
+                Out::Changes(pb::Changes {
+                    changes: changes.collect(),
+                    through: through.map(Into::into),
+                    resume_token: token,
+                })
+            }
+            Message::Bookmark { through, token } => Out::Bookmark(pb::Bookmark {
+                through: Some(through.into()),
+                resume_token: token,
+                sent_at: Some(Timestamp::now().into()),
+            }),
+            Message::Resync { reason, floor, token } => {
+                let reason = match reason {
+                    Resync::Compacted => pb::ResyncReason::Compacted,
+                    Resync::Restored => pb::ResyncReason::Restored,
+                };
+                Out::Resync(pb::Resync {
+                    reason: reason.into(),
+                    retention_floor: floor,
+                    resume_token: token,
+                })
+            }
+        };
+        Self { message: Some(message) }
+    }
+}
+
+fn change(books: &watch::Books, caller: &Caller, change: Change) -> Option<pb::Change> {
+    use pb::{ChangeType, change::Subject};
+    let (revision, kind, subject) = match change {
+        Change::Thing(happened, thing) => {
+            let revision = thing.revision();
+            let (kind, subject) = match happened {
+                Happened::State => (ChangeType::State, subject(books, caller, &thing)?),
+                Happened::Set => (ChangeType::Set, subject(books, caller, &thing)?),
+                Happened::Left => (ChangeType::Left, key(&thing)?),
+            };
+            (revision, kind, subject)
+        }
+        Change::Access(revision, shared, is_gained) => {
+            use pb::access_change::About;
+            let about = match shared {
+                Shared::Indicator(code) => About::Indicator(code.as_str().to_owned()),
+                Shared::Dossiers => About::Dossiers(true),
+                Shared::PersonalData => About::PersonalData(true),
+            };
+            let kind = if is_gained { ChangeType::AccessGained } else { ChangeType::AccessLost };
+            (revision, kind, Subject::Access(pb::AccessChange { about: Some(about) }))
+        }
+    };
+    Some(pb::Change { revision, r#type: kind.into(), subject: Some(subject) })
+}
+
+fn subject(books: &watch::Books, caller: &Caller, thing: &Thing) -> Option<pb::change::Subject> {
+    use pb::change::Subject;
+    Some(match thing {
+        Thing::Unit(it) => {
+            Subject::Unit(unit::rpc::answer(&books.indicators.forest, it.as_ref().clone()))
+        }
+        Thing::Procedure(it) => Subject::Procedure(it.as_ref().clone().into()),
+        Thing::Dossier(it) => {
+            Subject::Dossier(dossier::rpc::answer(&books.dossiers, it.shown(caller)))
+        }
+        Thing::Indicator(it) => match it.told(&books.indicators)? {
+            Told::Definition(it) => Subject::Indicator(Arc::unwrap_or_clone(it).into()),
+            Told::Observation(it) => Subject::Observation((*it).into()),
+            Told::Target(it) => Subject::Target((*it).into()),
+        },
+    })
+}
+
+/// Only the key of what is no longer for a watch.
+fn key(thing: &Thing) -> Option<pb::change::Subject> {
+    match thing {
+        Thing::Dossier(it) => {
+            let code = it.dossier.code.as_str().to_owned();
+            Some(pb::change::Subject::Dossier(pb::Dossier { code, ..pb::Dossier::default() }))
+        }
+        Thing::Unit(_) | Thing::Procedure(_) | Thing::Indicator(_) => None,
+    }
+}

@@ -1,0 +1,275 @@
+//! What we ask the database about changes, and about those who follow them.
+use std::{collections::HashSet, sync::Arc};
+
+use sea_orm::{
+    ActiveValue::Set,
+    ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    sea_query::{Expr, OnConflict},
+};
+
+use super::{Acknowledge, ListConsumers, Stage, Thing, place, row::position, tail::Entry};
+use crate::{
+    access::{Caller, directory::Directory},
+    dossier,
+    error::Result,
+    hub::Hub,
+    indicator::{self, Definition},
+    page::Paged,
+    revision::{
+        Consistency, Revision, Stretch,
+        committer::{Done, Effect, Write},
+        store,
+    },
+    time::Timestamp,
+    unit,
+};
+
+/// Items in what is read at once, at most: a revision with more is read in pieces.
+pub const MOST: u32 = 2_000;
+/// Revisions that are looked at in one question.
+const LINES: u64 = 500;
+/// Things in a piece.
+pub const PIECE: u64 = 1_000;
+
+/// What the revisions after one made, each whole, up to about [`MOST`] items. A revision with more comes without its
+/// things, and is the last.
+pub async fn entries(
+    db: &impl ConnectionTrait,
+    after: i64,
+    through: i64,
+) -> Result<Vec<Arc<Entry>>> {
+    let (mut lines, mut count, mut touched) = (Vec::new(), 0_u32, 0);
+    let mut large = None;
+    for line in store::lines(db, after, LINES).await? {
+        if line.revision.number > through {
+            break;
+        }
+        match line.items.filter(|it| *it <= MOST) {
+            None => {
+                large = Some(line);
+                break;
+            }
+            Some(items) if count + items > MOST => break,
+            Some(items) => {
+                count += items;
+                touched |= line.touched;
+                lines.push(line);
+            }
+        }
+    }
+    let mut made = Vec::new();
+    if let (Some(first), Some(last)) = (lines.first(), lines.last()) {
+        let (after, through) = (first.revision.number - 1, last.revision.number);
+        let stretch = Stretch { after, through, key: None, limit: u64::MAX >> 1 };
+        for stage in Stage::ALL.into_iter().filter(|it| touched & it.bit() != 0) {
+            made.extend(things(db, stage, &stretch).await?);
+        }
+        // Stages stay in their order within a revision.
+        made.sort_by_key(Thing::revision);
+    }
+    let mut made = made.into_iter().peekable();
+    let mut entries: Vec<_> = lines
+        .into_iter()
+        .map(|line| {
+            let mut things = Vec::new();
+            while let Some(it) = made.next_if(|it| it.revision() == line.revision.number) {
+                things.push(it);
+            }
+            Arc::new(Entry { line, things: Some(things) })
+        })
+        .collect();
+    entries.extend(large.map(|line| Arc::new(Entry { line, things: None })));
+    Ok(entries)
+}
+
+/// The things of one stage that a stretch of revisions made.
+pub async fn things(
+    db: &impl ConnectionTrait,
+    stage: Stage,
+    stretch: &Stretch,
+) -> Result<Vec<Thing>> {
+    use indicator::store::made;
+    Ok(match stage {
+        Stage::Units => {
+            unit::store::made(db, stretch).await?.into_iter().map(Thing::Unit).collect()
+        }
+        Stage::Definitions => told(made::definitions(db, stretch).await?),
+        Stage::Procedures => {
+            let procedures = dossier::store::made::made_procedures(db, stretch).await?;
+            procedures.into_iter().map(Thing::Procedure).collect()
+        }
+        Stage::Observations => told(made::made_observations(db, stretch).await?),
+        Stage::Targets => told(made::made_targets(db, stretch).await?),
+        Stage::Dossiers => {
+            let dossiers = dossier::store::made::dossiers(db, stretch).await?;
+            dossiers.into_iter().map(|it| Thing::Dossier(Arc::new(it))).collect()
+        }
+    })
+}
+
+fn told(made: Vec<indicator::store::made::Made>) -> Vec<Thing> {
+    made.into_iter().map(Thing::Indicator).collect()
+}
+
+/// What of a state is asked for.
+#[derive(Debug)]
+pub struct State<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The indicators.
+    pub definitions: &'a [Arc<Definition>],
+    /// The units of observations and targets; all where there are none.
+    pub units: Option<&'a HashSet<i64>>,
+    /// The revision.
+    pub view: &'a crate::revision::View,
+    /// After this key.
+    pub after: &'a str,
+}
+
+/// A piece of one stage of the state at a revision, with the key of each thing; shorter than [`PIECE`] at its end.
+pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(String, Thing)>> {
+    use indicator::store::made;
+    let State { caller, definitions, units, view, after } = state;
+    let most = usize::try_from(PIECE).unwrap_or(usize::MAX);
+    let asked =
+        made::State { definitions, units: *units, revision: view.number(), after, limit: PIECE };
+    let last: i64 = after.parse().unwrap_or(0);
+    let keyed = |it: Vec<made::Made>| {
+        it.into_iter().map(|it| (it.key(), Thing::Indicator(it))).collect::<Vec<_>>()
+    };
+    Ok(match stage {
+        Stage::Units => {
+            let forest = hub.forest(view).await?;
+            let units = forest.all().filter(|it| it.id > last).take(most);
+            units.map(|it| (it.id.to_string(), Thing::Unit(Arc::new(it.clone())))).collect()
+        }
+        Stage::Definitions => {
+            let mut left: Vec<_> = definitions.iter().filter(|it| it.id > last).collect();
+            left.sort_unstable_by_key(|it| it.id);
+            let left = left.into_iter().take(most).map(Arc::clone);
+            keyed(left.map(made::Made::Definition).collect())
+        }
+        Stage::Procedures => {
+            let catalogue = hub.catalogue(view).await?;
+            let procedures = catalogue.after(after).take(most);
+            let keyed = procedures
+                .map(|it| (it.code.as_str().to_owned(), Thing::Procedure(Arc::new(it.clone()))));
+            keyed.collect()
+        }
+        Stage::Observations => keyed(made::state_observations(hub.db.read(), &asked).await?),
+        Stage::Targets => keyed(made::state_targets(hub.db.read(), &asked).await?),
+        Stage::Dossiers => {
+            let revision = view.number();
+            let found =
+                dossier::store::made::state(hub.db.read(), caller, revision, after, PIECE).await?;
+            let keyed = found
+                .into_iter()
+                .map(|it| (it.dossier.code.as_str().to_owned(), Thing::Dossier(Arc::new(it))));
+            keyed.collect()
+        }
+    })
+}
+
+/// The key of a thing among those of its revision and stage.
+pub fn key(thing: &Thing) -> String {
+    match thing {
+        Thing::Unit(it) => it.id.to_string(),
+        Thing::Indicator(it) => it.key(),
+        Thing::Procedure(it) => it.id.to_string(),
+        Thing::Dossier(it) => it.dossier.id.to_string(),
+    }
+}
+
+// === consumers ===
+
+/// The one door to positions: an administrator sees them all.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn visible(caller: &Caller) -> Result<sea_orm::Select<position::Entity>> {
+    caller.must_administer()?;
+    Ok(position::Entity::find())
+}
+
+/// Keeps how far a consumer has come. The newest revision, and how many it is behind.
+pub async fn acknowledge(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    acknowledge: Acknowledge,
+) -> Result<(Revision, i64)> {
+    let Acknowledge { consumer, token } = acknowledge;
+    let place = place::unseal(hub.db.secret(), caller, &token)?.place;
+    // Who is still taking up the state has not come to any revision.
+    let revision = match place {
+        place::Place::Through(revision) => revision,
+        place::Place::State { .. } => 0,
+    };
+    let row = position::ActiveModel {
+        system_id: Set(caller.system_id),
+        consumer: Set(consumer),
+        revision: Set(revision),
+        acknowledged_at: Set(Timestamp::now()),
+    };
+    let work = async move |_, write: Arc<Write>| {
+        let mut replace =
+            OnConflict::columns([position::Column::SystemId, position::Column::Consumer]);
+        replace.update_columns([position::Column::Revision, position::Column::AcknowledgedAt]);
+        let insert = position::Entity::insert(row).on_conflict(replace);
+        insert.exec_without_returning(&write.db).await?;
+        Ok(Done { answer: (), effect: Effect::Kept })
+    };
+    hub.write_once(caller, work).await?;
+    let newest = hub.revisions.head().newest;
+    Ok((newest, (newest.number - revision).max(0)))
+}
+
+/// How far a consumer has come.
+#[derive(Debug)]
+pub struct Consumer {
+    /// The code of its system.
+    pub system: String,
+    /// What it said.
+    pub row: position::Model,
+    /// When the first revision after it was committed, if there is one.
+    pub next_at: Option<Timestamp>,
+}
+
+/// A page of consumers, by system and name.
+pub async fn consumers(
+    hub: &Hub,
+    caller: &Caller,
+    list: ListConsumers,
+) -> Result<(Revision, Paged<Consumer>)> {
+    use position::Column;
+    let ListConsumers { page } = list;
+    let (view, after) = hub.revisions.page(caller, Consistency::Latest, &page).await?;
+    let mut rows = visible(caller)?;
+    let after = after.as_deref().and_then(|it| it.split_once('|'));
+    if let Some((system, consumer)) = after {
+        let key = [system.parse().unwrap_or(0_i64).into(), consumer.to_owned().into()];
+        let key = Expr::tuple(key.map(|it: sea_orm::Value| Expr::val(it)));
+        let row = Expr::tuple([Column::SystemId, Column::Consumer].map(Expr::col));
+        rows = rows.filter(sea_orm::sea_query::ExprTrait::gt(row, key));
+    }
+    let mut rows = rows
+        .order_by_asc(Column::SystemId)
+        .order_by_asc(Column::Consumer)
+        .all(hub.db.read())
+        .await?;
+    let more = rows.len() > page.size();
+    rows.truncate(page.size());
+    let next = match rows.last() {
+        Some(last) if more => {
+            let key = format!("{}|{}", last.system_id, last.consumer);
+            page.token(hub.db.secret(), caller, view.number(), &key)
+        }
+        _ => String::new(),
+    };
+    let directory: Arc<Directory> = hub.directory(&view).await?;
+    let after: Vec<_> = rows.iter().map(|it| it.revision + 1).collect();
+    let times = store::times(hub.db.read(), after).await?;
+    let items = rows.into_iter().map(|row| Consumer {
+        system: directory.code_of(row.system_id),
+        next_at: times.get(&(row.revision + 1)).copied(),
+        row,
+    });
+    Ok((view.revision, Paged { items: items.collect(), next }))
+}

@@ -1,0 +1,523 @@
+//! One watch: a cursor over the log, moved when the caller takes the next message, with no queue of its own.
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{Stream, stream};
+use tokio::{sync::watch, time};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    Change, From, Happened, Message, Resync, Shared, Stage, Watch,
+    filter::Matcher,
+    place::{self, Opened, Place},
+    store,
+    tail::Entry,
+};
+use crate::{
+    access::Caller,
+    dossier,
+    error::{Error, Reason, Result},
+    hub::Hub,
+    indicator,
+    revision::{Consistency, Revision, Stretch, View},
+    slots::Slot,
+    time::Timestamp,
+};
+
+/// Changes in one message, at most, and about how many bytes.
+const MOST: usize = 1_000;
+const WEIGHT: usize = 1_500_000;
+/// Revisions that are looked through at a time.
+const REVISIONS: usize = 500;
+/// A watch looks at least so often whether it may go on.
+const LOOK: Duration = Duration::from_secs(5);
+/// The books that name what changes speak of.
+#[derive(Debug)]
+pub struct Books {
+    /// Of indicators.
+    pub indicators: indicator::store::read::Books,
+    /// Of dossiers.
+    pub dossiers: dossier::store::Books,
+}
+
+/// Starts a watch. What can be refused at once is refused before the first message.
+pub async fn watch(
+    hub: &Arc<Hub>,
+    caller: Caller,
+    asked: Watch,
+) -> Result<impl Stream<Item = Result<Message>> + Send + use<>> {
+    let slot = hub.watches.take(caller.system_id)?;
+    let Watch { filters, question, from, bookmark } = asked;
+    let mut view = hub.revisions.latest();
+    let epoch = view.epoch();
+    let mut resync = None;
+    let place = match from {
+        From::Now => Place::Through(view.number()),
+        From::Beginning => Place::beginning(view.number()),
+        From::Token(token) => {
+            let opened = place::unseal(hub.db.secret(), &caller, &token)?;
+            if opened.question != question {
+                let rule = "have come with the same filters";
+                return Err(Error::field("resume_token", rule));
+            }
+            if opened.epoch == epoch {
+                // Another hub of the same store may have been further.
+                let number = opened.place.revision();
+                view = hub.revisions.view(&caller, Consistency::AtLeast(number)).await?;
+            } else {
+                resync = Some(Resync::Restored);
+            }
+            opened.place
+        }
+    };
+    let matcher = Matcher::open(hub, &caller, &filters, &view).await?;
+    let (now, pulse) = (Instant::now(), Arc::new(Pulse::start()));
+    let guard = AbortOnDropHandle::new(tokio::spawn(cut_when_stalled(
+        Arc::clone(&pulse),
+        caller.connection.clone(),
+        hub.limits.slow,
+    )));
+    let watching = Watching {
+        tail: hub.feed.follow(),
+        hub: Arc::clone(hub),
+        caller,
+        filters: filters.into(),
+        matcher,
+        question,
+        epoch,
+        place,
+        piece: None,
+        ready: VecDeque::new(),
+        bookmark,
+        // The first bookmark comes as soon as there is nothing else to send.
+        bookmark_due: now,
+        resync,
+        pulse,
+        has_ended: false,
+        _guard: guard,
+        _slot: slot,
+    };
+    Ok(stream::unfold(watching, |mut watching| async move {
+        let next = watching.next().await?;
+        Some((next, watching))
+    }))
+}
+
+/// Whether a message waits to be taken, and since when: milliseconds from the start, or 0 for none.
+struct Pulse {
+    began: Instant,
+    waits_since_ms: AtomicU64,
+}
+
+impl Pulse {
+    fn start() -> Self {
+        Self { began: Instant::now(), waits_since_ms: AtomicU64::new(0) }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn waits(&self) -> Duration {
+        match self.waits_since_ms.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(self.now_ms().saturating_sub(since)),
+        }
+    }
+}
+
+/// A caller that takes nothing at all cannot be told so: what is in its way is its own connection.
+async fn cut_when_stalled(pulse: Arc<Pulse>, connection: CancellationToken, slow: Duration) {
+    loop {
+        time::sleep(LOOK.min(slow)).await;
+        if pulse.waits() > slow * 2 {
+            tracing::warn!("a watch takes nothing: its connection is cut");
+            connection.cancel();
+            return;
+        }
+    }
+}
+
+/// A large revision that is read in pieces.
+struct Piece {
+    revision: Revision,
+    touched: i32,
+    stage: Stage,
+    key: Option<String>,
+    has_sent: bool,
+}
+
+struct Watching {
+    hub: Arc<Hub>,
+    tail: watch::Receiver<i64>,
+    caller: Caller,
+    filters: Arc<[super::Filter]>,
+    matcher: Matcher,
+    question: [u8; 32],
+    epoch: i64,
+    place: Place,
+    piece: Option<Piece>,
+    /// Messages of what was read already.
+    ready: VecDeque<Message>,
+    bookmark: Duration,
+    bookmark_due: Instant,
+    resync: Option<Resync>,
+    pulse: Arc<Pulse>,
+    has_ended: bool,
+    _guard: AbortOnDropHandle<()>,
+    _slot: Slot,
+}
+
+impl Watching {
+    /// The next message; nothing after the last one, and after a refusal.
+    async fn next(&mut self) -> Option<Result<Message>> {
+        if self.has_ended {
+            return None;
+        }
+        let waited = self.pulse.waits();
+        self.pulse.waits_since_ms.store(0, Ordering::Relaxed);
+        let next = if waited > self.hub.limits.slow && !matches!(self.place, Place::State { .. }) {
+            Err(self.too_slow(waited))
+        } else {
+            self.message().await
+        };
+        self.has_ended = matches!(next, Err(_) | Ok(Message::Resync { .. }));
+        self.bookmark_due = Instant::now() + self.bookmark;
+        self.pulse.waits_since_ms.store(self.pulse.now_ms(), Ordering::Relaxed);
+        Some(next)
+    }
+
+    fn too_slow(&self, waited: Duration) -> Error {
+        let seconds = waited.as_secs();
+        let what = format!("the last message was taken after {seconds} s: go on from its token");
+        let err = Error::new(Reason::ReaderTooSlow, what);
+        err.with("resume_token", self.token(&self.place))
+    }
+
+    fn token(&self, place: &Place) -> String {
+        let (question, place) = (self.question, place.clone());
+        let opened = Opened { epoch: self.epoch, question, place };
+        place::seal(self.hub.db.secret(), &self.caller, &opened)
+    }
+
+    async fn message(&mut self) -> Result<Message> {
+        loop {
+            self.may_go_on()?;
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(message);
+            }
+            // In this order: what is newer than the books and grants that are looked up now waits for the next turn.
+            let newest = *self.tail.borrow_and_update();
+            self.look_again().await?;
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(message);
+            }
+            let head = self.hub.revisions.head();
+            if head.epoch != self.epoch {
+                self.resync = Some(Resync::Restored);
+            } else if self.place.revision() < head.floor {
+                self.resync = Some(Resync::Compacted);
+            }
+            if let Some(reason) = self.resync {
+                let start = Opened {
+                    epoch: head.epoch,
+                    question: self.question,
+                    place: Place::beginning(head.newest.number),
+                };
+                let token = place::seal(self.hub.db.secret(), &self.caller, &start);
+                return Ok(Message::Resync { reason, floor: head.floor, token });
+            }
+            match self.place.clone() {
+                Place::State { revision, stage, after } => {
+                    self.state(revision, stage, &after).await?;
+                }
+                Place::Through(through) if newest > through => {
+                    self.follow(through, newest).await?;
+                }
+                Place::Through(through) => {
+                    if Instant::now() >= self.bookmark_due {
+                        return self.bookmark(through).await;
+                    }
+                    self.wait().await;
+                }
+            }
+        }
+    }
+
+    fn may_go_on(&self) -> Result<()> {
+        if self.hub.stopping.is_cancelled() {
+            return Err(Error::new(
+                Reason::Unavailable,
+                "the hub is stopping: go on from the last token",
+            ));
+        }
+        if self.caller.until.is_some_and(|it| Instant::now() >= it) {
+            return Err(Error::new(
+                Reason::OutOfTime,
+                "the deadline passed: go on from the last token",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Waits for something new, or until it is time to look.
+    async fn wait(&mut self) {
+        let mut until = self.bookmark_due.min(Instant::now() + LOOK);
+        if let Some(deadline) = self.caller.until {
+            until = until.min(deadline);
+        }
+        let stopping = self.hub.stopping.clone();
+        tokio::select! {
+            _ = self.tail.changed() => {}
+            () = stopping.cancelled() => {}
+            () = time::sleep_until(until.into()) => {}
+        }
+    }
+
+    /// Takes up the caller's grants and the filters' units as they stand now.
+    async fn look_again(&mut self) -> Result<()> {
+        let now = self.hub.again(&self.caller).await?;
+        let view = self.hub.revisions.latest();
+        let has_new_grants = now.system.made_at != self.caller.system.made_at;
+        if !has_new_grants && !self.matcher.is_old(&view) {
+            self.caller = now;
+            return Ok(());
+        }
+        let matcher = Matcher::open(&self.hub, &now, &self.filters, &view).await?;
+        let before = std::mem::replace(&mut self.caller, now);
+        self.matcher = matcher;
+        if has_new_grants {
+            self.access_changed(&before, &view).await?;
+        }
+        Ok(())
+    }
+
+    async fn access_changed(&mut self, before: &Caller, view: &View) -> Result<()> {
+        let at = self.place.revision();
+        let (was, is) = (before.grants(), self.caller.grants());
+        let definitions = self.hub.definitions(view).await?;
+        let mut changes = Vec::new();
+        for it in definitions.all().filter(|it| self.matcher.names(it)) {
+            let code = it.code.as_str();
+            let gained = is.sees_indicator(code);
+            if gained != was.sees_indicator(code) {
+                changes.push(Change::Access(at, Shared::Indicator(it.code.clone()), gained));
+            }
+        }
+        if self.matcher.follows_dossiers() {
+            if was.read_dossiers != is.read_dossiers {
+                changes.push(Change::Access(at, Shared::Dossiers, is.read_dossiers));
+            }
+            if was.read_personal_data != is.read_personal_data {
+                changes.push(Change::Access(at, Shared::PersonalData, is.read_personal_data));
+            }
+        }
+        if !changes.is_empty() {
+            let token = self.token(&self.place);
+            self.push(changes, HashMap::new(), None, token).await?;
+        }
+        Ok(())
+    }
+
+    async fn push(
+        &mut self,
+        changes: Vec<Change>,
+        times: HashMap<i64, Timestamp>,
+        through: Option<Revision>,
+        token: String,
+    ) -> Result<()> {
+        let view = self.hub.revisions.latest();
+        let indicators = indicator::store::read::Books::open(&self.hub, &view).await?;
+        let dossiers = dossier::store::Books {
+            forest: Arc::clone(&indicators.forest),
+            catalogue: self.hub.catalogue(&view).await?,
+            directory: Arc::clone(&indicators.directory),
+            times,
+        };
+        let books = Arc::new(Books { indicators, dossiers });
+        let caller = self.caller.clone();
+        self.ready.push_back(Message::Changes { changes, books, caller, through, token });
+        Ok(())
+    }
+
+    // === the state ===
+
+    async fn state(&mut self, revision: i64, stage: Stage, after: &str) -> Result<()> {
+        let caller = self.caller.now(self.hub.limits.longest);
+        let view = self.hub.revisions.view(&caller, Consistency::Exactly(revision)).await?;
+        let definitions = self.hub.definitions(&view).await?;
+        let definitions: Vec<_> = definitions
+            .shared_with(&self.caller)
+            .filter(|it| self.matcher.names(it))
+            .map(Arc::clone)
+            .collect();
+        let asked = store::State {
+            caller: &self.caller,
+            definitions: &definitions,
+            units: self.matcher.units(),
+            view: &view,
+            after,
+        };
+        let mut found = Vec::new();
+        let is_asked = self.matcher.follows(stage);
+        if is_asked {
+            found = store::state(&self.hub, stage, &asked).await?;
+        }
+        let is_whole = found.len() < usize::try_from(store::PIECE).unwrap_or(usize::MAX);
+        let mut changes = Vec::new();
+        let mut made = HashSet::new();
+        let mut weight = 0;
+        let mut last = None;
+        for (key, thing) in found {
+            if self.matcher.is_match(&self.caller, &thing) {
+                weight += thing.weight();
+                made.insert(thing.revision());
+                changes.push(Change::Thing(Happened::State, thing));
+            }
+            last = Some(key);
+            if weight > WEIGHT {
+                break;
+            }
+        }
+        let is_done = is_whole && weight <= WEIGHT;
+        self.place = match (is_done, stage.next(), last) {
+            (true, Some(stage), _) => Place::State { revision, stage, after: String::new() },
+            (true, None, _) => Place::Through(revision),
+            (false, _, last) => Place::State { revision, stage, after: last.unwrap_or_default() },
+        };
+        if !changes.is_empty() {
+            let times = crate::revision::store::times(self.hub.db.read(), made).await?;
+            let token = self.token(&self.place);
+            self.push(changes, times, None, token).await?;
+        }
+        if matches!(self.place, Place::Through(_)) {
+            // The state is whole: that is said at once.
+            let bookmark = self.bookmark(revision).await?;
+            self.ready.push_back(bookmark);
+        }
+        Ok(())
+    }
+
+    // === what changes ===
+
+    async fn follow(&mut self, through: i64, newest: i64) -> Result<()> {
+        if self.piece.is_some() {
+            return self.piece().await;
+        }
+        let entries = match self.hub.feed.since(through, REVISIONS) {
+            Some(entries) => entries,
+            None => store::entries(self.hub.db.read(), through, newest).await?,
+        };
+        let mut batch = Batch::default();
+        for entry in entries.into_iter().filter(|it| it.line.revision.number <= newest) {
+            let Entry { line, things } = entry.as_ref();
+            let Some(things) = things else {
+                // A large one: what came before it first.
+                if batch.through.is_none() {
+                    let (revision, touched) = (line.revision, line.touched);
+                    let (stage, key, has_sent) = (Stage::Units, None, false);
+                    self.piece = Some(Piece { revision, touched, stage, key, has_sent });
+                }
+                break;
+            };
+            batch.times.insert(line.revision.number, line.revision.at);
+            for thing in things {
+                let Some(happened) = self.matcher.happened(&self.caller, thing) else { continue };
+                if batch.weight > WEIGHT || batch.changes.len() >= MOST {
+                    // A revision is whole only in its last message: no token before.
+                    let changes = std::mem::take(&mut batch.changes);
+                    batch.weight = 0;
+                    self.push(changes, batch.times.clone(), None, String::new()).await?;
+                }
+                batch.weight += thing.weight();
+                batch.changes.push(Change::Thing(happened, thing.clone()));
+            }
+            batch.through = Some(line.revision);
+            if batch.weight > WEIGHT / 2 || batch.changes.len() >= MOST {
+                break;
+            }
+        }
+        let Batch { changes, times, through, weight: _ } = batch;
+        let Some(revision) = through else { return Ok(()) };
+        self.place = Place::Through(revision.number);
+        if !changes.is_empty() {
+            let token = self.token(&self.place);
+            self.push(changes, times, through, token).await?;
+        }
+        Ok(())
+    }
+
+    /// The next piece of a large revision.
+    async fn piece(&mut self) -> Result<()> {
+        let Some(Piece { revision, touched, stage, key, has_sent }) = self.piece.take() else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        if touched & stage.bit() != 0 && self.matcher.follows(stage) {
+            let (after, through) = (revision.number - 1, revision.number);
+            let stretch = Stretch { after, through, key, limit: store::PIECE };
+            found = store::things(self.hub.db.read(), stage, &stretch).await?;
+        }
+        let is_whole = found.len() < usize::try_from(store::PIECE).unwrap_or(usize::MAX);
+        let mut weight = 0;
+        let mut last = None;
+        let mut changes = Vec::new();
+        for thing in found {
+            last = Some(store::key(&thing));
+            if let Some(happened) = self.matcher.happened(&self.caller, &thing) {
+                weight += thing.weight();
+                changes.push(Change::Thing(happened, thing));
+            }
+            if weight > WEIGHT {
+                break;
+            }
+        }
+        let is_done = is_whole && weight <= WEIGHT;
+        let has_sent = has_sent || !changes.is_empty();
+        let next = if is_done { stage.next().map(|it| (it, None)) } else { Some((stage, last)) };
+        let times = HashMap::from([(revision.number, revision.at)]);
+        match next {
+            Some((stage, key)) => {
+                self.piece = Some(Piece { revision, touched, stage, key, has_sent });
+                if !changes.is_empty() {
+                    self.push(changes, times, None, String::new()).await?;
+                }
+            }
+            None => {
+                self.place = Place::Through(revision.number);
+                if has_sent {
+                    let token = self.token(&self.place);
+                    self.push(changes, times, Some(revision), token).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn bookmark(&self, through: i64) -> Result<Message> {
+        let head = self.hub.revisions.head();
+        let revision = match head.newest.number == through {
+            true => head.newest,
+            false => {
+                let at = crate::revision::store::committed_at(self.hub.db.read(), through).await?;
+                Revision { number: through, at }
+            }
+        };
+        Ok(Message::Bookmark { through: revision, token: self.token(&Place::Through(through)) })
+    }
+}
+
+/// What is gathered for a message.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    times: HashMap<i64, Timestamp>,
+    through: Option<Revision>,
+    weight: usize,
+}

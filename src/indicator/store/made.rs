@@ -1,0 +1,237 @@
+//! What revisions made of indicators, for the feed: versions in the order of their revisions, and the state at one.
+use std::{collections::HashSet, sync::Arc};
+
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{
+    every_observation, every_target, observations,
+    read::{Aimed, Books, Key, Observed},
+    targets, visible,
+};
+use crate::{
+    error::Result,
+    indicator::{
+        Definition,
+        row::{definition, observation, target},
+    },
+    revision::Stretch,
+};
+
+/// A version that a revision made.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// Of a definition.
+    Definition(Arc<Definition>),
+    /// Of an observation.
+    Observation(Arc<observation::Model>),
+    /// Of a target.
+    Target(Arc<target::Model>),
+}
+
+/// A version as it is told.
+#[derive(Debug)]
+pub enum Told {
+    /// A definition.
+    Definition(Arc<Definition>),
+    /// An observation.
+    Observation(Box<Observed>),
+    /// A target.
+    Target(Box<Aimed>),
+}
+
+impl Made {
+    /// The revision that made it.
+    pub fn revision(&self) -> i64 {
+        match self {
+            Self::Definition(it) => it.made_at,
+            Self::Observation(it) => it.made_at,
+            Self::Target(it) => it.made_at,
+        }
+    }
+
+    /// The indicator that it is of.
+    pub fn indicator_id(&self) -> i64 {
+        match self {
+            Self::Definition(it) => it.id,
+            Self::Observation(it) => it.indicator_id,
+            Self::Target(it) => it.indicator_id,
+        }
+    }
+
+    /// The unit that it is of.
+    pub fn unit_id(&self) -> Option<i64> {
+        match self {
+            Self::Definition(_) => None,
+            Self::Observation(it) => Some(it.unit_id),
+            Self::Target(it) => Some(it.unit_id),
+        }
+    }
+
+    /// Its key in the order of one revision.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Definition(it) => it.id.to_string(),
+            Self::Observation(it) => Key::of(it).to_string(),
+            Self::Target(it) => Key::of_target(it).to_string(),
+        }
+    }
+
+    /// About how many bytes it takes on the wire.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Definition(it) => {
+                let meaning = &it.meaning;
+                400 + meaning.name_vi.len()
+                    + meaning.name_en.len()
+                    + meaning.description.len()
+                    + meaning.numerator.len()
+                    + meaning.denominator.len()
+                    + meaning.legal_basis.len()
+                    + meaning.owner_agency.len()
+            }
+            Self::Observation(it) => {
+                500 + it.source_document.len()
+                    + it.source_record.len()
+                    + it.quote.len()
+                    + it.as_written.len()
+                    + it.note.len()
+                    + it.correction_reason.len()
+                    + it.breakdown.len()
+            }
+            Self::Target(it) => {
+                400 + it.source_document.len()
+                    + it.source_record.len()
+                    + it.quote.len()
+                    + it.as_written.len()
+                    + it.note.len()
+            }
+        }
+    }
+
+    /// With its names.
+    pub fn told(&self, books: &Books) -> Option<Told> {
+        match self {
+            Self::Definition(it) => Some(Told::Definition(Arc::clone(it))),
+            Self::Observation(it) => {
+                let definition = books.definitions.by_id(it.indicator_id)?;
+                let row = it.as_ref().clone();
+                Some(Told::Observation(Box::new(books.observed(definition, row))))
+            }
+            Self::Target(it) => {
+                let definition = books.definitions.by_id(it.indicator_id)?;
+                Some(Told::Target(Box::new(books.aimed(definition, it.as_ref().clone()))))
+            }
+        }
+    }
+}
+
+/// The versions of definitions that a stretch of revisions made.
+pub async fn definitions(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+    use definition::Column::{Id, MadeAt};
+    let Stretch { after, through, key, limit } = stretch;
+    let mut rows = visible(*through).filter(MadeAt.gt(*after));
+    if let Some(id) = key.as_deref().and_then(|it| it.parse::<i64>().ok()) {
+        rows = rows.filter(Id.gt(id));
+    }
+    let rows = rows.order_by_asc(MadeAt).order_by_asc(Id).limit(*limit).all(db).await?;
+    Ok(rows.into_iter().map(|it| Made::Definition(Arc::new(it.into()))).collect())
+}
+
+/// The versions of observations that a stretch of revisions made.
+pub async fn made_observations(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+    use observation::Column;
+    let Stretch { after, through, key, limit } = stretch;
+    let mut rows = every_observation(*through).filter(Column::MadeAt.gt(*after));
+    if let Some(key) = key.as_deref().and_then(Key::parse) {
+        rows = rows.filter(key.before_observation());
+    }
+    let rows = rows
+        .order_by_asc(Column::MadeAt)
+        .order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
+        .order_by_asc(Column::Breakdown)
+        .limit(*limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
+}
+
+/// The versions of targets that a stretch of revisions made.
+pub async fn made_targets(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+    use target::Column;
+    let Stretch { after, through, key, limit } = stretch;
+    let mut rows = every_target(*through).filter(Column::MadeAt.gt(*after));
+    if let Some(key) = key.as_deref().and_then(Key::parse) {
+        rows = rows.filter(key.before_target());
+    }
+    let rows = rows
+        .order_by_asc(Column::MadeAt)
+        .order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
+        .limit(*limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
+}
+
+/// What of the state at a revision is asked for: of these indicators, in these units, after a key.
+#[derive(Debug)]
+pub struct State<'a> {
+    /// The indicators.
+    pub definitions: &'a [Arc<Definition>],
+    /// The units; all where there are none.
+    pub units: Option<&'a HashSet<i64>>,
+    /// The revision.
+    pub revision: i64,
+    /// After this key.
+    pub after: &'a str,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// Observations that stood at a revision, in the order of their keys.
+pub async fn state_observations(db: &impl ConnectionTrait, state: &State<'_>) -> Result<Vec<Made>> {
+    use observation::Column;
+    let mut rows = observations(state.definitions, state.revision);
+    if let Some(units) = state.units {
+        rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
+    }
+    if let Some(key) = Key::parse(state.after) {
+        rows = rows.filter(key.before_observation());
+    }
+    let rows = rows
+        .order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
+        .order_by_asc(Column::Breakdown)
+        .limit(state.limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
+}
+
+/// Targets that stood at a revision, in the order of their keys.
+pub async fn state_targets(db: &impl ConnectionTrait, state: &State<'_>) -> Result<Vec<Made>> {
+    use target::Column;
+    let mut rows = targets(state.definitions, state.revision);
+    if let Some(units) = state.units {
+        rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
+    }
+    if let Some(key) = Key::parse(state.after) {
+        rows = rows.filter(key.before_target());
+    }
+    let rows = rows
+        .order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
+        .limit(state.limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
+}

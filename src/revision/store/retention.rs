@@ -1,0 +1,117 @@
+//! Retention: moves the floor, on record, and then takes away what only reads below it would show.
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::{
+    ActiveValue::Set,
+    ConnectionTrait, EntityTrait,
+    sea_query::{Expr, ExprTrait, Order, Query},
+};
+use tokio::time;
+
+use super::last_at;
+use crate::{
+    access::Caller,
+    error::Result,
+    hub::Hub,
+    revision::{
+        Revision,
+        committer::{Done, Effect, Write},
+        row::compaction,
+    },
+    time::Timestamp,
+};
+
+/// Tables whose rows end: what ended at or before the floor, no read can show.
+const TABLES: [&str; 3] = ["observation", "target", "dossier"];
+/// Rows that are taken away in one statement, about.
+const CHUNK: u64 = 5_000;
+/// How long requests that were answered are remembered, whatever the floor is, in microseconds: 30 days.
+const REMEMBERED: i64 = 30 * 86_400_000_000;
+
+/// Asks to move the floor.
+#[derive(Clone, Debug)]
+pub struct Compact {
+    /// Every revision that was the newest after this instant can still be read.
+    pub keep_after: Timestamp,
+    /// Why, for the record.
+    pub reason: String,
+    /// How long reads that began before are given to end, before rows are taken away: no less than a call may take.
+    pub grace: Duration,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// The floor now.
+    pub floor: i64,
+    /// The revision that moved it; none when it stood there already.
+    pub revision: Option<Revision>,
+    /// Rows that were taken away.
+    pub rows: u64,
+}
+
+/// Moves the floor to the last revision committed by an instant, and takes away what ended by then. Interrupted, it is
+/// finished by the next one.
+pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
+    let Compact { keep_after, reason, grace } = asked;
+    let wanted = last_at(hub.db.read(), keep_after).await?;
+    let caller = Caller::hub(hub.limits.longest);
+    let work = async move |_, write: Arc<Write>| {
+        let floor = Ord::max(wanted, write.head.floor);
+        if floor == write.head.floor {
+            return Ok(Done { answer: (floor, None), effect: Effect::None });
+        }
+        let row = compaction::ActiveModel {
+            revision: Set(write.revision.number),
+            floor: Set(floor),
+            keep_before: Set(keep_after),
+            reason: Set(reason),
+        };
+        compaction::Entity::insert(row).exec_without_returning(&write.db).await?;
+        Ok(Done { answer: (floor, Some(write.revision)), effect: Effect::Compacted { floor } })
+    };
+    let (floor, revision) = hub.write_once(&caller, work).await?;
+    if floor > 0 {
+        // A read that picked its revision before the floor moved may still be under way, here or in another hub.
+        time::sleep(grace).await;
+    }
+    let mut rows = 0;
+    for table in TABLES {
+        rows += take_away(hub.db.write(), table, "superseded_at", floor).await?;
+    }
+    let forgotten = Timestamp::now().micros() - REMEMBERED;
+    rows += take_away(hub.db.write(), "answered_request", "answered_at", forgotten).await?;
+    tracing::info!(floor, rows, "compacted");
+    Ok(Compacted { floor, revision, rows })
+}
+
+/// Deletes the rows of a table with a column up to a bound, some at a time, so that commits go on in between.
+async fn take_away(
+    db: &impl ConnectionTrait,
+    table: &'static str,
+    column: &'static str,
+    bound: i64,
+) -> Result<u64> {
+    let mut rows = 0;
+    loop {
+        let next = Query::select()
+            .column(column)
+            .from(table)
+            .and_where(Expr::col(column).lte(bound))
+            .order_by(column, Order::Asc)
+            .offset(CHUNK)
+            .limit(1)
+            .take();
+        let next = db.query_one(&next).await?;
+        let upto = match &next {
+            Some(row) => row.try_get_by_index(0)?,
+            None => bound,
+        };
+        let delete =
+            Query::delete().from_table(table).and_where(Expr::col(column).lte(upto)).take();
+        rows += db.execute(&delete).await?.rows_affected();
+        if next.is_none() {
+            return Ok(rows);
+        }
+    }
+}
