@@ -1,5 +1,6 @@
 //! The feed through the wire: its guarantees, each by its name; filters, rights, limits and endings.
 pub mod history;
+mod hubs;
 
 use std::{collections::BTreeSet, time::Duration};
 
