@@ -51,6 +51,8 @@ impl From<&Hub> for pb::GetInfoResponse {
                 page_items: int(page::MOST),
                 snapshot_cells: int(MOST_CELLS),
                 call_ms: long(hub.limits.longest.as_millis()),
+                watches: int(hub.limits.watches),
+                watches_per_system: int(hub.limits.watches_each),
             }),
             engine: hub.db.engine().to_owned(),
             commits: i64::try_from(hub.commits()).unwrap_or(i64::MAX),
