@@ -2,10 +2,15 @@
 mod call;
 mod client;
 mod columns;
+mod export;
+mod filter;
+mod grid;
 mod import;
 mod progress;
+mod query;
 mod serve;
 mod table;
+mod watch;
 mod words;
 
 use std::{
@@ -15,6 +20,9 @@ use std::{
 
 pub use self::words::Numbers;
 use crate::config::{Command, KeyCommand};
+
+/// Characters of a text that a line shows, at most.
+const SHOWN: usize = 320;
 
 type Outcome<T = ()> = Result<T, Box<dyn StdError>>;
 
@@ -26,6 +34,9 @@ pub async fn run(command: Command) -> Outcome {
         Command::Health(target) => client::health(target).await,
         Command::Call(asked) => call::call(asked).await,
         Command::Import(asked) => import::import(asked).await,
+        Command::Export(asked) => export::export(asked).await,
+        Command::Query(asked) => query::query(asked).await,
+        Command::Watch(asked) => watch::watch(asked).await,
         Command::Compact(asked) => serve::compact(asked).await,
         Command::Restored(knobs) => serve::restored(knobs).await,
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
@@ -38,4 +49,21 @@ fn say(line: &str) -> Outcome {
         Err(err) if err.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
+}
+
+/// Text of others, as it may be written to a terminal: on one line, not too long, without what controls the terminal.
+fn clean(text: &str) -> String {
+    let mut cleaned: String = text
+        .chars()
+        .take(SHOWN)
+        .map(|it| match it {
+            '\n' | '\t' => ' ',
+            it if it.is_control() => '\u{fffd}',
+            it => it,
+        })
+        .collect();
+    if text.chars().count() > SHOWN {
+        cleaned.push_str("...");
+    }
+    cleaned
 }

@@ -6,7 +6,7 @@ use std::{fmt, fs, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
 
-pub use self::tables::{Import, Loaded};
+pub use self::tables::{Asked, Export, Exported, Filter, Import, Loaded, Query, Watch};
 use crate::{db::Options, hub::Limits};
 
 /// The command line.
@@ -31,6 +31,12 @@ pub enum Command {
     Call(Call),
     /// Load a table, as CSV or XLSX: checked as a whole first, and not loaded when any cell of it is wrong.
     Import(Import),
+    /// Write what the hub has as a table, CSV or XLSX.
+    Export(Export),
+    /// Ask a running hub, and print the answer as a table.
+    Query(Query),
+    /// Print a line for each change, as it is committed.
+    Watch(Watch),
     /// Give up reading what was known long ago: move the retention floor, on record, and free its space.
     Compact(Compact),
     /// Say that a backup was restored: who follows changes then starts over, since revisions may be used again.

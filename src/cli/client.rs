@@ -17,6 +17,7 @@ use super::{Outcome, say};
 use crate::{
     config::{As, Target},
     pb::{
+        dossier_service_client::DossierServiceClient, feed_service_client::FeedServiceClient,
         hub_service_client::HubServiceClient, indicator_service_client::IndicatorServiceClient,
         unit_service_client::UnitServiceClient,
     },
@@ -120,6 +121,24 @@ impl Caller {
     /// Indicators, over streams.
     pub(super) fn indicator_streams(&self) -> IndicatorServiceClient<Keyed> {
         let client = IndicatorServiceClient::new(self.over(&self.streams));
+        client.max_decoding_message_size(MOST_BYTES)
+    }
+
+    /// The feed.
+    pub(super) fn feed(&self) -> FeedServiceClient<Keyed> {
+        let client = FeedServiceClient::new(self.over(&self.streams));
+        client.max_decoding_message_size(MOST_BYTES)
+    }
+
+    /// Dossiers.
+    pub(super) fn dossiers(&self) -> DossierServiceClient<Keyed> {
+        let client = DossierServiceClient::new(self.over(&self.channel));
+        client.max_decoding_message_size(MOST_BYTES)
+    }
+
+    /// Dossiers, over streams.
+    pub(super) fn dossier_streams(&self) -> DossierServiceClient<Keyed> {
+        let client = DossierServiceClient::new(self.over(&self.streams));
         client.max_decoding_message_size(MOST_BYTES)
     }
 }

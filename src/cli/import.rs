@@ -11,7 +11,7 @@ use self::{
     rows::Read,
 };
 use super::{
-    Outcome,
+    Outcome, clean,
     client::{Caller, again},
     columns::{self, Field, Headed},
     progress::{Progress, note},
@@ -32,8 +32,7 @@ pub(super) async fn import(asked: Import) -> Outcome {
         Loaded::Units => &columns::UNITS,
     };
     let headed = Headed::find(&file, kind).map_err(|err| format!("{}: {err}", path.display()))?;
-    let unread: Vec<_> =
-        headed.unread().iter().map(|it| format!("\"{}\"", report::clean(it))).collect();
+    let unread: Vec<_> = headed.unread().iter().map(|it| format!("\"{}\"", clean(it))).collect();
     if !unread.is_empty() {
         note(&format!("note: columns that are not read: {}", unread.join(", ")));
     }

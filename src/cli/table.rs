@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use sha2::{Digest, Sha256};
 
+pub(super) use self::csv::guard;
 use super::Outcome;
 
 /// Columns that are read, at most; what stands further right is not part of a table.

@@ -105,6 +105,22 @@ fn number_rule(text: &str, numbers: Numbers) -> Rule {
     }
 }
 
+/// A word of the schema as tables show it, lower-case and without its prefix; none for what is not specified.
+pub(super) fn plain_word(name: &str, prefix: &str) -> String {
+    match name.strip_prefix(prefix).unwrap_or(name) {
+        "UNSPECIFIED" => String::new(),
+        word => word.to_lowercase().replace('_', " "),
+    }
+}
+
+/// A decimal of the hub, as people write it.
+pub(super) fn spell(decimal: &str, numbers: Numbers) -> String {
+    match numbers {
+        Numbers::Vi => decimal.replace('.', ","),
+        Numbers::En => decimal.to_owned(),
+    }
+}
+
 // === words about values ===
 
 const QUALIFIERS: &[(&str, pb::Qualifier)] = &[

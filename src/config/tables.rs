@@ -37,3 +37,127 @@ pub struct Import {
     #[command(flatten)]
     pub by: As,
 }
+
+/// What is read from a hub as a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Exported {
+    /// Values of indicators.
+    Observations,
+    /// Targets of indicators.
+    Targets,
+    /// Dossiers, without events and without personal data.
+    Dossiers,
+}
+
+/// Which part of what the hub has.
+#[derive(Debug, Default, Args)]
+pub struct Filter {
+    /// Only these indicators, by code; all when left out.
+    #[arg(long)]
+    pub indicator: Vec<String>,
+    /// Only these units: `805@2024-12-31`, `agency:H56.12`, `id:123`. Of dossiers, the one that received them.
+    #[arg(long)]
+    pub unit: Vec<String>,
+    /// Of observations: also the units below these. Of dossiers it is always so.
+    #[arg(long)]
+    pub below: bool,
+    /// Of observations: only this period.
+    #[arg(long)]
+    pub period: Option<String>,
+    /// Of observations: only periods that end after this day. Of dossiers: only those accepted on or after it.
+    #[arg(long)]
+    pub since: Option<String>,
+    /// Of observations: only periods that begin on or before this day. Of dossiers: only those accepted on or before it.
+    #[arg(long)]
+    pub until: Option<String>,
+    /// Of dossiers: only this procedure.
+    #[arg(long)]
+    pub procedure: Option<String>,
+    /// As it stood at this revision; the newest when left out.
+    #[arg(long)]
+    pub at: Option<i64>,
+}
+
+/// Writes a table.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// What to write.
+    pub what: Exported,
+    /// Which part of it.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Where to: a .csv or .xlsx file, or `-` for CSV on standard output.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// How numbers are written in CSV.
+    #[arg(long, value_enum, default_value_t = Numbers::Vi)]
+    pub numbers: Numbers,
+    /// The hub, and the caller.
+    #[command(flatten)]
+    pub by: As,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Asked {
+    /// Of each unit and indicator: the latest value, the one before, the target, and how fresh it is.
+    Snapshot,
+    /// Values of indicators.
+    Observations,
+    /// Dossiers.
+    Dossiers,
+}
+
+/// Asks a question.
+#[derive(Debug, Args)]
+pub struct Query {
+    /// What to ask for.
+    pub what: Asked,
+    /// Which part of it.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Of a snapshot: the day on which it stands; today when left out.
+    #[arg(long)]
+    pub date: Option<String>,
+    /// Rows, at most.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Print each row as JSON, on a line of its own.
+    #[arg(long)]
+    pub json: bool,
+    /// How numbers are written in the table.
+    #[arg(long, value_enum, default_value_t = Numbers::Vi)]
+    pub numbers: Numbers,
+    /// The hub, and the caller.
+    #[command(flatten)]
+    pub by: As,
+}
+
+/// Follows changes.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// These indicators: codes, prefixes that end in `.*`, or `*`. All of them when neither these nor dossiers are asked for.
+    #[arg(long)]
+    pub indicator: Vec<String>,
+    /// Dossiers.
+    #[arg(long)]
+    pub dossiers: bool,
+    /// Only of these units and those below them: `805@2024-12-31`, `agency:H56.12`, `id:123`.
+    #[arg(long)]
+    pub unit: Vec<String>,
+    /// Where to begin: `now`, `beginning` (the state first), or a token.
+    #[arg(long, default_value = "now")]
+    pub from: String,
+    /// A file that remembers how far this has come; a run that finds it goes on from there.
+    #[arg(long)]
+    pub token_file: Option<PathBuf>,
+    /// Print each change as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// How numbers are written.
+    #[arg(long, value_enum, default_value_t = Numbers::Vi)]
+    pub numbers: Numbers,
+    /// The hub, and the caller.
+    #[command(flatten)]
+    pub by: As,
+}

@@ -40,6 +40,7 @@ pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod server;
 pub(crate) mod stack;
+pub(crate) mod table;
 pub(crate) mod unit;
 pub(crate) mod validate;
 pub(crate) mod wire;

@@ -16,7 +16,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use crate::hub::{Client, Hub, Key, gso, id};
 
 /// The program, with nothing of our own environment.
-fn command(dir: &Path) -> Command {
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sharehub"));
     command.env_clear().current_dir(dir).stdin(Stdio::null());
     command

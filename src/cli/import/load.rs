@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 
-use super::{Outcome, Progress, Report, note, report::clean};
+use super::{Outcome, Progress, Report, clean, note};
 use crate::{
     cli::client::{Caller, again, explain, may_pass},
     config::Loaded,

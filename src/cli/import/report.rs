@@ -3,15 +3,13 @@ use std::{collections::BTreeSet, path::Path};
 
 use crate::{
     cli::{
+        clean,
         columns::{Field, Headed},
         progress::note,
         table::{Cell, Row, letters},
     },
     pb,
 };
-
-/// Characters of a cell that a line shows.
-const SHOWN: usize = 80;
 
 /// Something wrong, in a row of the table by its place among those that are read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,23 +164,6 @@ impl Report<'_> {
             (..) => format!("{place}: {rule}"),
         }
     }
-}
-
-/// Text of a file, as it may be written to a terminal: on one line, not too long, without what controls the terminal.
-pub(super) fn clean(text: &str) -> String {
-    let mut cleaned: String = text
-        .chars()
-        .take(SHOWN * 4)
-        .map(|it| match it {
-            '\n' | '\t' => ' ',
-            it if it.is_control() => '\u{fffd}',
-            it => it,
-        })
-        .collect();
-    if text.chars().count() > SHOWN * 4 {
-        cleaned.push_str("...");
-    }
-    cleaned
 }
 
 /// The column that a path of the hub is about.

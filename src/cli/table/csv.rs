@@ -105,6 +105,11 @@ fn is_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
+/// Text as it stands in a CSV file: with an apostrophe in front where a spreadsheet would run it as a formula.
+pub(in crate::cli) fn guard(text: &str) -> String {
+    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
+}
+
 /// The text that was guarded.
 fn unguard(text: &str) -> &str {
     text.strip_prefix('\'').filter(|_| is_formula(text)).unwrap_or(text)
@@ -112,7 +117,7 @@ fn unguard(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Row, Cell, read, split};
+    use super::{super::Row, Cell, guard, read, split, unguard};
 
     fn texts(rows: &[Row]) -> Vec<(u32, Vec<String>)> {
         rows.iter().map(|it| (it.number, it.cells.iter().map(Cell::shown).collect())).collect()
@@ -138,5 +143,17 @@ mod tests {
         assert!(told(b"a\0b\0").contains("neither CSV"));
         assert!(told(&[0xd0, 0xcf, 0x11, 0xe0, 1]).contains(".xls"));
         assert!(read(b"a,b", Some("S")).is_err());
+    }
+
+    #[test]
+    fn a_formula_is_guarded_and_comes_back() {
+        for text in ["=1+1", "+84", "-x", "@SUM(A1)", "\t=1", "'=1", "''-1", "\r1"] {
+            let guarded = guard(text);
+            assert!(guarded.starts_with('\''), "{text}");
+            assert_eq!(unguard(&guarded), text);
+        }
+        for text in ["", "a=1", "'quoted'", "1", "'", "''"] {
+            assert_eq!((guard(text).as_str(), unguard(text)), (text, text));
+        }
     }
 }

@@ -1,0 +1,226 @@
+//! What part of the hub's data a command is about, as requests to the hub; and units as tables name them.
+use std::collections::HashMap;
+
+use super::{
+    Outcome,
+    client::{Caller, again},
+    words,
+};
+use crate::{
+    config::{BadConfig, Filter},
+    pb,
+    period::Period,
+    time::Day,
+};
+
+/// Refuses a flag that means nothing here.
+fn only(given: bool, key: &'static str, of: &str) -> Result<(), BadConfig> {
+    if given { Err(BadConfig { key, must: format!("be left out, but for {of}") }) } else { Ok(()) }
+}
+
+/// Units, by the names that tables give them.
+pub(super) fn units(named: &[String]) -> Result<Vec<pb::UnitRef>, BadConfig> {
+    let read = |it: &String| {
+        words::unit(it).map_err(|rule| BadConfig { key: "unit", must: rule.to_string() })
+    };
+    named.iter().map(read).collect()
+}
+
+fn at(filter: &Filter) -> Option<pb::Consistency> {
+    let exactly = filter.at.map(pb::consistency::Requirement::Exactly);
+    exactly.map(|it| pb::Consistency { requirement: Some(it) })
+}
+
+/// Observations to be exported.
+pub(super) fn observations(filter: &Filter) -> Outcome<pb::ExportObservationsRequest> {
+    only(filter.procedure.is_some(), "procedure", "dossiers")?;
+    Ok(pb::ExportObservationsRequest {
+        indicators: filter.indicator.clone(),
+        units: units(&filter.unit)?,
+        with_descendants: filter.below,
+        since: filter.since.clone().unwrap_or_default(),
+        until: filter.until.clone().unwrap_or_default(),
+        period: filter.period.clone().unwrap_or_default(),
+        consistency: at(filter),
+    })
+}
+
+/// Observations, by pages.
+pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservationsRequest> {
+    let pb::ExportObservationsRequest {
+        indicators,
+        units,
+        with_descendants,
+        since,
+        until,
+        period,
+        consistency,
+    } = observations(filter)?;
+    Ok(pb::QueryObservationsRequest {
+        indicators,
+        units,
+        with_descendants,
+        since,
+        until,
+        period,
+        page: None,
+        consistency,
+    })
+}
+
+/// Targets.
+pub(super) fn targets(filter: &Filter) -> Outcome<pb::QueryTargetsRequest> {
+    only(filter.procedure.is_some(), "procedure", "dossiers")?;
+    only(filter.below, "below", "observations")?;
+    only(filter.period.is_some(), "period", "observations")?;
+    only(filter.since.is_some(), "since", "observations and dossiers")?;
+    only(filter.until.is_some(), "until", "observations and dossiers")?;
+    Ok(pb::QueryTargetsRequest {
+        indicators: filter.indicator.clone(),
+        units: units(&filter.unit)?,
+        page: None,
+        consistency: at(filter),
+    })
+}
+
+/// A snapshot.
+pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> Outcome<pb::GetSnapshotRequest> {
+    only(filter.procedure.is_some(), "procedure", "dossiers")?;
+    only(filter.below, "below", "observations")?;
+    only(filter.since.is_some(), "since", "observations and dossiers")?;
+    only(filter.until.is_some(), "until", "observations and dossiers")?;
+    Ok(pb::GetSnapshotRequest {
+        units: units(&filter.unit)?,
+        indicators: filter.indicator.clone(),
+        period: filter.period.clone().unwrap_or_default(),
+        date: date.unwrap_or_default(),
+        consistency: at(filter),
+    })
+}
+
+/// Dossiers to be exported.
+pub(super) fn dossiers(filter: &Filter) -> Outcome<pb::ExportDossiersRequest> {
+    only(!filter.indicator.is_empty(), "indicator", "observations and targets")?;
+    only(filter.below, "below", "observations")?;
+    only(filter.period.is_some(), "period", "observations")?;
+    let units = units(&filter.unit)?;
+    if units.len() > 1 {
+        return Err(BadConfig { key: "unit", must: "be one, for dossiers".to_owned() }.into());
+    }
+    let day = |key, text: &Option<String>| match text {
+        None => Ok(None),
+        Some(text) => {
+            Day::parse(text).map(Some).map_err(|it| BadConfig { key, must: it.to_string() })
+        }
+    };
+    let (since, until) = (day("since", &filter.since)?, day("until", &filter.until)?);
+    Ok(pb::ExportDossiersRequest {
+        receiving_unit: units.into_iter().next(),
+        procedure: filter.procedure.clone().unwrap_or_default(),
+        state: 0,
+        accepted_since: since.map(|it| it.start().into()),
+        accepted_before: until.map(|it| it.next().start().into()),
+        consistency: at(filter),
+    })
+}
+
+/// Dossiers, by pages.
+pub(super) fn dossier_pages(filter: &Filter) -> Outcome<pb::ListDossiersRequest> {
+    let pb::ExportDossiersRequest {
+        receiving_unit,
+        procedure,
+        state,
+        accepted_since,
+        accepted_before,
+        consistency,
+    } = dossiers(filter)?;
+    Ok(pb::ListDossiersRequest {
+        receiving_unit,
+        procedure,
+        state,
+        accepted_since,
+        accepted_before,
+        page: None,
+        consistency,
+    })
+}
+
+/// Units by their ids, each asked for once.
+#[derive(Debug)]
+pub(super) struct Units<'a> {
+    caller: &'a Caller,
+    known: HashMap<i64, pb::Unit>,
+}
+
+impl<'a> Units<'a> {
+    pub(super) fn of(caller: &'a Caller) -> Self {
+        Self { caller, known: HashMap::new() }
+    }
+
+    /// A unit as a table names it, for a period that ends on one of these days: by the code that it bears then, or with
+    /// the day on which it bore its code.
+    pub(super) async fn named(&mut self, id: i64, ends: &[Day]) -> Outcome<String> {
+        if !self.known.contains_key(&id) {
+            let unit = Some(pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(id)) });
+            let request = pb::GetUnitRequest { unit, consistency: None };
+            let mut units = self.caller.units();
+            let found = again(async || units.get_unit(request.clone()).await).await?;
+            self.known.insert(id, found.unit.unwrap_or_default());
+        }
+        let codes = self.known.get(&id).map_or(&[][..], |it| it.codes.as_slice());
+        Ok(token(codes, ends).unwrap_or_else(|| format!("id:{id}")))
+    }
+}
+
+fn token(codes: &[pb::UnitCodeSpan], ends: &[Day]) -> Option<String> {
+    let territory = codes.iter().filter(|it| it.scheme == "gso");
+    let code = |it: &pb::UnitCodeSpan| match it.scheme.as_str() {
+        "gso" => it.code.clone(),
+        scheme => format!("{scheme}:{}", it.code),
+    };
+    let bears = |it: &&pb::UnitCodeSpan, day: &Day| {
+        let day = day.to_string();
+        it.valid_from <= day && (it.valid_to.is_empty() || day <= it.valid_to)
+    };
+    let all = territory.chain(codes.iter().filter(|it| it.scheme != "gso"));
+    let all: Vec<_> = all.collect();
+    let at_end = all.iter().find(|it| ends.iter().all(|day| bears(it, day)));
+    if let Some(it) = at_end {
+        return Some(code(it));
+    }
+    // One that it bore before, on the last day on which it did.
+    let before = |it: &&&pb::UnitCodeSpan| ends.iter().any(|day| it.valid_from <= day.to_string());
+    let last = all.iter().filter(before).find(|it| !it.valid_to.is_empty())?;
+    Some(format!("{}@{}", code(last), last.valid_to))
+}
+
+/// The days on which a period may end, in one calendar or the other.
+pub(super) fn ends(period: &str) -> Vec<Day> {
+    let period = Period::parse(period).ok();
+    period.map_or_else(Vec::new, |it| vec![it.range(false).to, it.range(true).to])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Day, pb, token};
+
+    #[test]
+    fn a_unit_is_named_by_the_code_that_it_bears_at_the_end() {
+        let span = |scheme: &str, code: &str, from: &str, to: &str| pb::UnitCodeSpan {
+            scheme: scheme.into(),
+            code: code.into(),
+            valid_from: from.into(),
+            valid_to: to.into(),
+        };
+        let day = |it: &str| Day::parse(it).unwrap();
+        let closed = [span("gso", "805", "", "2025-06-30")];
+        assert_eq!(token(&closed, &[day("2024-12-31")]).as_deref(), Some("805"));
+        assert_eq!(token(&closed, &[day("2025-12-31")]).as_deref(), Some("805@2025-06-30"));
+        let agency = [span("agency", "H56.12", "2025-07-01", "")];
+        assert_eq!(token(&agency, &[day("2025-12-31")]).as_deref(), Some("agency:H56.12"));
+        let two = [span("x", "1", "", ""), span("gso", "80", "2025-07-01", "")];
+        assert_eq!(token(&two, &[day("2025-12-31")]).as_deref(), Some("80"));
+        assert_eq!(token(&two, &[day("2025-12-31"), day("2025-01-01")]).as_deref(), Some("x:1"));
+        assert_eq!(token(&[], &[]), None);
+    }
+}

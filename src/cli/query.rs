@@ -1,0 +1,273 @@
+//! `sharehub query`: a question, and its answer as a table for people, or as JSON for machines.
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+
+use super::{
+    Numbers, Outcome,
+    client::{Caller, again},
+    export::{breakdown, local},
+    filter,
+    grid::{self, Side},
+    progress::note,
+    say,
+    words::{plain_word, spell},
+};
+use crate::{
+    config::{Asked, Query},
+    pb,
+};
+
+/// Items on a page.
+const PAGE: usize = 1_000;
+
+pub(super) async fn query(asked: Query) -> Outcome {
+    let Query { what, filter, date, limit, json, numbers, by } = asked;
+    let caller = Caller::connect(&by).await?;
+    let limit = usize::try_from(limit)?;
+    let out = Out { json, numbers };
+    match what {
+        Asked::Snapshot => {
+            let request = filter::snapshot(&filter, date)?;
+            let mut client = caller.indicators();
+            let answer = again(async || client.get_snapshot(request.clone()).await).await?;
+            let pb::GetSnapshotResponse { read_at, judged_on, cells } = answer;
+            out.print("SnapshotCell", &CELLS, &cells, cell)?;
+            told(cells.len(), false, read_at, &format!(", judged on {judged_on}"));
+        }
+        Asked::Observations => {
+            let mut request = filter::observation_pages(&filter)?;
+            let mut client = caller.indicators();
+            let (mut all, mut read_at) = (Vec::new(), None);
+            let more = loop {
+                request.page = Some(page(request.page.take(), limit - all.len())?);
+                let sent = request.clone();
+                let answer = again(async || client.query_observations(sent.clone()).await).await?;
+                read_at = answer.read_at.or(read_at);
+                all.extend(answer.observations);
+                if answer.next_page_token.is_empty() || all.len() >= limit {
+                    break !answer.next_page_token.is_empty();
+                }
+                request.page = Some(pb::PageRequest { size: 0, token: answer.next_page_token });
+            };
+            out.print("Observation", &OBSERVATIONS, &all, observation)?;
+            told(all.len(), more, read_at, "");
+        }
+        Asked::Dossiers => {
+            let mut request = filter::dossier_pages(&filter)?;
+            let mut client = caller.dossiers();
+            let (mut all, mut read_at) = (Vec::new(), None);
+            let more = loop {
+                request.page = Some(page(request.page.take(), limit - all.len())?);
+                let sent = request.clone();
+                let answer = again(async || client.list_dossiers(sent.clone()).await).await?;
+                read_at = answer.read_at.or(read_at);
+                all.extend(answer.dossiers);
+                if answer.next_page_token.is_empty() || all.len() >= limit {
+                    break !answer.next_page_token.is_empty();
+                }
+                request.page = Some(pb::PageRequest { size: 0, token: answer.next_page_token });
+            };
+            out.print("Dossier", &DOSSIERS, &all, dossier)?;
+            told(all.len(), more, read_at, "");
+        }
+    }
+    Ok(())
+}
+
+/// The next page, of what is still wanted.
+fn page(before: Option<pb::PageRequest>, wanted: usize) -> Outcome<pb::PageRequest> {
+    let token = before.map_or_else(String::new, |it| it.token);
+    Ok(pb::PageRequest { size: i32::try_from(wanted.min(PAGE))?, token })
+}
+
+/// What the table is, for whoever looks at it; not for whoever reads it by machine.
+fn told(rows: usize, more: bool, read_at: Option<pb::Revision>, judged: &str) {
+    let revision = read_at.map_or(0, |it| it.number);
+    let more = if more { "; there are more: --limit" } else { "" };
+    note(&format!("{rows} rows at revision {revision}{judged}{more}"));
+}
+
+struct Out {
+    json: bool,
+    numbers: Numbers,
+}
+
+impl Out {
+    fn print<M: Message>(
+        &self,
+        name: &str,
+        titles: &[(&str, Side)],
+        items: &[M],
+        row: fn(&M, Numbers) -> Vec<String>,
+    ) -> Outcome {
+        if self.json {
+            let json = Json::of(name)?;
+            return items.iter().try_for_each(|it| say(&json.line(it)?));
+        }
+        let rows: Vec<_> = items.iter().map(|it| row(it, self.numbers)).collect();
+        grid::print(titles, &rows)
+    }
+}
+
+/// Messages of one kind as JSON.
+pub(super) struct Json(MessageDescriptor);
+
+impl Json {
+    pub(super) fn of(name: &str) -> Outcome<Self> {
+        let pool = DescriptorPool::decode(pb::DESCRIPTORS)?;
+        let found = pool.get_message_by_name(&format!("sharehub.v1.{name}"));
+        Ok(Self(found.ok_or_else(|| format!("there is no message {name}"))?))
+    }
+
+    pub(super) fn line(&self, message: &impl Message) -> Outcome<String> {
+        let bytes = message.encode_to_vec();
+        let message = DynamicMessage::decode(self.0.clone(), bytes.as_slice())?;
+        let options = SerializeOptions::new().skip_default_fields(true).use_proto_field_name(true);
+        let mut out = serde_json::Serializer::new(Vec::new());
+        message.serialize_with_options(&mut out, &options)?;
+        Ok(String::from_utf8(out.into_inner())?)
+    }
+}
+
+// === rows ===
+
+const CELLS: [(&str, Side); 9] = [
+    ("indicator", Side::Left),
+    ("unit", Side::Left),
+    ("period", Side::Left),
+    ("value", Side::Right),
+    ("measure", Side::Left),
+    ("before", Side::Right),
+    ("target", Side::Right),
+    ("met", Side::Left),
+    ("fresh", Side::Left),
+];
+
+fn cell(it: &pb::SnapshotCell, numbers: Numbers) -> Vec<String> {
+    let latest = it.latest.as_ref();
+    let figure = latest.and_then(|it| it.figure.as_ref());
+    let before = it.previous.as_ref().and_then(|it| it.figure.as_ref());
+    let target = it.target.as_ref();
+    let aim = target.map_or_else(String::new, |it| {
+        let bound = bound_of(it.comparison());
+        format!("{bound}{}", spell(it.value.as_deref().unwrap_or_default(), numbers))
+    });
+    let freshness = it.freshness.as_ref();
+    let fresh = freshness.map_or_else(String::new, |it| {
+        let state = plain_word(it.state().as_str_name(), "FRESHNESS_STATE_");
+        match it.missing_period.as_str() {
+            "" => state,
+            missing => format!("{state} ({missing})"),
+        }
+    });
+    let met = it.attainment.as_ref().map(pb::Attainment::state);
+    vec![
+        it.indicator.clone(),
+        it.unit.as_ref().map_or_else(String::new, |it| it.name.clone()),
+        latest.map_or_else(String::new, |it| it.period.clone()),
+        figure.map_or_else(String::new, |it| shown(it, numbers)),
+        figure.map_or_else(String::new, |it| it.unit_of_measure.clone()),
+        before.map_or_else(String::new, |it| shown(it, numbers)),
+        aim,
+        met.map_or_else(String::new, |it| plain_word(it.as_str_name(), "ATTAINMENT_STATE_")),
+        fresh,
+    ]
+}
+
+const OBSERVATIONS: [(&str, Side); 9] = [
+    ("indicator", Side::Left),
+    ("unit", Side::Left),
+    ("code", Side::Left),
+    ("period", Side::Left),
+    ("breakdown", Side::Left),
+    ("value", Side::Right),
+    ("of", Side::Right),
+    ("measure", Side::Left),
+    ("revision", Side::Right),
+];
+
+fn observation(it: &pb::Observation, numbers: Numbers) -> Vec<String> {
+    let unit = it.unit.clone().unwrap_or_default();
+    let figure = it.figure.clone().unwrap_or_default();
+    let number = |it: &Option<String>| spell(it.as_deref().unwrap_or("?"), numbers);
+    let parts = match (&figure.numerator, &figure.denominator) {
+        (None, None) => String::new(),
+        (one, other) => format!("{}/{}", number(one), number(other)),
+    };
+    vec![
+        it.indicator.clone(),
+        unit.name,
+        unit.code,
+        it.period.clone(),
+        breakdown(&it.breakdown),
+        shown(&figure, numbers),
+        parts,
+        figure.unit_of_measure,
+        it.revision.as_ref().map_or_else(String::new, |it| it.number.to_string()),
+    ]
+}
+
+const DOSSIERS: [(&str, Side); 7] = [
+    ("code", Side::Left),
+    ("procedure", Side::Left),
+    ("received by", Side::Left),
+    ("state", Side::Left),
+    ("accepted", Side::Left),
+    ("due", Side::Left),
+    ("finished", Side::Left),
+];
+
+fn dossier(it: &pb::Dossier, _: Numbers) -> Vec<String> {
+    vec![
+        it.code.clone(),
+        it.procedure.clone(),
+        it.receiving_unit.as_ref().map_or_else(String::new, |it| it.name.clone()),
+        plain_word(it.state().as_str_name(), "DOSSIER_STATE_"),
+        local(it.accepted_at.as_ref()),
+        local(it.due_at.as_ref()),
+        local(it.finished_at.as_ref()),
+    ]
+}
+
+/// A figure in short: its bound, its value, and whether it is final; or why there is none.
+pub(super) fn shown(figure: &pb::Figure, numbers: Numbers) -> String {
+    let status = figure.status();
+    let is_final =
+        matches!(status, pb::ObservationStatus::Unspecified | pb::ObservationStatus::Final);
+    let status = match is_final {
+        true => String::new(),
+        false => plain_word(status.as_str_name(), "OBSERVATION_STATUS_"),
+    };
+    let Some(value) = &figure.value else { return status };
+    let bound = match figure.qualifier() {
+        pb::Qualifier::Unspecified | pb::Qualifier::Exact => "",
+        pb::Qualifier::MoreThan => ">",
+        pb::Qualifier::AtLeast => "\u{2265}",
+        pb::Qualifier::LessThan => "<",
+        pb::Qualifier::AtMost => "\u{2264}",
+        pb::Qualifier::About => "~",
+    };
+    let status = if status.is_empty() { status } else { format!(" ({status})") };
+    format!("{bound}{}{status}", spell(&short(value), numbers))
+}
+
+/// A value that was computed has 20 digits; six decimals are enough to look at.
+fn short(value: &str) -> String {
+    match value.split_once('.') {
+        Some((whole, decimals)) if decimals.len() > 6 => {
+            format!("{whole}.{}\u{2026}", decimals.get(..6).unwrap_or_default())
+        }
+        Some(_) | None => value.to_owned(),
+    }
+}
+
+fn bound_of(comparison: pb::Comparison) -> &'static str {
+    match comparison {
+        pb::Comparison::Unspecified => "",
+        pb::Comparison::AtLeast => "\u{2265}",
+        pb::Comparison::MoreThan => ">",
+        pb::Comparison::AtMost => "\u{2264}",
+        pb::Comparison::LessThan => "<",
+        pb::Comparison::Qualitative => "qualitative",
+    }
+}
