@@ -6,13 +6,16 @@ mod pool;
 mod reader;
 mod replica;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rand::RngCore;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        postgres::PgConnectOptions,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::{sync::watch, time};
@@ -28,6 +31,7 @@ use crate::{
     error::{self, AWAY, Error, Result},
     page::Secret,
     revision::View,
+    time::Timestamp,
 };
 
 /// Connections that read.
@@ -46,13 +50,33 @@ pub struct Options {
     pub patience: Duration,
     /// What goes wrong on purpose; in tests only.
     pub faults: Option<Arc<Faults>>,
+    /// What commits take their time from.
+    pub clock: Clock,
+}
+
+/// A clock: the machine's, or one that a test sets.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// A clock that shows what this returns.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock(..)")
+    }
 }
 
 impl Options {
     /// A store by its URL, and the rest as usual.
     pub fn new(url: impl Into<String>) -> Self {
         let patience = Duration::from_secs(5);
-        Self { url: url.into(), replica_url: None, patience, faults: None }
+        let clock = Clock::new(Timestamp::now);
+        Self { url: url.into(), replica_url: None, patience, faults: None, clock }
     }
 }
 
@@ -68,6 +92,7 @@ struct Inner {
     replica: Option<Arc<Replica>>,
     secret: Secret,
     faults: Option<Arc<Faults>>,
+    clock: Clock,
     pulse: Pulse,
     _feeling: Option<AbortOnDropHandle<()>>,
 }
@@ -80,8 +105,13 @@ impl Db {
 
     /// Opens a store, and brings its schema up to date.
     pub async fn open_with(options: Options) -> Result<Self> {
-        let Options { url, replica_url, patience, faults } = options;
+        let Options { url, replica_url, patience, faults, clock } = options;
         let is_server = is_postgres(&url);
+        for url in [Some(&url).filter(|_| is_server), replica_url.as_ref()].into_iter().flatten() {
+            // What cannot be read as a URL would make the driver panic.
+            let options: std::result::Result<PgConnectOptions, _> = url.parse();
+            options.map_err(|err| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(err))))?;
+        }
         let mut first = tuned(&url, 1, patience);
         if is_server {
             // A change of the schema takes as long as it takes.
@@ -108,7 +138,8 @@ impl Db {
             Some(url) => Some(Replica::follow(&url, secret.clone()).await?),
         };
         let read = Reader::new(Arc::clone(&pool));
-        let inner = Inner { read, pool, write, replica, secret, faults, pulse, _feeling: feeling };
+        let inner =
+            Inner { read, pool, write, replica, secret, faults, clock, pulse, _feeling: feeling };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -129,6 +160,11 @@ impl Db {
     /// For the committer only.
     pub fn write(&self) -> &impl ConnectionTrait {
         self.0.write.as_ref()
+    }
+
+    /// The time, for a commit.
+    pub fn clock(&self) -> Timestamp {
+        self.0.clock.0()
     }
 
     /// The key that seals page tokens.

@@ -4,6 +4,10 @@
 mod suite;
 
 #[cfg(has_postgres)]
+#[path = "it/histories.rs"]
+mod histories;
+
+#[cfg(has_postgres)]
 #[path = "it/outage.rs"]
 mod outage;
 

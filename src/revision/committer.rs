@@ -20,7 +20,6 @@ use super::{Book, Head, Revision, store};
 use crate::{
     db::Db,
     error::{Error, Reason, Result},
-    time::Timestamp,
 };
 
 /// Writes that may wait; above it, callers are refused rather than kept waiting.
@@ -259,7 +258,7 @@ async fn commit(
     let (mut head, told) = store::lock_head(&tx).await?;
     let committed = head.newest.number;
     // The clock may step back; commit times do not, nor behind what a reader was told.
-    let at = Timestamp::now().max(head.newest.at).max(told.checked_add_micros(1).unwrap_or(told));
+    let at = db.clock().max(head.newest.at).max(told.checked_add_micros(1).unwrap_or(told));
     let mut wrote = false;
     for job in jobs {
         let revision = Revision { number: head.newest.number + 1, at };

@@ -6,12 +6,16 @@ use std::{
     path::Path,
     sync::{
         Mutex, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
-use sea_orm::{ConnectionTrait, Database};
-use sharehub::{access::SystemCode, db::Db, hub::Hub};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use sharehub::{
+    access::SystemCode,
+    db::{Clock, Db, Options},
+    hub::Hub,
+};
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::{hub::slow, server::Server};
@@ -53,9 +57,65 @@ impl Store {
     }
 }
 
+impl Store {
+    /// A store on each engine, alike to the last byte: filled by one clock, and with one secret.
+    pub async fn twins(clock: &Clock) -> [Self; 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let sqlite = format!("sqlite://{}", dir.path().join("hub.db").display());
+        let name = format!("twin_{}_{:08x}", std::process::id(), rand::random::<u32>());
+        sql(server(), &format!("CREATE DATABASE {name}")).await;
+        let postgres = format!("{}/{name}", server());
+        for url in [&sqlite, &postgres] {
+            // What is sealed by one is sealed by the other.
+            let db = Db::open(url).await.unwrap();
+            db.close().await;
+            let db = Database::connect(url).await.unwrap();
+            let same = match db.get_database_backend() {
+                DbBackend::Postgres => {
+                    "UPDATE store_secret SET secret = decode(repeat('ab', 32), 'hex')"
+                }
+                _ => {
+                    "UPDATE store_secret SET secret = unhex(replace(hex(zeroblob(32)), '00', 'ab'))"
+                }
+            };
+            db.execute_unprepared(same).await.unwrap();
+            db.close().await.unwrap();
+            fill_with(Options { clock: clock.clone(), ..Options::new(url) }).await;
+        }
+        [(sqlite, dir), (postgres, tempfile::tempdir().unwrap())]
+            .map(|(url, dir)| Self { url, _dir: dir })
+    }
+}
+
+/// Says once what this run is on. Not by `println!`: a person must see it, and the harness keeps that.
+async fn say_engine(url: &str) {
+    use std::io::Write;
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if SAID.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let db = Database::connect(url).await.unwrap();
+    let (backend, ask) = match db.get_database_backend() {
+        DbBackend::Postgres => {
+            (DbBackend::Postgres, "SELECT 'PostgreSQL ' || current_setting('server_version')")
+        }
+        _ => (DbBackend::Sqlite, "SELECT 'SQLite ' || sqlite_version()"),
+    };
+    let row = db.query_one_raw(Statement::from_string(backend, ask)).await.unwrap().unwrap();
+    let version: String = row.try_get_by_index(0).unwrap();
+    db.close().await.unwrap();
+    let line = format!("\nThis target runs the suite on {version}; its count is below.\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
 /// Fills a new store with what every test starts from.
 async fn fill(url: &str) {
-    let db = Db::open(url).await.unwrap();
+    fill_with(Options::new(url)).await;
+    say_engine(url).await;
+}
+
+async fn fill_with(options: Options) {
+    let db = Db::open_with(options).await.unwrap();
     let (hub, committer) = Hub::start(db.clone(), slow()).await.unwrap();
     sharehub::unit::store::load_reference(&hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();

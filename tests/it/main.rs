@@ -21,6 +21,7 @@ pub(crate) mod crash;
 pub(crate) mod disk;
 pub(crate) mod dossier;
 pub(crate) mod engine;
+pub(crate) mod engines;
 pub(crate) mod export;
 pub(crate) mod faults;
 pub(crate) mod feed;
