@@ -133,7 +133,7 @@ pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(St
     let most = usize::try_from(PIECE).unwrap_or(usize::MAX);
     let asked =
         made::State { definitions, units: *units, revision: view.number(), after, limit: PIECE };
-    let last: i64 = after.parse().unwrap_or(0);
+    let (db, last) = (hub.db.at(view), after.parse::<i64>().unwrap_or(0));
     let keyed = |it: Vec<made::Made>| {
         it.into_iter().map(|it| (it.key(), Thing::Indicator(it))).collect::<Vec<_>>()
     };
@@ -156,12 +156,11 @@ pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(St
                 .map(|it| (it.code.as_str().to_owned(), Thing::Procedure(Arc::new(it.clone()))));
             keyed.collect()
         }
-        Stage::Observations => keyed(made::state_observations(hub.db.read(), &asked).await?),
-        Stage::Targets => keyed(made::state_targets(hub.db.read(), &asked).await?),
+        Stage::Observations => keyed(made::state_observations(&db, &asked).await?),
+        Stage::Targets => keyed(made::state_targets(&db, &asked).await?),
         Stage::Dossiers => {
             let revision = view.number();
-            let found =
-                dossier::store::made::state(hub.db.read(), caller, revision, after, PIECE).await?;
+            let found = dossier::store::made::state(&db, caller, revision, after, PIECE).await?;
             let keyed = found
                 .into_iter()
                 .map(|it| (it.dossier.code.as_str().to_owned(), Thing::Dossier(Arc::new(it))));

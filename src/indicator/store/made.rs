@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect
 
 use super::{
     every_observation, every_target, observations,
-    read::{Aimed, Books, Key, Observed},
+    read::{Aimed, Books, Key, Observed, in_order, targets_in_order},
     targets, visible,
 };
 use crate::{
@@ -145,16 +145,7 @@ pub async fn made_observations(db: &impl ConnectionTrait, stretch: &Stretch) -> 
     if let Some(key) = key.as_deref().and_then(Key::parse) {
         rows = rows.filter(key.before_observation());
     }
-    let rows = rows
-        .order_by_asc(Column::MadeAt)
-        .order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-        .order_by_asc(Column::Breakdown)
-        .limit(*limit)
-        .all(db)
-        .await?;
+    let rows = in_order(rows.order_by_asc(Column::MadeAt)).limit(*limit).all(db).await?;
     Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
 }
 
@@ -166,15 +157,7 @@ pub async fn made_targets(db: &impl ConnectionTrait, stretch: &Stretch) -> Resul
     if let Some(key) = key.as_deref().and_then(Key::parse) {
         rows = rows.filter(key.before_target());
     }
-    let rows = rows
-        .order_by_asc(Column::MadeAt)
-        .order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-        .limit(*limit)
-        .all(db)
-        .await?;
+    let rows = targets_in_order(rows.order_by_asc(Column::MadeAt)).limit(*limit).all(db).await?;
     Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
 }
 
@@ -203,15 +186,7 @@ pub async fn state_observations(db: &impl ConnectionTrait, state: &State<'_>) ->
     if let Some(key) = Key::parse(state.after) {
         rows = rows.filter(key.before_observation());
     }
-    let rows = rows
-        .order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-        .order_by_asc(Column::Breakdown)
-        .limit(state.limit)
-        .all(db)
-        .await?;
+    let rows = in_order(rows).limit(state.limit).all(db).await?;
     Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
 }
 
@@ -225,13 +200,6 @@ pub async fn state_targets(db: &impl ConnectionTrait, state: &State<'_>) -> Resu
     if let Some(key) = Key::parse(state.after) {
         rows = rows.filter(key.before_target());
     }
-    let rows = rows
-        .order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-        .limit(state.limit)
-        .all(db)
-        .await?;
+    let rows = targets_in_order(rows).limit(state.limit).all(db).await?;
     Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
 }

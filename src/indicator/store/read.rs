@@ -208,11 +208,7 @@ impl Wanted {
         if let Some(key) = after {
             rows = rows.filter(key.before_observation());
         }
-        rows.order_by_asc(Column::IndicatorId)
-            .order_by_asc(Column::UnitId)
-            .order_by_asc(Column::PeriodEnd)
-            .order_by_asc(Column::Period)
-            .order_by_asc(Column::Breakdown)
+        in_order(rows)
     }
 
     /// Rows with their names.
@@ -243,14 +239,7 @@ pub async fn query_targets(
     if let Some(key) = after.as_deref().and_then(Key::parse) {
         rows = rows.filter(key.before_target());
     }
-    let rows = rows
-        .order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-        .limit(limit(&page))
-        .all(&hub.db.at(&view))
-        .await?;
+    let rows = targets_in_order(rows).limit(limit(&page)).all(&hub.db.at(&view)).await?;
     let paged = paged(hub, caller, &view, &page, rows, Key::of_target);
     let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
     let Paged { items, next } = paged;
@@ -297,6 +286,25 @@ fn paged<T>(
         _ => String::new(),
     };
     Paged { items: rows, next }
+}
+
+/// Observations in the order of their keys.
+pub(super) fn in_order(rows: Select<observation::Entity>) -> Select<observation::Entity> {
+    use observation::Column;
+    rows.order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
+        .order_by_asc(Column::Breakdown)
+}
+
+/// Targets, likewise.
+pub(super) fn targets_in_order(rows: Select<target::Entity>) -> Select<target::Entity> {
+    use target::Column;
+    rows.order_by_asc(Column::IndicatorId)
+        .order_by_asc(Column::UnitId)
+        .order_by_asc(Column::PeriodEnd)
+        .order_by_asc(Column::Period)
 }
 
 /// Where a row stands in the order of pages.
