@@ -1,6 +1,8 @@
 //! Compiles `proto/` to Rust and to a descriptor set, without a system protoc; finds out what tests can run.
 use std::{env, error::Error, fs, path::PathBuf};
 
+const CODEC: &str = "crate::wire::codec::Codec";
+
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
@@ -20,12 +22,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
     // Encoded by protox itself: through prost's own types every custom option would vanish.
     fs::write(out.join("sharehub.bin"), compiler.encode_file_descriptor_set())?;
+    let files = compiler.file_descriptor_set();
     tonic_prost_build::configure()
         // Ordered maps, so that a message has one encoding: request fingerprints rely on it.
         .btree_map(".")
         // Answers bytes that are no message as the caller's fault, not as ours.
-        .codec_path("crate::wire::codec::Codec")
-        .compile_fds(compiler.file_descriptor_set())?;
+        .codec_path(CODEC)
+        .build_server(false)
+        .compile_fds(files.clone())?;
+    // The servers speak of the same messages, but for one, whose parts are answered as they were encoded before.
+    let served = out.join("served");
+    fs::create_dir_all(&served)?;
+    tonic_prost_build::configure()
+        .codec_path(CODEC)
+        .build_client(false)
+        .extern_path(".sharehub.v1", "crate::pb")
+        .extern_path(
+            ".sharehub.v1.GetSnapshotResponse",
+            "crate::indicator::rpc::encoded::GetSnapshotResponse",
+        )
+        .out_dir(served)
+        .compile_fds(files)?;
     Ok(())
 }
 

@@ -180,6 +180,10 @@ pub struct Knobs {
     #[arg(long, env = "SHAREHUB_WATCHES_PER_SYSTEM")]
     #[serde(deserialize_with = "text_or_number")]
     pub watches_per_system: Option<String>,
+    /// Memory for cells of snapshots that were answered before, in MiB, 0 to 65536; a cell takes about a kilobyte [default: 64].
+    #[arg(long, env = "SHAREHUB_SNAPSHOT_MIB")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub snapshot_mib: Option<String>,
 }
 
 /// The settings, read and checked.
@@ -290,6 +294,8 @@ impl Knobs {
         let watches = number("watches", self.watches.or(file.watches), 1..=100_000)?;
         let each = self.watches_per_system.or(file.watches_per_system);
         let each = number("watches_per_system", each, 1..=100_000)?;
+        let kept = self.snapshot_mib.or(file.snapshot_mib);
+        let kept = number("snapshot_mib", kept, 0..=65_536)?;
         let size = |it: Option<u32>| it.and_then(|it| usize::try_from(it).ok());
         let limits = Limits {
             longest: call_ms.map_or(usual.longest, |it| Duration::from_millis(u64::from(it))),
@@ -298,6 +304,7 @@ impl Knobs {
             watches: size(watches).unwrap_or(usual.watches),
             watches_each: size(each).unwrap_or(usual.watches_each),
             slow: usual.slow,
+            kept_cells: size(kept).map_or(usual.kept_cells, |it| it << 20),
         };
         Ok(Config { listen, database_url, replica_url, log, log_json, otlp_endpoint, limits })
     }

@@ -8,8 +8,8 @@ use crate::error::{Error, Reason, Result};
 
 /// Questions under way at the same time.
 const LOADERS: usize = 2;
-/// Look-ups in one question, at most.
-const MOST: usize = 256;
+/// Look-ups in one question, at most, where each is small.
+pub const MANY: usize = 256;
 /// Look-ups that may wait; above it, callers are refused.
 const QUEUE: usize = 8_192;
 
@@ -34,9 +34,9 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    /// Starts on a way to answer many keys at once. What queued while the last question ran goes into the next. The
+    /// Starts on a way to answer up to so many keys at once. What queued while the last question ran goes into the next. The
     /// loaders end when the group is dropped.
-    pub fn start<L, F>(load: L) -> Self
+    pub fn start<L, F>(most: usize, load: L) -> Self
     where
         L: Fn(Vec<K>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<HashMap<K, V>>> + Send + 'static,
@@ -44,7 +44,7 @@ where
         let (asks, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..LOADERS {
-            tokio::spawn(run(Arc::clone(&waiting), load.clone()));
+            tokio::spawn(run(Arc::clone(&waiting), most, load.clone()));
         }
         Self { asks }
     }
@@ -62,15 +62,15 @@ where
     }
 }
 
-async fn run<K, V, L, F>(waiting: Arc<Mutex<mpsc::Receiver<Ask<K, V>>>>, load: L)
+async fn run<K, V, L, F>(waiting: Arc<Mutex<mpsc::Receiver<Ask<K, V>>>>, most: usize, load: L)
 where
     K: Clone + Eq + Hash,
     V: Clone,
     L: Fn(Vec<K>) -> F,
     F: Future<Output = Result<HashMap<K, V>>>,
 {
-    let mut asks = Vec::with_capacity(MOST);
-    while waiting.lock().await.recv_many(&mut asks, MOST).await > 0 {
+    let mut asks = Vec::with_capacity(most);
+    while waiting.lock().await.recv_many(&mut asks, most).await > 0 {
         // Whoever hung up costs nothing.
         asks.retain(|it| !it.reply.is_closed());
         // Who asks for the same is answered the same.
@@ -140,7 +140,7 @@ mod tests {
                 Ok(known.map(|it| (it, it * 2)).collect())
             }
         };
-        Group::start(load)
+        Group::start(MANY, load)
     }
 
     #[tokio::test]

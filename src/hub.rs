@@ -1,7 +1,10 @@
 //! The hub: what every slice shares, and the two ways in, a read at one revision and a write that makes one.
 pub mod rpc;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +15,14 @@ use crate::{
     dossier::{self, catalogue::Catalogue, store::Found},
     error::{Error, Reason, Result},
     feed::tail::Tail,
-    group::Group,
-    indicator::{self, definitions::Definitions},
+    group::{Group, MANY},
+    indicator::{
+        self,
+        cells::Cells,
+        definitions::Definitions,
+        rpc::encoded,
+        store::{follow, snapshot::Snapshots},
+    },
     revision::{
         Book, Revision, Revisions, View,
         committer::{Committer, Done, Effect, Write},
@@ -46,6 +55,8 @@ pub struct Limits {
     pub watches_each: usize,
     /// How long a caller may leave a message of its watch untaken; after twice as long its connection is cut.
     pub slow: Duration,
+    /// Bytes of snapshots' cells that are kept in memory.
+    pub kept_cells: usize,
 }
 
 /// Loads and exports that may be open, in all, and for one system.
@@ -61,6 +72,7 @@ impl Default for Limits {
             watches: 2_000,
             watches_each: 200,
             slow: Duration::from_secs(30),
+            kept_cells: 64 << 20,
         }
     }
 }
@@ -78,6 +90,8 @@ pub struct Hub {
     pub dossiers: Group<String, Found>,
     /// What the newest revisions made.
     pub feed: Arc<Tail>,
+    /// Cells of snapshots, at the newest revision.
+    pub snapshots: Snapshots,
     /// Places for watches.
     pub watches: Arc<Slots>,
     /// Places for loads and exports.
@@ -134,7 +148,7 @@ impl Hub {
         let (committer, head, task) = Committer::start(db.clone()).await?;
         let revisions = Revisions::new(db.clone(), head);
         let reader = (db.clone(), revisions.clone());
-        let dossiers = Group::start(move |codes| {
+        let dossiers = Group::start(MANY, move |codes| {
             let (db, revisions) = reader.clone();
             // Picked after the look-ups came in, so that each sees what was committed before it was made.
             async move {
@@ -144,7 +158,10 @@ impl Hub {
         });
         let watches = Slots::new(limits.watches, limits.watches_each);
         let feed = Tail::start(db.clone(), revisions.follow(), Arc::clone(&watches));
-        let hub = Self {
+        let kept = Arc::new(Cells::new(revisions.head().newest.number, limits.kept_cells));
+        tokio::spawn(follow::follow(db.clone(), revisions.follow(), Arc::clone(&kept)));
+        let hub = Arc::new_cyclic(|hub| Self {
+            snapshots: Snapshots::start(Weak::clone(hub), kept, encoded::encode),
             db,
             revisions,
             limits,
@@ -158,8 +175,8 @@ impl Hub {
             definitions: Shelf::default(),
             catalogues: Shelf::default(),
             directories: Shelf::default(),
-        };
-        Ok((Arc::new(hub), task))
+        });
+        Ok((hub, task))
     }
 
     /// Durable commits since the start.

@@ -1,5 +1,6 @@
 //! Indicators: the words of this slice.
 pub mod ask;
+pub mod cells;
 pub mod definitions;
 pub mod judge;
 pub mod roll_up;

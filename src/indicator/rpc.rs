@@ -1,4 +1,5 @@
 //! `IndicatorService` on the wire: open, ask, answer.
+pub mod encoded;
 mod entries;
 mod questions;
 mod rows;
@@ -121,14 +122,11 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     async fn get_snapshot(
         &self,
         req: Request<pb::GetSnapshotRequest>,
-    ) -> Reply<pb::GetSnapshotResponse> {
+    ) -> Reply<encoded::GetSnapshotResponse> {
         let (caller, asked): (_, Snapshot) = open(req)?;
-        let (read_at, judged_on, cells) = snapshot::snapshot(&self.hub, &caller, asked).await?;
-        reply(pb::GetSnapshotResponse {
-            read_at: Some(read_at.into()),
-            judged_on: judged_on.to_string(),
-            cells: cells.into_iter().map(Into::into).collect(),
-        })
+        let (read_at, date, cells) = snapshot::snapshot(&self.hub, &caller, asked).await?;
+        let (read_at, judged_on) = (Some(read_at.into()), date.to_string());
+        reply(encoded::GetSnapshotResponse { read_at, judged_on, cells })
     }
 
     async fn query_observations(

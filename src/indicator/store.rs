@@ -1,6 +1,7 @@
 //! What we ask the database about indicators: the doors, and the definitions.
 pub mod compute;
 pub mod export;
+pub mod follow;
 mod keep;
 pub mod made;
 pub mod publish;

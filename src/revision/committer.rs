@@ -199,11 +199,10 @@ async fn run(
         jobs.retain(|job| job.is_awaited());
         let mut outcomes = Vec::with_capacity(jobs.len());
         match db.bounded(MOST, commit(&db, &mut jobs, &mut outcomes)).await {
-            Ok(committed) => {
-                if let Some(head) = committed {
-                    commits.fetch_add(1, Ordering::Relaxed);
-                    announce(&set_head, head);
-                }
+            Ok((head, wrote)) => {
+                commits.fetch_add(u64::from(wrote), Ordering::Relaxed);
+                // Also when nothing was written: an answer may name a revision that another hub made meanwhile.
+                announce(&set_head, head);
                 for (job, outcome) in jobs.drain(..).zip(outcomes) {
                     job.answer(outcome);
                 }
@@ -248,12 +247,12 @@ fn announce(set_head: &watch::Sender<Head>, head: Head) {
     });
 }
 
-/// Runs each write in a savepoint of its own, then commits all that succeeded. The new head, if anything was written.
+/// Runs each write in a savepoint of its own, then commits all that succeeded. The head, and whether anything was written.
 async fn commit(
     db: &Db,
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Vec<Result<()>>,
-) -> Result<Option<Head>> {
+) -> Result<(Head, bool)> {
     let tx = db.begin().await?;
     let (mut head, told) = store::lock_head(&tx).await?;
     let committed = head.newest.number;
@@ -302,9 +301,9 @@ async fn commit(
     }
     if !wrote {
         tx.rollback().await?;
-        return Ok(None);
+        return Ok((head, false));
     }
     store::set_head(&tx, &head).await?;
     db.commit(tx).await?;
-    Ok(Some(head))
+    Ok((head, true))
 }

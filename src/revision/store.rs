@@ -161,6 +161,27 @@ pub async fn times(
     Ok(lines.into_iter().map(time).collect())
 }
 
+/// The bits of what the revisions after one, through another, touched, and how many items they made versions of; nothing
+/// where it was not counted, or there are very many of them.
+pub async fn made_between(
+    db: &impl ConnectionTrait,
+    after: i64,
+    through: i64,
+) -> Result<Option<(i32, i64)>> {
+    const MOST: usize = 1_000;
+    let lines = visible()
+        .filter(log::Column::Revision.gt(after))
+        .filter(log::Column::Revision.lte(through))
+        .limit(u64::try_from(MOST).unwrap_or(u64::MAX).saturating_add(1))
+        .all(db)
+        .await?;
+    if lines.len() > MOST || lines.iter().any(|it| it.items < 0) {
+        return Ok(None);
+    }
+    let bits = lines.iter().fold(0, |bits, it| bits | it.touched);
+    Ok(Some((bits, lines.iter().map(|it| i64::from(it.items)).sum())))
+}
+
 /// The last revision up to `number` that touched a book; 0 when none did.
 pub async fn last_touched(db: &impl ConnectionTrait, number: i64, book: Book) -> Result<i64> {
     let touched = Expr::col(log::Column::Touched).bit_and(book.bit()).ne(0);

@@ -40,6 +40,7 @@ pub(crate) mod retention;
 pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod server;
+pub(crate) mod snapshot;
 pub(crate) mod stack;
 pub(crate) mod table;
 pub(crate) mod unit;

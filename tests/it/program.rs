@@ -150,7 +150,7 @@ fn serving(line: &str) -> Option<SocketAddr> {
 // === configuration ===
 
 /// Every setting with a value that it cannot have.
-const BAD: [(&str, &str); 12] = [
+const BAD: [(&str, &str); 13] = [
     ("config", "no/such/file.toml"),
     ("listen", "here"),
     ("database_url", "mysql://user:password@host/x"),
@@ -163,6 +163,7 @@ const BAD: [(&str, &str); 12] = [
     ("message_bytes", "-1"),
     ("watches", "0"),
     ("watches_per_system", "some"),
+    ("snapshot_mib", "-1"),
 ];
 
 fn check_bad(key: &str, how: &str, ran: &Ran) {

@@ -1,8 +1,14 @@
 //! The dashboard's question: latest value, previous, target, attainment and freshness of units x indicators.
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
+
+use bytes::Bytes;
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QueryTrait,
@@ -12,6 +18,7 @@ use sea_orm::{
         WindowStatement,
     },
 };
+use tokio::time;
 
 use super::{
     observations,
@@ -22,18 +29,20 @@ use crate::{
     access::Caller,
     db::Db,
     decimal::Decimal,
-    error::Result,
+    error::{Error, Result},
+    group::Group,
     hub::Hub,
     indicator::{
-        Definition, TimeRule,
+        Code, Definition, TimeRule,
         ask::Snapshot,
+        cells::{Cells, Key, Question},
         judge::{self, Attainment, Freshness},
         row::{observation, target},
     },
     period::{Period, PeriodKind},
-    revision::{Revision, View},
+    revision::{Consistency, Revision, View},
     time::{Day, Span},
-    unit::Name,
+    unit::{self, Name},
 };
 
 /// One unit and one indicator of a snapshot.
@@ -59,44 +68,221 @@ pub struct Cell {
     pub freshness: Freshness,
 }
 
-/// The latest values of units x indicators.
+/// Cells that one call wants, and what it asks of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    question: Question,
+    keys: Vec<Key>,
+}
+
+/// Cells that were read together, as they are answered.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    view: View,
+    cells: Arc<HashMap<(Question, Key), Bytes>>,
+}
+
+/// Snapshots of the newest revision: kept cells, and calls that read the missing ones together.
+#[derive(Debug)]
+pub struct Snapshots {
+    kept: Arc<Cells>,
+    together: Group<Wanted, Loaded>,
+    encode: fn(Cell) -> Bytes,
+    read: AtomicU64,
+}
+
+/// Calls that share a question, at most.
+const TOGETHER: usize = 16;
+/// Cells in one question, at most.
+const CHUNK: usize = 2_000;
+/// How often a call tries to find all of its cells at one revision, while others write.
+const TRIES: usize = 3;
+/// How long a call waits until it is known what the newest revision touched, before it asks the store.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+impl Snapshots {
+    /// None yet; cells are kept as `encode` makes them.
+    pub fn start(hub: Weak<Hub>, kept: Arc<Cells>, encode: fn(Cell) -> Bytes) -> Self {
+        let load = move |wanted| {
+            let hub = hub.clone();
+            async move {
+                let hub = hub.upgrade().ok_or_else(|| Error::unavailable("the hub stops"))?;
+                load_all(&hub, wanted).await
+            }
+        };
+        Self { kept, together: Group::start(TOGETHER, load), encode, read: AtomicU64::new(0) }
+    }
+
+    /// How many cells were read from the store, together with those of other calls.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+}
+
+/// The latest values of units x indicators, each cell as it is answered.
 pub async fn snapshot(
     hub: &Hub,
     caller: &Caller,
-    snapshot: Snapshot,
-) -> Result<(Revision, Day, Vec<Cell>)> {
-    let Snapshot { units, indicators, period, date, consistency } = snapshot;
+    asked: Snapshot,
+) -> Result<(Revision, Day, Vec<Bytes>)> {
+    let Snapshot { units, indicators, period, date, consistency } = asked;
     must_fit(units.len().saturating_mul(indicators.len()))?;
-    let view = hub.revisions.view(caller, consistency).await?;
-    let definitions = hub.definitions(&view).await?.visible_all(caller, &indicators)?;
-    let books = Books::open(hub, &view).await?;
+    let question = Question { period, date };
+    let mut view = hub.revisions.view(caller, consistency).await?;
+    let is_newest = matches!(consistency, Consistency::Latest | Consistency::AtLeast(_));
+    for _ in 0..TRIES {
+        let keys = keys(hub, caller, &view, &units, &indicators, question).await?;
+        if !is_newest || !followed(hub, caller, &view).await {
+            break;
+        }
+        let mut found = hub.snapshots.kept.at(&view, question, &keys);
+        let missing = keys.iter().zip(&found).filter(|(_, it)| it.is_none()).map(|(key, _)| *key);
+        let missing: Vec<_> = missing.collect::<BTreeSet<_>>().into_iter().collect();
+        if !missing.is_empty() {
+            let wanted = Wanted { question, keys: missing };
+            let loaded = hub.snapshots.together.get(wanted).await?;
+            let loaded = loaded.ok_or_else(|| Error::internal("no cells were read"))?;
+            if loaded.view.number() != view.number() || loaded.view.epoch() != view.epoch() {
+                // Others wrote meanwhile: all of the answer is to be of the one revision.
+                view = loaded.view;
+                continue;
+            }
+            for (key, found) in keys.iter().zip(&mut found) {
+                if found.is_none() {
+                    *found = loaded.cells.get(&(question, *key)).cloned();
+                }
+            }
+        }
+        let cells: Option<Vec<_>> = found.into_iter().collect();
+        let cells = cells.ok_or_else(|| Error::internal("a cell was not read"))?;
+        return Ok((view.revision, date, cells));
+    }
+    let keys = keys(hub, caller, &view, &units, &indicators, question).await?;
+    let cells = load(hub, &view, question, &keys).await?;
+    let cells = cells.into_iter().map(hub.snapshots.encode).collect();
+    Ok((view.revision, date, cells))
+}
+
+/// The cells that are asked for, in the order of the answer, if the caller may know of all.
+async fn keys(
+    hub: &Hub,
+    caller: &Caller,
+    view: &View,
+    units: &[unit::Ref],
+    indicators: &[Code],
+    Question { period, date }: Question,
+) -> Result<Vec<Key>> {
+    let books = Books::open(hub, view).await?;
+    let definitions = books.definitions.visible_all(caller, indicators)?;
     // A period's last day depends on the calendar; among the calendars it differs by half a month at most, which no code does.
     let spoken_of = match (period, definitions.first()) {
         (Some(period), Some(first)) => first.meaning.range(period).to,
         (_, _) => date,
     };
-    let units = books.units(&units, spoken_of)?;
-    let latest = latest_rows(&hub.db, &definitions, &units, period, date, &view).await?;
-    // How fresh a cell is, its newest period says, whichever is shown.
-    let newest = match period {
-        Some(_) => latest_rows(&hub.db, &definitions, &units, None, date, &view).await?,
-        None => HashMap::new(),
-    };
-    let aims = target_rows(&hub.db, &definitions, &units, &view).await?;
-    let mut cells = Vec::with_capacity(units.len().saturating_mul(definitions.len()));
-    for unit_id in &units {
-        for definition in &definitions {
-            let key = (definition.id, *unit_id);
-            // Not taken out: a unit or an indicator may be asked for twice.
-            let rows = latest.get(&key).cloned().unwrap_or_default();
-            let aims = aims.get(&key).cloned().unwrap_or_default();
-            let newest = newest.get(&key).and_then(|it| it.first()).map(|it| it.period);
-            cells.push(cell(&books, definition, *unit_id, rows, aims, (period, newest), date));
+    let units = books.units(units, spoken_of)?;
+    let cells = units.iter().flat_map(|unit| definitions.iter().map(|it| (it.id, *unit)));
+    Ok(cells.collect())
+}
+
+/// Waits until it is known what was touched up to a view; false if that takes long.
+async fn followed(hub: &Hub, caller: &Caller, view: &View) -> bool {
+    let mut through = hub.snapshots.kept.follow();
+    let patience = Instant::now() + PATIENCE;
+    let reached = through.wait_for(|it| *it >= view.number());
+    time::timeout_at(patience.min(caller.deadline).into(), reached).await.is_ok_and(|it| it.is_ok())
+}
+
+/// Reads what several calls want, at one revision, and keeps it.
+async fn load_all(hub: &Hub, wanted: Vec<Wanted>) -> Result<HashMap<Wanted, Loaded>> {
+    // Picked after the calls came in, so that each sees what was committed before it was made.
+    let view = hub.revisions.latest();
+    let mut asked: HashMap<Question, BTreeSet<Key>> = HashMap::new();
+    for Wanted { question, keys } in &wanted {
+        asked.entry(*question).or_default().extend(keys);
+    }
+    let mut read = HashMap::new();
+    for (question, keys) in asked {
+        let keys: Vec<_> = keys.into_iter().collect();
+        for keys in keys.chunks(CHUNK) {
+            let cells = load(hub, &view, question, keys).await?;
+            let cells = cells.into_iter().map(hub.snapshots.encode);
+            let cells: Vec<_> = keys.iter().copied().zip(cells).collect();
+            hub.snapshots.kept.keep(&view, question, cells.iter().cloned());
+            read.extend(cells.into_iter().map(|(key, it)| ((question, key), it)));
         }
     }
+    hub.snapshots.read.fetch_add(u64::try_from(read.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    let loaded = Loaded { view, cells: Arc::new(read) };
+    Ok(wanted.into_iter().map(|it| (it, loaded.clone())).collect())
+}
+
+/// Reads cells, in their order.
+async fn load(
+    hub: &Hub,
+    view: &View,
+    Question { period, date }: Question,
+    keys: &[Key],
+) -> Result<Vec<Cell>> {
+    let books = Books::open(hub, view).await?;
+    let patches = Patches::of(&books, keys)?;
+    let latest = latest_rows(&hub.db, &patches, period, date, view).await?;
+    // How fresh a cell is, its newest period says, whichever is shown.
+    let newest = match period {
+        Some(_) => latest_rows(&hub.db, &patches, None, date, view).await?,
+        None => HashMap::new(),
+    };
+    let aims = target_rows(&hub.db, &patches, view).await?;
+    let mut cells = Vec::with_capacity(keys.len());
+    for key in keys {
+        let definition = patches.definitions.get(&key.0);
+        let definition = definition.ok_or_else(|| Error::internal("a definition is missing"))?;
+        // Not taken out: a unit or an indicator may be asked for twice.
+        let rows = latest.get(key).cloned().unwrap_or_default();
+        let aims = aims.get(key).cloned().unwrap_or_default();
+        let newest = newest.get(key).and_then(|it| it.first()).map(|it| it.period);
+        cells.push(cell(&books, definition, key.1, rows, aims, (period, newest), date));
+    }
     let by = period.is_none().then_some(date);
-    judge_all(hub, &view, &books, &definitions, &mut cells, by).await?;
-    Ok((view.revision, date, cells))
+    judge_all(hub, view, &books, &patches, &mut cells, by).await?;
+    Ok(cells)
+}
+
+/// Cells as the store is asked for them: indicators that are wanted of the same units stand together.
+struct Patches {
+    definitions: BTreeMap<i64, Arc<Definition>>,
+    all: Vec<(Vec<i64>, Vec<i64>)>,
+}
+
+impl Patches {
+    fn of(books: &Books, keys: &[Key]) -> Result<Self> {
+        let mut units: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+        for (indicator, unit) in keys {
+            units.entry(*indicator).or_default().insert(*unit);
+        }
+        let mut definitions = BTreeMap::new();
+        let mut all: BTreeMap<Vec<i64>, Vec<i64>> = BTreeMap::new();
+        for (indicator, units) in units {
+            let definition = books.definitions.by_id(indicator);
+            let definition = definition.ok_or_else(|| Error::internal("an indicator is gone"))?;
+            definitions.insert(indicator, Arc::clone(definition));
+            all.entry(units.into_iter().collect()).or_default().push(indicator);
+        }
+        let all = all.into_iter().map(|(units, indicators)| (indicators, units)).collect();
+        Ok(Self { definitions, all })
+    }
+
+    fn definitions(&self) -> Vec<Arc<Definition>> {
+        self.definitions.values().map(Arc::clone).collect()
+    }
+
+    fn hold(&self, indicator: impl ColumnTrait, unit: impl ColumnTrait) -> Condition {
+        let mut any = Condition::any();
+        for (indicators, units) in &self.all {
+            let indicators = indicator.is_in(indicators.iter().copied());
+            any = any.add(indicators.and(unit.is_in(units.iter().copied())));
+        }
+        any
+    }
 }
 
 type ByCell<T> = HashMap<(i64, i64), Vec<T>>;
@@ -107,15 +293,15 @@ const RECENT: u64 = 2;
 /// The newest observations of each cell, newest first; of periods that began by `date`, or of one period only.
 async fn latest_rows(
     db: &Db,
-    definitions: &[Arc<Definition>],
-    units: &[i64],
+    patches: &Patches,
     period: Option<Period>,
     date: Day,
     view: &View,
 ) -> Result<ByCell<observation::Model>> {
     use observation::Column;
-    let mut rows = observations(definitions, view.number())
-        .filter(Column::UnitId.is_in(units.iter().copied()))
+    let definitions = patches.definitions();
+    let mut rows = observations(&definitions, view.number())
+        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
         .filter(Column::Breakdown.eq(""));
     rows = match period {
         // The period asked for, and what came before it.
@@ -157,14 +343,9 @@ fn newest(rows: Select<observation::Entity>, count: u64) -> SelectStatement {
     Sql::select().column(Asterisk).from_subquery(inner, "ranked").and_where(place).take()
 }
 
-async fn target_rows(
-    db: &Db,
-    definitions: &[Arc<Definition>],
-    units: &[i64],
-    view: &View,
-) -> Result<ByCell<target::Model>> {
-    let rows = targets(definitions, view.number())
-        .filter(target::Column::UnitId.is_in(units.iter().copied()))
+async fn target_rows(db: &Db, patches: &Patches, view: &View) -> Result<ByCell<target::Model>> {
+    let rows = targets(&patches.definitions(), view.number())
+        .filter(patches.hold(target::Column::IndicatorId, target::Column::UnitId))
         .order_by_asc(target::Column::PeriodEnd)
         .all(&db.at(view))
         .await?;
@@ -237,26 +418,26 @@ async fn judge_all(
     hub: &Hub,
     view: &View,
     books: &Books,
-    definitions: &[Arc<Definition>],
+    patches: &Patches,
     cells: &mut [Cell],
     by: Option<Day>,
 ) -> Result<()> {
     use observation::Column;
     let aimed = || cells.iter().filter_map(|it| it.target.as_ref());
-    let units: BTreeSet<_> = aimed().map(|it| it.row.unit_id).collect();
     let starts = aimed().map(|it| it.row.period_start).min();
     let ends = aimed().map(|it| it.row.period_end).max();
     let (Some(starts), Some(ends)) = (starts, ends) else { return Ok(()) };
     let own: BTreeSet<_> = aimed().map(|it| it.row.period).collect();
+    let definitions = patches.definitions();
     let last = definitions.iter().filter(|it| it.meaning.time_rule == TimeRule::Last);
     // Only what can be judged by, of a history that may be long.
     let speaks = Condition::any()
         .add(Column::Period.is_in(own))
         .add(Column::Period.contains("-YTD-"))
         .add(Column::IndicatorId.is_in(last.map(|it| it.id)));
-    let rows = observations(definitions, view.number())
+    let rows = observations(&definitions, view.number())
         .filter(speaks)
-        .filter(Column::UnitId.is_in(units))
+        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
         .filter(Column::Breakdown.eq(""))
         .filter(Column::PeriodStart.gte(starts))
         .filter(Column::PeriodEnd.lte(ends))

@@ -1,0 +1,99 @@
+//! Follows the head for the cells that are kept in memory: what each new revision touched.
+use std::{collections::HashSet, sync::Arc};
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Condition, ExprTrait},
+};
+use tokio::sync::watch;
+
+use crate::{
+    db::Db,
+    error::Result,
+    indicator::{
+        cells::{Cells, Key, Touched},
+        row::{observation, target},
+    },
+    revision::{Head, View, made, store as revisions},
+};
+
+/// Cells that are told one by one; of more, it is said that everything was touched.
+const MOST: usize = 4_000;
+
+/// Tells the cells what was touched, as the head moves; ends when the head does.
+pub async fn follow(db: Db, mut head: watch::Receiver<Head>, cells: Arc<Cells>) {
+    let mut last = View::from(*head.borrow());
+    // What came between the making of the cells and now is not known.
+    cells.touched(last.number(), Touched::Everything);
+    while head.changed().await.is_ok() {
+        let now = View::from(*head.borrow_and_update());
+        let goes_on = now.epoch() == last.epoch() && now.number() >= last.number();
+        let touched = match goes_on {
+            true => touched(&db.at(&now), last.number(), now.number()).await,
+            false => Ok(Touched::Everything),
+        };
+        let touched = touched.unwrap_or_else(|err| {
+            tracing::warn!(error = %err, "it is not known what was touched");
+            Touched::Everything
+        });
+        cells.touched(now.number(), touched);
+        last = now;
+    }
+}
+
+/// The cells that the revisions after one, through another, made or ended versions of.
+async fn touched(db: &impl ConnectionTrait, after: i64, through: i64) -> Result<Touched> {
+    let Some((bits, items)) = revisions::made_between(db, after, through).await? else {
+        return Ok(Touched::Everything);
+    };
+    if bits & (made::OBSERVATIONS | made::TARGETS) == 0 {
+        return Ok(Touched::Keys(HashSet::new()));
+    }
+    if usize::try_from(items).unwrap_or(usize::MAX) > MOST {
+        return Ok(Touched::Everything);
+    }
+    let mut keys = HashSet::new();
+    if bits & made::OBSERVATIONS != 0 {
+        keys.extend(observed(db, after, through).await?);
+    }
+    if bits & made::TARGETS != 0 {
+        keys.extend(aimed(db, after, through).await?);
+    }
+    Ok(Touched::Keys(keys))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a door to numbers only: which cells, not what they say"
+)]
+async fn observed(db: &impl ConnectionTrait, after: i64, through: i64) -> Result<Vec<Key>> {
+    use observation::Column::{IndicatorId, MadeAt, SupersededAt, UnitId};
+    let rows = observation::Entity::find()
+        .select_only()
+        .columns([IndicatorId, UnitId])
+        .filter(
+            Condition::any()
+                .add(MadeAt.gt(after).and(MadeAt.lte(through)))
+                .add(SupersededAt.gt(after).and(SupersededAt.lte(through))),
+        )
+        .distinct();
+    Ok(rows.into_tuple().all(db).await?)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a door to numbers only: which cells, not what they say"
+)]
+async fn aimed(db: &impl ConnectionTrait, after: i64, through: i64) -> Result<Vec<Key>> {
+    use target::Column::{IndicatorId, MadeAt, SupersededAt, UnitId};
+    let rows = target::Entity::find()
+        .select_only()
+        .columns([IndicatorId, UnitId])
+        .filter(
+            Condition::any()
+                .add(MadeAt.gt(after).and(MadeAt.lte(through)))
+                .add(SupersededAt.gt(after).and(SupersededAt.lte(through))),
+        )
+        .distinct();
+    Ok(rows.into_tuple().all(db).await?)
+}
