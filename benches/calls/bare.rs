@@ -19,6 +19,13 @@ pub enum Bare {
     Postgres(PgPool),
 }
 
+/// A month: its code, its first and its last day.
+pub struct Month {
+    pub code: String,
+    pub from: i64,
+    pub to: i64,
+}
+
 /// A dossier by its code, with when it was committed, and its events.
 const DOSSIER: &str = "SELECT d.*, l.committed_at, e.identity, e.event_id, e.occurred_at, e.state AS event_state, \
     e.source_status, e.due_at AS event_due_at, e.note, e.made_at AS event_made_at \
@@ -98,6 +105,68 @@ impl Bare {
             Self::Postgres(pool) => {
                 let rows = sqlx::query(ask).fetch_all(pool).await.unwrap();
                 rows.first().is_some_and(|it| it.get::<i64, _>("unit_id") > 0)
+            }
+        }
+    }
+
+    /// How many observations there are.
+    pub async fn count(&self) -> i64 {
+        let ask = "SELECT count(*) FROM observation";
+        match self {
+            Self::Sqlite(pool) => sqlx::query_scalar(ask).fetch_one(pool).await.unwrap(),
+            Self::Postgres(pool) => sqlx::query_scalar(ask).fetch_one(pool).await.unwrap(),
+        }
+    }
+
+    /// Adds a value of an indicator in every commune for each of these months, as if the newest revision had made them.
+    pub async fn grow(&self, code: &str, months: &[Month]) {
+        for Month { code: period, from, to } in months {
+            let add = format!(
+                "INSERT INTO observation SELECT i.id, u.id, {to}, '{period}', '', h.revision, NULL, h.committed_at, {from}, \
+                 CAST(u.id % 1000 + 1 AS TEXT), NULL, NULL, 1, 3, NULL, FALSE, 1, s.id, 1, '', '', '', '', '', '' \
+                 FROM (SELECT id FROM indicator WHERE code = '{code}' AND superseded_at IS NULL) i, head h, \
+                 (SELECT id FROM system WHERE code = 'articles.demo' AND superseded_at IS NULL) s, \
+                 (SELECT id FROM unit WHERE level = 3 AND valid_to > 20500 AND superseded_at IS NULL) u"
+            );
+            let add = sqlx::AssertSqlSafe(add);
+            match self {
+                Self::Sqlite(pool) => drop(sqlx::query(add).execute(pool).await.unwrap()),
+                Self::Postgres(pool) => drop(sqlx::query(add).execute(pool).await.unwrap()),
+            }
+        }
+    }
+
+    /// Makes the tables of [`Bare::commit`].
+    pub async fn prepare(&self) {
+        for table in [
+            "CREATE TABLE bare_head (id BIGINT PRIMARY KEY, revision BIGINT NOT NULL)",
+            "INSERT INTO bare_head VALUES (1, 0)",
+            "CREATE TABLE bare_row (revision BIGINT PRIMARY KEY, unit_id BIGINT NOT NULL, value TEXT NOT NULL)",
+        ] {
+            match self {
+                Self::Sqlite(pool) => drop(sqlx::query(table).execute(pool).await.unwrap()),
+                Self::Postgres(pool) => drop(sqlx::query(table).execute(pool).await.unwrap()),
+            }
+        }
+    }
+
+    /// One transaction: the counter moves, and a row with its number is added; durable when it returns.
+    pub async fn commit(&self, unit: usize) -> bool {
+        let count = "UPDATE bare_head SET revision = revision + 1 WHERE id = 1 RETURNING revision";
+        let add = "INSERT INTO bare_row VALUES ($1, $2, '1234')";
+        let unit = i64::try_from(unit).unwrap();
+        match self {
+            Self::Sqlite(pool) => {
+                let Ok(mut tx) = pool.begin_with("BEGIN IMMEDIATE").await else { return false };
+                let number: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.unwrap();
+                sqlx::query(add).bind(number).bind(unit).execute(&mut *tx).await.unwrap();
+                tx.commit().await.is_ok()
+            }
+            Self::Postgres(pool) => {
+                let Ok(mut tx) = pool.begin().await else { return false };
+                let number: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.unwrap();
+                sqlx::query(add).bind(number).bind(unit).execute(&mut *tx).await.unwrap();
+                tx.commit().await.is_ok()
             }
         }
     }

@@ -7,6 +7,9 @@
 //! |---|---|
 //! | `dossier` | `GetDossier` of different codes: echo of the same bytes, bare SQL of the same look-up, hub |
 //! | `snapshot` | `GetSnapshot` of 100 values, likewise |
+//! | `publish` | single durable publishes at 64 clients, beside one commit each |
+//! | `growth` | cost per read while the store grows, up to `SHAREHUB_BENCH_OBSERVATIONS` (usually 300,000; 5,000,000 takes its time) |
+//! | `memory` | the hub as a process of its own: idle, and with 1,000 watches open |
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,7 +20,10 @@
 )]
 mod bare;
 mod engine;
+mod growth;
+mod memory;
 mod point;
+mod publish;
 mod stage;
 mod turns;
 mod wire;
@@ -30,7 +36,7 @@ const PASSES: usize = 7;
 /// Calls in flight.
 const IN_FLIGHT: [usize; 3] = [1, 16, 128];
 
-const SECTIONS: [&str; 2] = ["dossier", "snapshot"];
+const SECTIONS: [&str; 5] = ["dossier", "snapshot", "publish", "growth", "memory"];
 const ENGINES: [&str; 2] = ["sqlite", "postgres"];
 
 #[tokio::main]
@@ -58,7 +64,10 @@ async fn main() {
         for section in SECTIONS.into_iter().filter(|it| wants(&SECTIONS, it)) {
             match section {
                 "dossier" => point::dossier(&engine, &stage).await,
-                _ => point::snapshot(&engine, &stage).await,
+                "snapshot" => point::snapshot(&engine, &stage).await,
+                "publish" => publish::publish(&engine, &stage).await,
+                "growth" => growth::growth(&engine, &stage).await,
+                _ => memory::memory(&engine).await,
             }
         }
     }

@@ -9,29 +9,9 @@ use crate::{
     bare::{Bare, snapshot_of},
     engine::Engine,
     stage::Stage,
-    turns::{Way, median, passes, way},
-    wire::{self, DOSSIER, Key, SNAPSHOT, call},
+    turns::{Rate, median, passes, way},
+    wire::{self, DOSSIER, SNAPSHOT, call, wired},
 };
-
-/// A call of the wire, as a way.
-fn wired<M, A>(
-    channels: &[Channel],
-    path: &'static str,
-    key: &Key,
-    ask: impl Fn(usize) -> M + Send + Sync + 'static,
-) -> Way
-where
-    M: prost::Message + Send + Sync + 'static,
-    A: prost::Message + Default + Send + Sync + 'static,
-{
-    let (channels, key) = (channels.to_vec(), key.clone());
-    let ask = Arc::new(ask);
-    way(move |i| {
-        let (channel, key, ask) =
-            (channels[i % channels.len()].clone(), key.clone(), Arc::clone(&ask));
-        async move { call::<M, A>(channel, path, ask(i), &key).await.is_ok() }
-    })
-}
 
 pub async fn dossier(engine: &Engine, stage: &Stage) {
     let asks = Arc::new(stage.dossiers().await);
@@ -58,22 +38,27 @@ pub async fn dossier(engine: &Engine, stage: &Stage) {
     let ways = [wired(&echo), sql(true), sql(false), wired(&stage.channels)];
     println!("\n### GetDossier, {}: {} bytes\n", engine.name(), prost::Message::encoded_len(&one));
     println!(
-        "| in flight | echo /s | SQL /s | SQL, row only /s | hub /s | composite /s | hub / composite | hub / composite of row only |"
+        "| in flight | echo /s | SQL /s | SQL, row only /s | hub /s | composite /s | hub / composite | hub / composite of row only | processor µs: echo, SQL, hub | (echo + SQL) / hub |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for in_flight in IN_FLIGHT {
         let rates = passes(&ways, in_flight, PASSES).await;
-        let of = |i: usize| median(&rates, |it| it[i]);
-        let both = |it: &[f64], sql: usize| 1.0 / (1.0 / it[0] + 1.0 / it[sql]);
+        let of = |i: usize| median(&rates, |it| it[i].calls);
+        let cpu = |i: usize| median(&rates, |it| it[i].cpu);
+        let both = |it: &[Rate], sql: usize| 1.0 / (1.0 / it[0].calls + 1.0 / it[sql].calls);
         println!(
-            "| {in_flight} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | **{:.2}** | {:.2} |",
+            "| {in_flight} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | **{:.2}** | {:.2} | {:.0}, {:.0}, {:.0} | {:.2} |",
             of(0),
             of(1),
             of(2),
             of(3),
             median(&rates, |it| both(it, 1)),
-            median(&rates, |it| it[3] / both(it, 1)),
-            median(&rates, |it| it[3] / both(it, 2)),
+            median(&rates, |it| it[3].calls / both(it, 1)),
+            median(&rates, |it| it[3].calls / both(it, 2)),
+            cpu(0),
+            cpu(1),
+            cpu(3),
+            median(&rates, |it| (it[0].cpu + it[1].cpu) / it[3].cpu),
         );
     }
 }
@@ -97,17 +82,29 @@ pub async fn snapshot(engine: &Engine, stage: &Stage) {
     let ways = [wired(&echo), sql, wired(&stage.channels)];
     let size = prost::Message::encoded_len(&answer);
     println!("\n### GetSnapshot of 100 values, {}: {size} bytes\n", engine.name());
-    println!("| in flight | echo /s | SQL /s | hub /s | hub / echo |");
-    println!("|---|---|---|---|---|");
+    println!(
+        "| in flight | echo /s | SQL /s | hub /s | hub / echo | processor µs: echo, SQL, hub | echo / hub |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for in_flight in IN_FLIGHT {
         let rates = passes(&ways, in_flight, PASSES).await;
-        let of = |i: usize| median(&rates, |it| it[i]);
-        let ratio = median(&rates, |it| it[2] / it[0]);
-        println!("| {in_flight} | {:.0} | {:.0} | {:.0} | **{ratio:.2}** |", of(0), of(1), of(2));
+        let of = |i: usize| median(&rates, |it| it[i].calls);
+        let cpu = |i: usize| median(&rates, |it| it[i].cpu);
+        println!(
+            "| {in_flight} | {:.0} | {:.0} | {:.0} | **{:.2}** | {:.0}, {:.0}, {:.0} | {:.2} |",
+            of(0),
+            of(1),
+            of(2),
+            median(&rates, |it| it[2].calls / it[0].calls),
+            cpu(0),
+            cpu(1),
+            cpu(2),
+            median(&rates, |it| it[0].cpu / it[2].cpu),
+        );
     }
 }
 
-async fn echo(one: &pb::GetDossierResponse, many: &pb::GetSnapshotResponse) -> Vec<Channel> {
+pub async fn echo(one: &pb::GetDossierResponse, many: &pb::GetSnapshotResponse) -> Vec<Channel> {
     let (reporter, _) = tonic_health::server::health_reporter();
     wire::channels(&wire::serve(wire::echoes(one, many), reporter).await).await
 }

@@ -30,7 +30,15 @@ pub struct Stage {
 impl Stage {
     /// A new store on an engine, with the reference data; the demo data too, where it is wanted.
     pub async fn new(engine: &Engine, name: &str) -> Self {
-        let url = engine.store(name).await;
+        Self::on(engine.store(name).await).await
+    }
+
+    /// Another hub on the same store.
+    pub async fn again(&self) -> Self {
+        Self::on(self.url.clone()).await
+    }
+
+    async fn on(url: String) -> Self {
         let (hub, _) = Hub::start(Db::open(&url).await.unwrap(), Limits::default()).await.unwrap();
         unit::store::load_reference(&hub).await.unwrap();
         demo::load(&hub).await.unwrap();

@@ -1,5 +1,5 @@
 //! The client and the echo: one listener like the hub's, which answers the same bytes whatever it is asked.
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use axum::{Router, body::Body, routing::post};
 use bytes::{BufMut, Bytes};
@@ -18,8 +18,11 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
+use crate::turns::{Way, way};
+
 pub const DOSSIER: &str = "/sharehub.v1.DossierService/GetDossier";
 pub const SNAPSHOT: &str = "/sharehub.v1.IndicatorService/GetSnapshot";
+pub const QUERY: &str = "/sharehub.v1.IndicatorService/QueryObservations";
 pub const PUBLISH: &str = "/sharehub.v1.IndicatorService/PublishObservations";
 
 /// A key as it is sent.
@@ -57,6 +60,26 @@ where
     req.metadata_mut().insert("authorization", key.clone());
     let path = PathAndQuery::from_static(path);
     Ok(client.unary(req, path, Codec::<M, A>::default()).await?.into_inner())
+}
+
+/// A call of the wire, as a way.
+pub fn wired<M, A>(
+    channels: &[Channel],
+    path: &'static str,
+    key: &Key,
+    ask: impl Fn(usize) -> M + Send + Sync + 'static,
+) -> Way
+where
+    M: Message + Send + Sync + 'static,
+    A: Message + Default + Send + Sync + 'static,
+{
+    let (channels, key) = (channels.to_vec(), key.clone());
+    let ask = Arc::new(ask);
+    way(move |i| {
+        let (channel, key, ask) =
+            (channels[i % channels.len()].clone(), key.clone(), Arc::clone(&ask));
+        async move { call::<M, A>(channel, path, ask(i), &key).await.is_ok() }
+    })
 }
 
 /// Echoes of the two answers. The bytes are ready: the limit that a hub could reach.
