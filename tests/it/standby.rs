@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,8 +17,9 @@ use tokio::{
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::{
-    crash::{Book, check_all, insist, numbers, persistent, prepare, standing},
+    crash::{Asked, Book, check_all, entry, insist, numbers, persistent, prepare, standing},
     engine::{Store, scale, sql},
+    feed::history::{History, indicators},
     hub::{Client, Hub, exactly, slow},
     outage::{SOON, healthy, server},
     proxy::Proxy,
@@ -154,6 +155,28 @@ async fn a_promoted_standby_has_all_that_was_acknowledged() {
     let (client, units) = (hub.as_(&key), Arc::new(units));
     let book = Arc::<Mutex<Book>>::default();
     let (stop, refused) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    // Watched from before the first write, and from what the watcher had whenever it is cut off.
+    let until = Arc::<AtomicI64>::default();
+    let (watcher, last) = (client.clone(), Arc::clone(&until));
+    let mut history = History::of(vec![indicators(&["crash.count"])]);
+    let mut watch = history.resume(&watcher).await;
+    let watcher = task::spawn(async move {
+        let mut cuts = 0;
+        loop {
+            if let Ok(watch) = &mut watch {
+                while let Ok(Some(message)) = watch.message().await {
+                    history.take(message);
+                    let last = last.load(Ordering::SeqCst);
+                    if last > 0 && history.through >= last {
+                        return (history, cuts);
+                    }
+                }
+            }
+            cuts += 1;
+            time::sleep(Duration::from_millis(50)).await;
+            watch = history.resume(&watcher).await;
+        }
+    });
     let mut publishers = JoinSet::new();
     for task in 0..4 {
         let (units, book) = (Arc::clone(&units), Arc::clone(&book));
@@ -184,6 +207,24 @@ async fn a_promoted_standby_has_all_that_was_acknowledged() {
         ended.unwrap();
     }
     let last = check_all(&format!("{}/hub", standby.url()), &client, &book).await;
+    until.store(last, Ordering::SeqCst);
+    let watched = time::timeout(Duration::from_secs(60), watcher).await;
+    let (history, cuts) = watched.expect("the watcher does not go on").unwrap();
+    let expected = |asked: &Asked| {
+        let revision = book.lock().unwrap().acknowledged[&asked.request_id];
+        let key = |number| {
+            let entry = entry(&units, number);
+            let Some(pb::unit_ref::Ref::Id(unit)) = entry.unit.unwrap().r#ref else {
+                unreachable!()
+            };
+            let (indicator, period) = (entry.indicator, entry.period);
+            (revision, format!("observation {indicator} {unit} {period} {:?}", entry.breakdown))
+        };
+        (asked.first..asked.first + asked.count).map(key).collect::<Vec<_>>()
+    };
+    let asked: Vec<Asked> = book.lock().unwrap().asked.values().cloned().collect();
+    history.check(&asked.iter().flat_map(expected).collect());
+    println!("{} changes were watched, over {cuts} cuts", history.changes.len());
     println!(
         "{} requests were acknowledged before and {} after, {last} revisions; {} times UNAVAILABLE; writing again \
          {took:?} after the promotion",
