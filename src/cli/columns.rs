@@ -210,7 +210,10 @@ impl<'a> Headed<'a> {
             )
             .into());
         }
-        found.pop().ok_or_else(|| nearest(file, kind).into())
+        found.pop().ok_or_else(|| match &file.broken {
+            Some(broken) => broken.clone().into(),
+            None => nearest(file, kind).into(),
+        })
     }
 
     fn within(sheet: &'a Sheet, kind: &'static Kind) -> Outcome<Option<Self>> {

@@ -28,8 +28,8 @@ impl Progress {
                 None => ProgressBar::new_spinner(),
             };
             let template = match total {
-                Some(_) => "{msg} [{bar:30}] {human_pos} of {human_len} ({per_sec}, {eta} left)",
-                None => "{spinner} {msg} {human_pos} ({per_sec})",
+                Some(_) => "{msg} [{bar:30}] {human_pos} of {human_len} ({eta} left)",
+                None => "{spinner} {msg} {human_pos}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);

@@ -99,6 +99,8 @@ pub(super) struct File {
     pub(super) sheets: Vec<Sheet>,
     /// Whether it is CSV.
     pub(super) is_csv: bool,
+    /// Why a CSV file cannot be read with one of its separators.
+    pub(super) broken: Option<String>,
     /// A hash of its bytes.
     pub(super) hash: [u8; 32],
 }
@@ -109,9 +111,12 @@ impl File {
         let bytes = fs::read(path).map_err(|err| format!("{}: {err}", path.display()))?;
         let hash = Sha256::digest(&bytes).into();
         let is_csv = !bytes.starts_with(b"PK\x03\x04");
-        let sheets = if is_csv { csv::read(&bytes, sheet) } else { xlsx::read(bytes, sheet) };
-        let sheets = sheets.map_err(|err| format!("{}: {err}", path.display()))?;
-        Ok(Self { sheets, is_csv, hash })
+        let read = match is_csv {
+            true => csv::read(&bytes, sheet),
+            false => xlsx::read(bytes, sheet).map(|it| (it, None)),
+        };
+        let (sheets, broken) = read.map_err(|err| format!("{}: {err}", path.display()))?;
+        Ok(Self { sheets, is_csv, broken, hash })
     }
 }
 

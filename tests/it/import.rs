@@ -327,6 +327,9 @@ async fn what_is_no_table_is_told() {
     assert!(err.contains("row 1: both column D and column E are \"value\""), "{err}");
     let err = told("indicator,unit,period,value\nx,\"y,2024,1\n", &[]).await;
     assert!(err.contains("row 2: a quotation mark is opened"), "{err}");
+    // With another separator than its own, this one would be open too.
+    let odd = "indicator,unit,period,value,note\ndoc.count,805,2024-Q3,4,see;\"this\n";
+    assert!(good(&desk.csv("observations", odd, &[]).await).contains("created 1"));
     let err = told("indicator,unit,period,value\n", &["--sheet", "S"]).await;
     assert!(err.contains("no sheets"), "{err}");
     let none = desk.import("observations", "no-such.csv", &[]).await;
@@ -350,7 +353,7 @@ async fn what_is_no_table_is_told() {
     let ran = desk.import("observations", "two.xlsx", &["--sheet", "Ba"]).await;
     assert!(ran.code == Some(1) && ran.err.contains("no sheet \"Ba\""), "{ran:?}");
     let ran = desk.import("observations", "two.xlsx", &["--sheet", "Hai"]).await;
-    assert!(good(&ran).contains("created 1"), "{ran:?}");
+    assert!(good(&ran).contains("corrected 1"), "{ran:?}");
     // No rows is no error.
     let ran = desk.csv("observations", "indicator,unit,period,value\n", &[]).await;
     assert!(good(&ran).starts_with("loaded 0 rows"), "{ran:?}");
@@ -434,6 +437,78 @@ async fn units_are_loaded_with_the_units_above_them() {
     assert_eq!(unit.parents[0].parent.clone().unwrap().name, "Sở Y tế");
     let again = desk.csv("units", table, &[]).await;
     assert!(good(&again).contains("unchanged 2"), "{again:?}");
+}
+
+#[tokio::test]
+async fn cells_of_a_workbook_are_what_their_types_say() {
+    let desk = Desk::start().await;
+    let mut book = Workbook::new();
+    let day = Format::new().set_num_format("mm/yyyy");
+    let (padded, plain) = (Format::new().set_num_format("00000"), Format::new());
+    let sheet = book.add_worksheet().set_name("Số liệu").unwrap();
+    for (column, text) in (0..).zip(["Chỉ tiêu", "Đơn vị", "Kỳ", "Giá trị"]) {
+        sheet.write(0, column, text).unwrap();
+    }
+    let row = |sheet: &mut rust_xlsxwriter::Worksheet, row: u32, period: &str, value: f64| {
+        sheet.write(row, 0, "doc.count").unwrap();
+        sheet.write(row, 2, period).unwrap();
+        sheet.write(row, 3, value).unwrap();
+    };
+    // Right: numbers as codes, with the zeros that their format shows; a year as a number.
+    row(sheet, 1, "2024-Q1", 1.0);
+    sheet.write(1, 1, 805).unwrap();
+    row(sheet, 2, "2024-Q1", 2.0);
+    sheet.write_with_format(2, 1, 691, &padded).unwrap();
+    row(sheet, 3, "", 3.0);
+    sheet.write(3, 1, "805").unwrap();
+    sheet.write(3, 2, 2024).unwrap();
+    let hidden = book.add_worksheet().set_name("Ẩn").unwrap();
+    hidden.set_hidden(true);
+    for (column, text) in (0..).zip(["indicator", "unit", "period", "value"]) {
+        hidden.write(0, column, text).unwrap();
+    }
+    book.save(desk.path().join("types.xlsx")).unwrap();
+    let ran = desk.import("observations", "types.xlsx", &[]).await;
+    assert!(good(&ran).starts_with("loaded 3 rows: created 3"), "{ran:?}");
+    desk.observation("doc.count", "00691", "2024-Q1").await;
+    desk.observation("doc.count", "805", "2024").await;
+    // Wrong: a code that lost a zero, a month that became a date, a value that is merged over two rows, a unit that is: it is
+    // told once; a truth value.
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet().set_name("Số liệu").unwrap();
+    for (column, text) in (0..).zip(["Chỉ tiêu", "Đơn vị", "Kỳ", "Giá trị"]) {
+        sheet.write(0, column, text).unwrap();
+    }
+    row(sheet, 1, "2024-Q1", 1.0);
+    sheet.write(1, 1, 1691).unwrap();
+    row(sheet, 2, "", 2.0);
+    sheet.write(2, 1, "805").unwrap();
+    sheet.write_with_format(2, 2, ExcelDateTime::from_ymd(2024, 9, 1).unwrap(), &day).unwrap();
+    row(sheet, 3, "2024-Q2", 3.0);
+    row(sheet, 4, "2024-Q3", 4.0);
+    sheet.merge_range(3, 1, 4, 1, "99999", &plain).unwrap();
+    row(sheet, 5, "2024-Q2", 5.0);
+    row(sheet, 6, "2024-Q3", 6.0);
+    sheet.write(5, 1, "794").unwrap();
+    sheet.write(6, 1, "794").unwrap();
+    sheet.merge_range(5, 3, 6, 3, "5", &plain).unwrap();
+    row(sheet, 7, "2024-Q3", 7.0);
+    sheet.write(7, 1, "795").unwrap();
+    sheet.write(7, 3, true).unwrap();
+    book.save(desk.path().join("types.xlsx")).unwrap();
+    let ran = desk.import("observations", "types.xlsx", &[]).await;
+    let lines = wrong(&ran);
+    let expected = [
+        ("(cell B2): value \"1691\": must be a code of 2, 3 or 5 digits", "zeros"),
+        ("(cell C3): value \"2024-09-01\": must be a period, not a date", "text"),
+        ("(cell B4): value \"99999\": is refused", "99999"),
+        ("(cell D7): value \"\": must be given", "status"),
+        ("(cell D8): value \"TRUE\": must be text, a number or a date", ""),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{}", ran.err);
+    for (line, (part, more)) in lines.iter().zip(expected) {
+        assert!(line.contains(part) && line.contains(more), "{line}\nnot {part}");
+    }
 }
 
 // === much, over a stream ===

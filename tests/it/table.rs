@@ -222,6 +222,7 @@ async fn an_export_is_of_one_revision_and_a_file_only_when_it_is_whole() {
         desk.run(&["export", "observations", "--indicator", "no.such", "--out", "kept.csv"]).await;
     assert!(ran.code == Some(1) && ran.err.contains("NotFound"), "{ran:?}");
     assert_eq!(fs::read_to_string(desk.dir.path().join("kept.csv")).unwrap(), "before");
+    assert!(!desk.dir.path().join("kept.csv.part").exists());
     let bad: [(&[&str], i32); 6] = [
         (&["--out", "no/such/dir/x.csv"], 1),
         (&["--out", "x.txt"], 1),

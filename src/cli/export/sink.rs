@@ -127,20 +127,30 @@ impl Sink {
     }
 
     /// Ends the table: what was written is a file from now on.
-    pub(super) fn done(self) -> Outcome {
-        let Self { kind, numbers: _, place } = self;
-        match kind {
-            Kind::Csv(mut to) => to.flush()?,
-            Kind::Xlsx(mut book, _) => {
-                if let Some((part, _)) = &place {
+    pub(super) fn done(mut self) -> Outcome {
+        match &mut self.kind {
+            Kind::Csv(to) => to.flush()?,
+            Kind::Xlsx(book, _) => {
+                if let Some((part, _)) = &self.place {
                     book.save(part)?;
                 }
             }
         }
-        if let Some((part, whole)) = place {
-            fs::rename(&part, &whole).map_err(|err| format!("{}: {err}", whole.display()))?;
+        if let Some((part, whole)) = &self.place {
+            fs::rename(part, whole).map_err(|err| format!("{}: {err}", whole.display()))?;
         }
+        self.place = None;
         Ok(())
+    }
+}
+
+/// What was not finished is not left behind.
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Some((part, _)) = &self.place {
+            // There may be nothing to remove.
+            drop(fs::remove_file(part));
+        }
     }
 }
 

@@ -9,7 +9,10 @@ use crate::cli::Outcome;
 const SEPARATORS: [char; 3] = [';', ',', '\t'];
 
 /// The same text, once for each separator: which one it is shows when a header is found.
-pub(super) fn read(bytes: &[u8], sheet: Option<&str>) -> Outcome<Vec<Sheet>> {
+///
+/// With a separator that is not the file's own, a quotation mark may seem to be open: that is an error only when no header
+/// is found otherwise.
+pub(super) fn read(bytes: &[u8], sheet: Option<&str>) -> Outcome<(Vec<Sheet>, Option<String>)> {
     if sheet.is_some() {
         return Err("a CSV file has no sheets: leave out --sheet".into());
     }
@@ -28,12 +31,22 @@ pub(super) fn read(bytes: &[u8], sheet: Option<&str>) -> Outcome<Vec<Sheet>> {
     if text.contains('\0') {
         return Err("this is neither CSV text nor a .xlsx workbook".into());
     }
-    let sheets = SEPARATORS.iter().filter(|it| text.contains(**it));
-    let sheets: Vec<_> = sheets.map(|it| split(text, *it)).collect::<Outcome<_>>()?;
-    if sheets.is_empty() {
-        return Ok(vec![split(text, ',')?]);
+    let mut separators: Vec<char> =
+        SEPARATORS.into_iter().filter(|it| text.contains(*it)).collect();
+    if separators.is_empty() {
+        separators.push(',');
     }
-    Ok(sheets)
+    let (mut sheets, mut broken) = (Vec::new(), None);
+    for separator in separators {
+        match split(text, separator) {
+            Ok(sheet) => sheets.push(sheet),
+            Err(err) => broken = Some(err.to_string()),
+        }
+    }
+    match broken {
+        Some(err) if sheets.is_empty() => Err(err.into()),
+        broken => Ok((sheets, broken)),
+    }
 }
 
 /// Where the reading stands.
