@@ -1,4 +1,5 @@
 //! Opens and tunes each engine: one connection that writes, several that read.
+pub mod bulk;
 pub mod faults;
 pub mod list;
 pub mod migration;

@@ -228,7 +228,7 @@ impl TryFrom<procedure::Model> for Procedure {
 }
 
 /// The row of a dossier. One without any event has no state, and is not kept.
-pub fn of_dossier(it: &Dossier) -> Result<dossier::ActiveModel> {
+pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
     let Dossier { id, code, source_id, header, standing, made_at } = it;
     let Header {
         procedure_id,
@@ -245,35 +245,33 @@ pub fn of_dossier(it: &Dossier) -> Result<dossier::ActiveModel> {
         results,
     } = header;
     let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
-    let fee = |Fee { name, amount, paid_online }: &Fee| {
-        KeptFee(name.clone(), amount.to_string(), *paid_online)
-    };
-    let row = dossier::Model {
-        id: *id,
-        code: code.clone(),
-        source_id: *source_id,
-        procedure_id: *procedure_id,
-        source_procedure: source_procedure.clone(),
-        procedure_case: procedure_case.clone(),
-        receiving_unit_id: *receiving_unit_id,
-        competent_unit_id: *competent_unit_id,
-        applicant_unit_id: *applicant_unit_id,
-        channel: *channel,
-        applicant_kind: *applicant_kind,
+    let fee =
+        |Fee { name, amount, paid_online }: Fee| KeptFee(name, amount.to_string(), paid_online);
+    Ok(dossier::Model {
+        id,
+        code,
+        source_id,
+        procedure_id,
+        source_procedure,
+        procedure_case,
+        receiving_unit_id,
+        competent_unit_id,
+        applicant_unit_id,
+        channel,
+        applicant_kind,
         applicant_json: applicant.as_ref().map(json).transpose()?,
-        fees_json: json(&fees.iter().map(fee).collect::<Vec<_>>())?,
-        components_json: json(components)?,
-        results_json: json(results)?,
+        fees_json: json(&fees.into_iter().map(fee).collect::<Vec<_>>())?,
+        components_json: json(&components)?,
+        results_json: json(&results)?,
         state: state.ok_or_else(|| Error::internal("a dossier without events is kept"))?,
-        submitted_at: *submitted_at,
-        accepted_at: *accepted_at,
-        due_at: *due_at,
-        finished_at: *finished_at,
-        returned_at: *returned_at,
-        made_at: *made_at,
+        submitted_at,
+        accepted_at,
+        due_at,
+        finished_at,
+        returned_at,
+        made_at,
         superseded_at: None,
-    };
-    Ok(row.into_active_model().reset_all())
+    })
 }
 
 impl TryFrom<dossier::Model> for Dossier {
@@ -341,21 +339,20 @@ impl TryFrom<dossier::Model> for Dossier {
 }
 
 /// The row of an event.
-pub fn of_event(dossier_id: i64, it: &Event) -> event::ActiveModel {
+pub fn of_event(dossier_id: i64, it: Event) -> event::Model {
     let Event { identity, sent, state, made_at } = it;
     let EventEntry { event_id, occurred_at, source_status, due_at, note } = sent;
-    let row = event::Model {
+    event::Model {
         dossier_id,
-        identity: identity.clone(),
-        event_id: event_id.clone(),
-        occurred_at: *occurred_at,
-        state: *state,
-        source_status: source_status.clone(),
-        due_at: *due_at,
-        note: note.clone(),
-        made_at: *made_at,
-    };
-    row.into_active_model().reset_all()
+        identity,
+        event_id,
+        occurred_at,
+        state,
+        source_status,
+        due_at,
+        note,
+        made_at,
+    }
 }
 
 impl From<event::Model> for Event {

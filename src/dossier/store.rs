@@ -346,17 +346,3 @@ async fn procedure_id(hub: &Hub, view: &View, code: &ProcedureCode) -> Result<i6
 const FEW_UNITS: usize = 16;
 /// So many ids, or codes, are asked for in one statement.
 const CHUNK: usize = 5_000;
-
-/// Events of many dossiers, by dossier.
-async fn all_events(
-    db: &impl ConnectionTrait,
-    dossiers: &[i64],
-    number: i64,
-) -> Result<Vec<(i64, Event)>> {
-    let mut found = Vec::new();
-    for ids in dossiers.chunks(CHUNK) {
-        let rows = events_of(ids.iter().copied(), number).all(db).await?;
-        found.extend(rows.into_iter().map(|row| (row.dossier_id, row.into())));
-    }
-    Ok(found)
-}

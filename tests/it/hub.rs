@@ -84,6 +84,24 @@ impl Hub {
         self.serving.await.unwrap();
     }
 
+    /// Somebody over a connection of its own that takes only so many bytes of an answer before they are read.
+    pub fn narrow(&self, client: &Client, bytes: u32) -> Client {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        let channel = endpoint.initial_stream_window_size(bytes).connect_lazy();
+        Client { channel, key: client.key.clone() }
+    }
+
+    /// Registers a system, or what it may do from now on.
+    pub async fn register(&self, code: &str, grants: pb::Grants) {
+        let registration = pb::RegisterSystemRequest {
+            code: code.to_owned(),
+            name: code.to_owned(),
+            grants: Some(grants),
+            ..Default::default()
+        };
+        self.admin().access().register_system(registration).await.unwrap();
+    }
+
     /// The administrator.
     pub fn admin(&self) -> Client {
         self.as_(&self.admin)

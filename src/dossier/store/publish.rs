@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{CHUNK, all_events, standing};
+use super::standing;
 use crate::{
     access::{Caller, directory::Directory},
-    db::MOST_BINDS,
+    db::bulk::{self, Keys},
     dossier::{
         Code, Dossier, Entry, Event, EventEntry, Header, Procedure, Publish, PublishEvents, State,
         catalogue::Catalogue,
@@ -88,7 +88,8 @@ pub async fn publish_events(
 struct Known {
     dossier: Dossier,
     events: BTreeMap<String, Event>,
-    is_new: bool,
+    /// The revision of the version that stands, unless it is new.
+    stood: Option<i64>,
     /// Whether it must be written.
     is_changed: bool,
     /// Whether this batch spoke of it before.
@@ -114,25 +115,27 @@ impl<'a> Draft<'a> {
         codes: impl Iterator<Item = &str>,
     ) -> Result<Self> {
         let (db, number) = (&write.db, write.head.newest.number);
-        let codes: Vec<_> = codes.collect::<BTreeSet<_>>().into_iter().collect();
+        let codes: BTreeSet<_> = codes.collect();
         let mut known = HashMap::new();
         let mut by_id = HashMap::new();
-        for codes in codes.chunks(CHUNK) {
-            let codes = codes.iter().copied();
-            let rows = standing(number).filter(dossier::Column::Code.is_in(codes)).all(db).await?;
-            for row in rows {
-                let dossier = Dossier::try_from(row)?;
-                let code = dossier.code.as_str().to_owned();
-                by_id.insert(dossier.id, code.clone());
-                let (events, is_new, is_changed, is_seen) = (BTreeMap::new(), false, false, false);
-                known.insert(code, Known { dossier, events, is_new, is_changed, is_seen });
-            }
+        // Whosever they are: a write must know whose a code is.
+        let keys = Keys::new(db, &["code"], codes.into_iter().map(|it| vec![it.into()]))?;
+        let rows: Vec<dossier::Model> = keys.standing(db, "dossier").await?;
+        for row in rows {
+            let made_at = row.made_at;
+            let dossier = Dossier::try_from(row)?;
+            let code = dossier.code.as_str().to_owned();
+            by_id.insert(dossier.id, code.clone());
+            let (events, is_changed, is_seen) = (BTreeMap::new(), false, false);
+            let stood = Some(made_at);
+            known.insert(code, Known { dossier, events, stood, is_changed, is_seen });
         }
-        let ids: Vec<_> = by_id.keys().copied().collect();
-        for (id, event) in all_events(db, &ids, number).await? {
-            let of = by_id.get(&id).and_then(|code| known.get_mut(code));
+        let keys = Keys::new(db, &["dossier_id"], by_id.keys().map(|it| vec![(*it).into()]))?;
+        let events: Vec<event::Model> = keys.find(db, "dossier_event").await?;
+        for row in events {
+            let of = by_id.get(&row.dossier_id).and_then(|code| known.get_mut(code));
             if let Some(of) = of {
-                of.events.insert(event.identity.clone(), event);
+                of.events.insert(row.identity.clone(), row.into());
             }
         }
         let last: Option<i64> = standing(number)
@@ -193,8 +196,8 @@ impl<'a> Draft<'a> {
                     made_at: self.made_at,
                 };
                 self.next_id += 1;
-                let (events, is_new, is_changed, is_seen) = (BTreeMap::new(), true, true, false);
-                let new = Known { dossier, events, is_new, is_changed, is_seen };
+                let (events, stood, is_changed, is_seen) = (BTreeMap::new(), None, true, false);
+                let new = Known { dossier, events, stood, is_changed, is_seen };
                 self.known.entry(code.as_str().to_owned()).or_insert(new)
             }
         };
@@ -324,39 +327,24 @@ impl<'a> Draft<'a> {
         })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where versions of dossiers end")]
+    /// Ends the versions that stood, and adds the new ones, with the events that are new.
     async fn keep(self, write: &Write) -> Result<()> {
         let made_at = self.made_at;
         let mut changed: Vec<_> = self.known.into_values().filter(|it| it.is_changed).collect();
         changed.sort_unstable_by_key(|it| it.dossier.id);
-        for it in &mut changed {
-            it.dossier.standing = history::standing(&history::steps(it.events.values()));
-            it.dossier.made_at = made_at;
+        let stood = changed.iter().filter_map(|it| Some((it.dossier.id, it.stood?)));
+        let stood = stood.map(|(id, made_at)| vec![id.into(), made_at.into()]);
+        let keys = Keys::new(&write.db, &["id", "made_at"], stood)?;
+        keys.end(&write.db, "dossier", made_at).await?;
+        let (mut rows, mut events) = (Vec::with_capacity(changed.len()), Vec::new());
+        for Known { mut dossier, events: known, stood: _, is_changed: _, is_seen: _ } in changed {
+            dossier.standing = history::standing(&history::steps(known.values()));
+            dossier.made_at = made_at;
+            let fresh = known.into_values().filter(|it| it.made_at == made_at);
+            events.extend(fresh.map(|it| of_event(dossier.id, it)));
+            rows.push(of_dossier(dossier)?);
         }
-        let ended: Vec<_> =
-            changed.iter().filter(|it| !it.is_new).map(|it| it.dossier.id).collect();
-        for ids in ended.chunks(CHUNK) {
-            dossier::Entity::update_many()
-                .col_expr(dossier::Column::SupersededAt, Expr::value(made_at))
-                .filter(dossier::Column::Id.is_in(ids.iter().copied()))
-                .filter(dossier::Column::SupersededAt.is_null())
-                .exec(&write.db)
-                .await?;
-        }
-        for chunk in changed.chunks(MOST_BINDS / 23) {
-            let rows =
-                chunk.iter().map(|it| of_dossier(&it.dossier)).collect::<Result<Vec<_>>>()?;
-            dossier::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
-        }
-        let events: Vec<_> = changed
-            .iter()
-            .flat_map(|it| it.events.values().map(|event| (it.dossier.id, event)))
-            .filter(|(_, event)| event.made_at == made_at)
-            .collect();
-        for chunk in events.chunks(MOST_BINDS / 9) {
-            let rows = chunk.iter().map(|(id, event)| of_event(*id, event));
-            event::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
-        }
-        Ok(())
+        bulk::add::<dossier::Entity>(&write.db, rows).await?;
+        bulk::add::<event::Entity>(&write.db, events).await
     }
 }

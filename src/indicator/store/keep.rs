@@ -1,16 +1,10 @@
 //! Keeps versions: compares what was drafted with what stands, ends what differs, and adds the new.
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr,
-};
+use sea_orm::{FromQueryResult, Value};
 
-use super::{observations, targets};
 use crate::{
-    db::MOST_BINDS,
+    db::bulk::{self, Keys},
     error::{Error, Result},
     hub::Batch,
     indicator::{
@@ -25,34 +19,40 @@ use crate::{
     },
 };
 
-/// Units in one statement, at most.
-const CHUNK: usize = 5_000;
-
-/// What versions share, apart from the unit: indicator, period and breakdown.
-pub(super) type Group = (i64, Period, String);
+/// What versions share, of which one stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    indicator_id: i64,
+    unit_id: i64,
+    period: Period,
+    breakdown: String,
+}
 
 /// What observations and targets have in common: versions under a key, of which one stands.
-pub(super) trait Version: Clone + Send + Sync {
+pub(super) trait Version: FromQueryResult + Clone + Send + Sync {
     /// The bit that says that a revision made versions of this kind.
     const MADE: i32;
 
-    /// Its group, and its unit.
-    fn key(&self) -> (Group, i64);
+    /// Its key.
+    fn key(&self) -> Key;
 
     /// Whether two versions say the same. When, under which version of the definition and why they were published is not
     /// what they say: sending a value again does not make it a new one.
     fn says_the_same(&self, other: &Self) -> bool;
 
-    /// Those that stand, of an indicator and a period in some units.
-    fn standing(
-        write: &Write,
-        definition: &Arc<Definition>,
-        period: Period,
-        units: &[i64],
-    ) -> impl Future<Output = Result<Vec<Self>>> + Send;
+    /// The table.
+    const TABLE: &'static str;
+    /// Columns by which what stands is found. The period's end is not one of them: another version of the definition may
+    /// end it on another day.
+    const STANDS: &'static [&'static str];
+    /// Columns that name one version.
+    const NAMES: &'static [&'static str];
 
-    /// Ends those that stand, of a group in some units.
-    fn end(write: &Write, group: &Group, units: &[i64]) -> impl Future<Output = Result<()>> + Send;
+    /// Its values in the columns by which what stands is found.
+    fn stands(&self) -> Vec<Value>;
+
+    /// Its values in the columns that name it.
+    fn names(&self) -> Vec<Value>;
 
     /// Adds new ones.
     fn add(write: &Write, rows: Vec<Self>) -> impl Future<Output = Result<()>> + Send;
@@ -63,22 +63,25 @@ pub(super) async fn keep<V: Version>(
     write: &Write,
     drafts: Vec<Result<(Arc<Definition>, V)>>,
 ) -> Result<Batch> {
-    let standing = standing(write, &drafts).await?;
-    let mut made: HashMap<(Group, i64), (usize, usize)> = HashMap::new();
-    let mut rows: Vec<V> = Vec::new();
-    let mut ended: BTreeMap<Group, Vec<i64>> = BTreeMap::new();
+    let keys = drafts.iter().flatten().map(|(_, it)| it.stands());
+    let keys = Keys::new(&write.db, V::STANDS, keys)?;
+    let standing: Vec<V> = keys.standing(&write.db, V::TABLE).await?;
+    let mut standing: HashMap<_, _> = standing.into_iter().map(|it| (it.key(), it)).collect();
+    let mut made: HashMap<Key, (usize, usize)> = HashMap::with_capacity(drafts.len());
+    let mut rows: Vec<V> = Vec::with_capacity(drafts.len());
+    let mut ended: Vec<V> = Vec::new();
     let mut keep = |index: usize, definition: &Definition, row: V| {
-        let (group, unit_id) = row.key();
-        if let Some((earlier, place)) = made.get(&(group.clone(), unit_id)) {
+        let key = row.key();
+        if let Some((earlier, place)) = made.get(&key) {
             let same = rows.get(*place).is_some_and(|it| it.says_the_same(&row));
             return repeated(same, *earlier);
         }
-        let outcome = match standing.get(&(group.clone(), unit_id)) {
+        let outcome = match standing.get(&key) {
             Some(old) if old.says_the_same(&row) => {
                 return Ok(ItemResult::new(Outcome::Unchanged, 0));
             }
             Some(_) => {
-                ended.entry(group.clone()).or_default().push(unit_id);
+                ended.extend(standing.remove(&key));
                 Outcome::Corrected
             }
             None if definition.meaning.retired => {
@@ -86,7 +89,7 @@ pub(super) async fn keep<V: Version>(
             }
             None => Outcome::Created,
         };
-        made.insert((group, unit_id), (index, rows.len()));
+        made.insert(key, (index, rows.len()));
         rows.push(row);
         Ok(ItemResult::new(outcome, 0))
     };
@@ -95,34 +98,10 @@ pub(super) async fn keep<V: Version>(
         .enumerate()
         .map(|(index, draft)| draft.and_then(|(definition, row)| keep(index, &definition, row)))
         .collect();
-    for (group, units) in ended {
-        for units in units.chunks(CHUNK) {
-            V::end(write, &group, units).await?;
-        }
-    }
+    let keys = Keys::new(&write.db, V::NAMES, ended.iter().map(V::names))?;
+    keys.end(&write.db, V::TABLE, write.revision.number).await?;
     V::add(write, rows).await?;
     Ok(Batch { items, touched: V::MADE })
-}
-
-/// What stands under the keys of the drafts: one question for each indicator and period.
-async fn standing<V: Version>(
-    write: &Write,
-    drafts: &[Result<(Arc<Definition>, V)>],
-) -> Result<HashMap<(Group, i64), V>> {
-    let mut asked: BTreeMap<(i64, Period), (Arc<Definition>, Vec<i64>)> = BTreeMap::new();
-    for (definition, row) in drafts.iter().flatten() {
-        let ((indicator_id, period, _), unit_id) = row.key();
-        let group = asked.entry((indicator_id, period));
-        group.or_insert_with(|| (Arc::clone(definition), Vec::new())).1.push(unit_id);
-    }
-    let mut standing = HashMap::new();
-    for ((_, period), (definition, units)) in asked {
-        for units in units.chunks(CHUNK) {
-            let rows = V::standing(write, &definition, period, units).await?;
-            standing.extend(rows.into_iter().map(|it| (it.key(), it)));
-        }
-    }
-    Ok(standing)
 }
 
 /// An item whose key stands earlier in the same batch: the same again is nothing new, anything else is a contradiction.
@@ -136,110 +115,163 @@ fn repeated(is_same: bool, earlier: usize) -> Result<ItemResult> {
 
 impl Version for observation::Model {
     const MADE: i32 = made::OBSERVATIONS;
+    const TABLE: &'static str = "observation";
+    const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id", "breakdown"];
+    const NAMES: &'static [&'static str] =
+        &["indicator_id", "unit_id", "period_end", "period", "breakdown", "made_at"];
 
-    fn key(&self) -> (Group, i64) {
-        ((self.indicator_id, self.period, self.breakdown.clone()), self.unit_id)
+    fn key(&self) -> Key {
+        Key {
+            indicator_id: self.indicator_id,
+            unit_id: self.unit_id,
+            period: self.period,
+            breakdown: self.breakdown.clone(),
+        }
     }
 
     fn says_the_same(&self, other: &Self) -> bool {
-        let other = Self {
-            made_at: self.made_at,
-            superseded_at: self.superseded_at,
-            committed_at: self.committed_at,
-            definition_version: self.definition_version,
-            correction_reason: self.correction_reason.clone(),
-            ..other.clone()
-        };
-        *self == other
+        let Self {
+            indicator_id,
+            unit_id,
+            period_end,
+            period,
+            breakdown,
+            made_at: _,
+            superseded_at: _,
+            committed_at: _,
+            period_start,
+            value,
+            numerator,
+            denominator,
+            qualifier,
+            status,
+            as_of,
+            inconsistent,
+            definition_version: _,
+            source_id,
+            channel,
+            source_document,
+            source_record,
+            quote,
+            as_written,
+            note,
+            correction_reason: _,
+        } = self;
+        *indicator_id == other.indicator_id
+            && *unit_id == other.unit_id
+            && *period_end == other.period_end
+            && *period == other.period
+            && *breakdown == other.breakdown
+            && *period_start == other.period_start
+            && *value == other.value
+            && *numerator == other.numerator
+            && *denominator == other.denominator
+            && *qualifier == other.qualifier
+            && *status == other.status
+            && *as_of == other.as_of
+            && *inconsistent == other.inconsistent
+            && *source_id == other.source_id
+            && *channel == other.channel
+            && *source_document == other.source_document
+            && *source_record == other.source_record
+            && *quote == other.quote
+            && *as_written == other.as_written
+            && *note == other.note
     }
 
-    async fn standing(
-        write: &Write,
-        definition: &Arc<Definition>,
-        period: Period,
-        units: &[i64],
-    ) -> Result<Vec<Self>> {
-        let rows = observations(&[Arc::clone(definition)], write.head.newest.number)
-            .filter(observation::Column::Period.eq(period))
-            .filter(observation::Column::UnitId.is_in(units.iter().copied()));
-        Ok(rows.all(&write.db).await?)
+    fn stands(&self) -> Vec<Value> {
+        vec![
+            self.indicator_id.into(),
+            self.period.to_string().into(),
+            self.unit_id.into(),
+            self.breakdown.as_str().into(),
+        ]
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where observations end")]
-    async fn end(write: &Write, group: &Group, units: &[i64]) -> Result<()> {
-        use observation::Column;
-        let (indicator_id, period, breakdown) = group;
-        observation::Entity::update_many()
-            .col_expr(Column::SupersededAt, Expr::value(write.revision.number))
-            .filter(Column::IndicatorId.eq(*indicator_id))
-            .filter(Column::Period.eq(*period))
-            .filter(Column::Breakdown.eq(breakdown.as_str()))
-            .filter(Column::UnitId.is_in(units.iter().copied()))
-            .filter(Column::SupersededAt.is_null())
-            .exec(&write.db)
-            .await?;
-        Ok(())
+    fn names(&self) -> Vec<Value> {
+        vec![
+            self.indicator_id.into(),
+            self.unit_id.into(),
+            self.period_end.number().into(),
+            self.period.to_string().into(),
+            self.breakdown.as_str().into(),
+            self.made_at.into(),
+        ]
     }
 
     async fn add(write: &Write, rows: Vec<Self>) -> Result<()> {
-        for chunk in rows.chunks(MOST_BINDS / 25) {
-            let rows = chunk.iter().map(|it| it.clone().into_active_model().reset_all());
-            observation::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
-        }
-        Ok(())
+        bulk::add::<observation::Entity>(&write.db, rows).await
     }
 }
 
 impl Version for target::Model {
     const MADE: i32 = made::TARGETS;
+    const TABLE: &'static str = "target";
+    const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id"];
+    const NAMES: &'static [&'static str] =
+        &["indicator_id", "unit_id", "period_end", "period", "made_at"];
 
-    fn key(&self) -> (Group, i64) {
-        ((self.indicator_id, self.period, String::new()), self.unit_id)
+    fn key(&self) -> Key {
+        Key {
+            indicator_id: self.indicator_id,
+            unit_id: self.unit_id,
+            period: self.period,
+            breakdown: String::new(),
+        }
     }
 
     fn says_the_same(&self, other: &Self) -> bool {
-        let other = Self {
-            made_at: self.made_at,
-            superseded_at: self.superseded_at,
-            committed_at: self.committed_at,
-            definition_version: self.definition_version,
-            ..other.clone()
-        };
-        *self == other
+        let Self {
+            indicator_id,
+            unit_id,
+            period_end,
+            period,
+            made_at: _,
+            superseded_at: _,
+            committed_at: _,
+            period_start,
+            comparison,
+            value,
+            definition_version: _,
+            source_id,
+            channel,
+            source_document,
+            source_record,
+            quote,
+            as_written,
+            note,
+        } = self;
+        *indicator_id == other.indicator_id
+            && *unit_id == other.unit_id
+            && *period_end == other.period_end
+            && *period == other.period
+            && *period_start == other.period_start
+            && *comparison == other.comparison
+            && *value == other.value
+            && *source_id == other.source_id
+            && *channel == other.channel
+            && *source_document == other.source_document
+            && *source_record == other.source_record
+            && *quote == other.quote
+            && *as_written == other.as_written
+            && *note == other.note
     }
 
-    async fn standing(
-        write: &Write,
-        definition: &Arc<Definition>,
-        period: Period,
-        units: &[i64],
-    ) -> Result<Vec<Self>> {
-        let rows = targets(&[Arc::clone(definition)], write.head.newest.number)
-            .filter(target::Column::Period.eq(period))
-            .filter(target::Column::UnitId.is_in(units.iter().copied()));
-        Ok(rows.all(&write.db).await?)
+    fn stands(&self) -> Vec<Value> {
+        vec![self.indicator_id.into(), self.period.to_string().into(), self.unit_id.into()]
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where targets end")]
-    async fn end(write: &Write, group: &Group, units: &[i64]) -> Result<()> {
-        use target::Column;
-        let (indicator_id, period, _) = group;
-        target::Entity::update_many()
-            .col_expr(Column::SupersededAt, Expr::value(write.revision.number))
-            .filter(Column::IndicatorId.eq(*indicator_id))
-            .filter(Column::Period.eq(*period))
-            .filter(Column::UnitId.is_in(units.iter().copied()))
-            .filter(Column::SupersededAt.is_null())
-            .exec(&write.db)
-            .await?;
-        Ok(())
+    fn names(&self) -> Vec<Value> {
+        vec![
+            self.indicator_id.into(),
+            self.unit_id.into(),
+            self.period_end.number().into(),
+            self.period.to_string().into(),
+            self.made_at.into(),
+        ]
     }
 
     async fn add(write: &Write, rows: Vec<Self>) -> Result<()> {
-        for chunk in rows.chunks(MOST_BINDS / 18) {
-            let rows = chunk.iter().map(|it| it.clone().into_active_model().reset_all());
-            target::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
-        }
-        Ok(())
+        bulk::add::<target::Entity>(&write.db, rows).await
     }
 }

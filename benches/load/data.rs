@@ -1,0 +1,236 @@
+//! What is loaded: made-up monthly figures of the communes of 2024, and made-up dossiers; the same on every run.
+use sharehub::{
+    access::{Issue, SystemCode},
+    db::Db,
+    hub::{Hub, Limits},
+    pb,
+};
+use tonic::metadata::{Ascii, MetadataValue};
+
+use crate::{BATCH, program::Program, with};
+
+/// What a caller sends to be known.
+pub type Key = MetadataValue<Ascii>;
+
+/// Indicators: half of them counts, half of them ratios.
+const INDICATORS: i64 = 10;
+/// Months, the first one of them January 2016.
+const FIRST_YEAR: i64 = 2016;
+
+/// A store with everything that the rows refer to, and who sends them.
+#[derive(Clone)]
+pub struct Made {
+    pub indicators: Key,
+    pub dossiers: Key,
+    units: Vec<String>,
+}
+
+/// Puts the reference data and an administrator into a store: the administrator's key.
+pub async fn fill(url: &str) -> Key {
+    let db = Db::open(url).await.unwrap();
+    let (hub, committer) = Hub::start(db.clone(), Limits::default()).await.unwrap();
+    sharehub::unit::store::load_reference(&hub).await.unwrap();
+    let admin = SystemCode::parse("admin").unwrap();
+    sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();
+    let key = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap().0;
+    drop(hub);
+    committer.await.unwrap();
+    db.close().await;
+    format!("Bearer {key}").parse().unwrap()
+}
+
+impl Made {
+    pub async fn prepare(hub: &Program, admin: &Key) -> Self {
+        let all = || vec!["*".to_owned()];
+        let grants = pb::Grants {
+            define_indicators: all(),
+            publish_indicators: all(),
+            read_indicators: all(),
+            ..Default::default()
+        };
+        let indicators = system(hub, admin, "statistics", grants).await;
+        let grants =
+            pb::Grants { define_procedures: true, publish_dossiers: true, ..Default::default() };
+        let dossiers = system(hub, admin, "one-stop", grants).await;
+        let mut units = Vec::new();
+        let mut token = String::new();
+        loop {
+            let request = pb::ListUnitsRequest {
+                date: "2024-12-31".to_owned(),
+                level: pb::UnitLevel::Commune.into(),
+                page: Some(pb::PageRequest { size: 1_000, token }),
+                ..Default::default()
+            };
+            let page = hub.units().list_units(with(&indicators, request)).await.unwrap();
+            let page = page.into_inner();
+            let code =
+                |it: &pb::Unit| it.codes.iter().find(|it| it.scheme == "gso").unwrap().code.clone();
+            units.extend(page.units.iter().map(code));
+            token = page.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+        }
+        let made = Self { indicators, dossiers, units };
+        for prefix in ["bench", "again"] {
+            made.define(hub, prefix).await;
+        }
+        let case = |(code, days)| pb::Procedure {
+            code,
+            name: "Thủ tục".to_owned(),
+            cases: vec![pb::ProcedureCase {
+                max_time: days,
+                time_unit: pb::TimeUnit::WorkingDay.into(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let procedures = (0..50).map(|it| (format!("9.{it:06}"), 5 + it)).map(case).collect();
+        let request = pb::DefineProceduresRequest { procedures, ..Default::default() };
+        let answer = hub.dossiers().define_procedures(with(&made.dossiers, request)).await.unwrap();
+        assert_eq!(answer.into_inner().receipt.unwrap().rejected, 0);
+        made
+    }
+
+    async fn define(&self, hub: &Program, prefix: &str) {
+        let indicators = self.codes(prefix).into_iter().enumerate().map(|(i, code)| {
+            let is_ratio = i % 2 == 1;
+            let (time_rule, unit_rule) = match is_ratio {
+                true => (pb::TimeRule::Ratio, pb::UnitRule::Ratio),
+                false => (pb::TimeRule::Sum, pb::UnitRule::Sum),
+            };
+            let words = |it: &str| if is_ratio { it.to_owned() } else { String::new() };
+            let kind = if is_ratio { pb::IndicatorKind::Ratio } else { pb::IndicatorKind::Count };
+            pb::Indicator {
+                code,
+                name_vi: "Số hồ sơ".to_owned(),
+                kind: kind.into(),
+                unit_of_measure: "hồ sơ".to_owned(),
+                scale: words("100"),
+                direction: pb::Direction::MoreIsBetter.into(),
+                frequency: pb::Frequency::Month.into(),
+                time_rule: time_rule.into(),
+                unit_rule: unit_rule.into(),
+                numerator: words("đúng hạn"),
+                denominator: words("đã giải quyết"),
+                authoritative_source: "statistics".to_owned(),
+                collection_level: pb::UnitLevel::Commune.into(),
+                ..Default::default()
+            }
+        });
+        let request =
+            pb::DefineIndicatorsRequest { indicators: indicators.collect(), ..Default::default() };
+        let request = with(&self.indicators, request);
+        let answer = hub.indicators().define_indicators(request).await.unwrap();
+        assert_eq!(answer.into_inner().receipt.unwrap().rejected, 0);
+    }
+
+    pub fn codes(&self, prefix: &str) -> Vec<String> {
+        (0..INDICATORS).map(|it| format!("{prefix}.figure-{it}")).collect()
+    }
+
+    /// The observation with a number, from 1: month after month, indicator after indicator, commune after commune.
+    pub fn observation(&self, number: i64) -> pb::ObservationEntry {
+        let communes = i64::try_from(self.units.len()).unwrap();
+        let (commune, rest) = ((number - 1) % communes, (number - 1) / communes);
+        let (indicator, month) = (rest % INDICATORS, rest / INDICATORS);
+        let decimal = |it: i64| Some(it.to_string());
+        let (value, numerator, denominator) = match indicator % 2 {
+            0 => (decimal(number), None, None),
+            _ => (None, decimal(number), decimal(number + 17)),
+        };
+        pb::ObservationEntry {
+            indicator: format!("bench.figure-{indicator}"),
+            unit: self.unit(commune),
+            period: format!("{}-{:02}", FIRST_YEAR + month / 12, month % 12 + 1),
+            value,
+            numerator,
+            denominator,
+            provenance: Some(pb::Provenance {
+                channel: pb::Channel::System.into(),
+                source_record: number.to_string(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    /// The dossier with a number, from 1: accepted, in process, finished.
+    pub fn dossier(&self, number: i64) -> pb::DossierEntry {
+        let communes = i64::try_from(self.units.len()).unwrap();
+        let unit = self.unit((number * 31) % communes);
+        let accepted = 1_704_100_000 + number * 60;
+        let event = |status: &str, hours: i64, due: Option<i64>| pb::DossierEventEntry {
+            occurred_at: instant(accepted + hours * 3_600),
+            source_status: status.to_owned(),
+            due_at: due.and_then(instant),
+            ..Default::default()
+        };
+        pb::DossierEntry {
+            code: format!("000.00.12.H56-240101-{number:07}"),
+            procedure: format!("9.{:06}", number % 50),
+            receiving_unit: unit.clone(),
+            applicant_unit: unit,
+            channel: pb::SubmissionChannel::Online.into(),
+            applicant_kind: pb::ApplicantKind::Citizen.into(),
+            applicant: Some(pb::Applicant {
+                name: "Nguyễn Văn A".to_owned(),
+                identity_number: format!("{number:012}"),
+                ..Default::default()
+            }),
+            fees: vec![pb::Fee {
+                name: "Lệ phí".to_owned(),
+                amount: "50000".to_owned(),
+                paid_online: true,
+            }],
+            events: vec![
+                event("2", 0, Some(accepted + 432_000)),
+                event("4", 5, None),
+                event("9", 72, None),
+            ],
+            ..Default::default()
+        }
+    }
+
+    fn unit(&self, index: i64) -> Option<pb::UnitRef> {
+        let code = pb::UnitCode {
+            code: self.units[usize::try_from(index).unwrap()].clone(),
+            ..Default::default()
+        };
+        Some(pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Code(code)) })
+    }
+
+    /// Publishes as many observations of other indicators, batch after batch.
+    pub async fn publish(&self, hub: &Program, count: i64) {
+        let again = |number| {
+            let it = self.observation(number);
+            pb::ObservationEntry { indicator: it.indicator.replace("bench", "again"), ..it }
+        };
+        let numbers: Vec<_> = (1..=count).collect();
+        for numbers in numbers.chunks(BATCH) {
+            let observations = numbers.iter().copied().map(again).collect();
+            let request = pb::PublishObservationsRequest { observations, ..Default::default() };
+            let request = with(&self.indicators, request);
+            let answer = hub.indicators().publish_observations(request).await.unwrap();
+            let receipt = answer.into_inner().receipt.unwrap();
+            assert_eq!(usize::try_from(receipt.created).unwrap(), numbers.len(), "{receipt:?}");
+        }
+    }
+}
+
+fn instant(seconds: i64) -> Option<prost_types::Timestamp> {
+    Some(prost_types::Timestamp { seconds, nanos: 0 })
+}
+
+async fn system(hub: &Program, admin: &Key, code: &str, grants: pb::Grants) -> Key {
+    let registration = pb::RegisterSystemRequest {
+        code: code.to_owned(),
+        name: code.to_owned(),
+        grants: Some(grants),
+        ..Default::default()
+    };
+    hub.access().register_system(with(admin, registration)).await.unwrap();
+    let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
+    let key = hub.access().issue_key(with(admin, issue)).await.unwrap().into_inner().key;
+    format!("Bearer {key}").parse().unwrap()
+}
