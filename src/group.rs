@@ -175,4 +175,65 @@ mod tests {
         assert_eq!(answers, [Ok(Some(2)), internal, Ok(Some(4)), internal, Ok(Some(6)), Ok(None)]);
         assert_eq!(group.get(4).await.unwrap(), Some(8), "it goes on");
     }
+
+    #[tokio::test]
+    async fn a_question_holds_no_more_than_the_bound_and_the_queue_no_more_than_its_own() {
+        let largest = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&largest);
+        let load = move |keys: Vec<u32>| {
+            seen.fetch_max(keys.len(), Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Ok(keys.into_iter().map(|it| (it, it)).collect())
+            }
+        };
+        let group = Arc::new(Group::start(8, load));
+        let many = u32::try_from(QUEUE).unwrap() + 500;
+        // All of them ask before a loader runs: there is one thread, and nothing is awaited between.
+        let all: Vec<_> = (0..many).map(|it| Box::pin(group.get(it))).collect();
+        let answers = futures_util::future::join_all(all).await;
+        let refused = answers.iter().filter_map(|it| it.as_ref().err().map(Error::reason));
+        let refused: Vec<_> = refused.collect();
+        assert_eq!(refused, [Reason::Overloaded; 500]);
+        assert_eq!(largest.load(Ordering::SeqCst), 8);
+    }
+
+    #[tokio::test]
+    async fn who_hung_up_is_not_asked_for() {
+        let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        let (seen, open) = (Arc::clone(&asked), Arc::clone(&gate));
+        let load = move |keys: Vec<u32>| {
+            seen.lock().unwrap().extend(keys.iter().copied());
+            let open = Arc::clone(&open);
+            async move {
+                drop(open.acquire().await.unwrap());
+                Ok(keys.into_iter().map(|it| (it, it)).collect())
+            }
+        };
+        let group = Arc::new(Group::start(MANY, load));
+        let get = |it: u32| {
+            let group = Arc::clone(&group);
+            tokio::spawn(async move { group.get(it).await.map(drop) })
+        };
+        // Every loader is busy with one of these.
+        let mut busy = Vec::new();
+        for it in 0..u32::try_from(LOADERS).unwrap() {
+            busy.push(get(it));
+            while asked.lock().unwrap().len() < busy.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let gone: Vec<_> = (100..200).map(get).collect();
+        tokio::task::yield_now().await;
+        for one in &gone {
+            one.abort();
+        }
+        for one in gone {
+            drop(one.await);
+        }
+        gate.add_permits(1);
+        assert_eq!(group.get(1_000).await.unwrap(), Some(1_000), "it goes on");
+        assert_eq!(*asked.lock().unwrap(), [0, 1, 1_000]);
+    }
 }
