@@ -154,6 +154,9 @@ async fn copy_database() -> String {
         let name = format!("template_{run}");
         sql(server, &format!("CREATE DATABASE {name}")).await;
         fill(&format!("{server}/{name}")).await;
+        // A database can be copied only when nobody is in it any more, and a connection ends a little after it is closed.
+        let leave = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname =";
+        sql(server, &format!("{leave} '{name}'")).await;
         name
     });
     let template = template.await;
