@@ -164,7 +164,12 @@ where
     /// answers is not read from.
     async fn next(mut self) -> Result<Option<(Progress, Self)>, Status> {
         loop {
-            if self.working.is_none() && !self.hub.stopping.is_cancelled() {
+            if self.working.is_none() {
+                // What waits is for another stream: an end without it must not look like a good one.
+                let is_unfinished = self.ending.is_none() || !self.waiting.is_empty();
+                if self.hub.stopping.is_cancelled() && is_unfinished {
+                    return Err(stopping().into());
+                }
                 self.working = self.work();
             }
             let reads = self.reads();

@@ -488,6 +488,39 @@ async fn a_load_ends_when_the_hub_stops_and_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_load_ends_well_only_when_all_of_it_is_durable() {
+    for wait in [0, 20, 60, 150] {
+        let desk = Desk::start().await;
+        let units = &desk.communes().await[..2_000];
+        let (mut sender, _) = Sender::open(&desk.source, "a").await;
+        let sends = sender.sends.take().unwrap();
+        let batches: Vec<_> = (0..12)
+            .map(|it| items(it * 1_000 + 1, entries(units, it * 1_000 + 1..=it * 1_000 + 1_000)))
+            .collect();
+        let sending = tokio::spawn(async move {
+            for batch in batches {
+                if sends.send(batch).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let stopping = desk.hub.hub.stopping.clone();
+        let stop = tokio::spawn(async move {
+            time::sleep(Duration::from_millis(wait)).await;
+            stopping.cancel();
+        });
+        let (all, ended) = sender.close().await;
+        stop.await.unwrap();
+        sending.await.unwrap();
+        let durable = all.last().map_or(0, |it| it.durable_through);
+        match ended {
+            Ok(()) => assert_eq!(durable, 12_000, "it ended well after {wait} ms"),
+            Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn so_many_loads_are_open_at_once_and_no_more() {
     let desk = Desk::start().await;
     let mut open = Vec::new();
