@@ -85,6 +85,10 @@ async fn costs(step: &Stage, codes: &[String], units: &[i64]) -> Vec<f64> {
         }
     };
     let answer = step.ask_snapshot(newest(0)).await;
+    // What a dashboard asks for is asked for again and again: the first time is not what is measured.
+    for i in 0..units.len() / 10 {
+        step.ask_snapshot(newest(i)).await;
+    }
     let echo = crate::point::echo(&pb::GetDossierResponse::default(), &answer).await;
     let (hub, key) = (&step.channels, &step.ioc);
     let ways: [Way; 6] = [

@@ -59,7 +59,9 @@ pub async fn memory(engine: &Engine) {
         let mut client = Grpc::new(channels[i % channels.len()].clone());
         client.ready().await.unwrap();
         let from = Some(pb::watch_request::From::Now(true));
-        let mut req = Request::new(pb::WatchRequest { from, ..Default::default() });
+        let about = pb::watch_filter::About::Indicators(pb::IndicatorFilter::default());
+        let filters = vec![pb::WatchFilter { about: Some(about) }];
+        let mut req = Request::new(pb::WatchRequest { filters, from, ..Default::default() });
         req.metadata_mut().insert("authorization", stage.ioc.clone());
         let path = PathAndQuery::from_static("/sharehub.v1.FeedService/Watch");
         let codec = Codec::<pb::WatchRequest, pb::WatchResponse>::default();
