@@ -251,7 +251,7 @@ async fn measure(engine: &Engine) {
             unit: Some(pb::UnitRef {
                 r#ref: Some(pb::unit_ref::Ref::Id(units[number % units.len()])),
             }),
-            period: (2000 + number / units.len()).to_string(),
+            period: (2026 + number / units.len()).to_string(),
             value: Some(number.to_string()),
             ..Default::default()
         };
@@ -264,7 +264,8 @@ async fn measure(engine: &Engine) {
         let request = with(&key, request);
         publishing.spawn(async move {
             let receipt = rpc.publish_observations(request).await.unwrap().into_inner().receipt;
-            assert_eq!(receipt.unwrap().created, 1);
+            let receipt = receipt.unwrap();
+            assert_eq!(receipt.created, 1, "{receipt:?}");
         });
     }
     while let Some(ended) = publishing.join_next().await {
