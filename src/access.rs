@@ -1,8 +1,12 @@
 //! Who asks, and what was granted to it.
+pub mod credential;
 pub mod directory;
+pub mod refusals;
 pub mod row;
 pub mod rpc;
 pub mod store;
+pub mod token;
+pub mod uses;
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +17,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use self::credential::Credential;
 use crate::{
     error::{Error, Result},
     page::Page,
@@ -28,8 +33,8 @@ pub struct Caller {
     pub system_id: i64,
     /// What is registered of it.
     pub system: Arc<System>,
-    /// The id of the key that it used.
-    pub key_id: Arc<str>,
+    /// By what it showed who it is.
+    pub credential: Credential,
     /// When the call must have been answered: the caller's own deadline, or ours if that is sooner.
     pub deadline: Instant,
     /// The caller's own deadline, which also ends streams.
@@ -54,7 +59,7 @@ impl Caller {
         Self {
             system_id: 0,
             system: Arc::new(system),
-            key_id: "".into(),
+            credential: Credential::Own,
             deadline,
             until: None,
             connection: CancellationToken::new(),

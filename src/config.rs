@@ -305,6 +305,7 @@ impl Knobs {
             watches_each: size(each).unwrap_or(usual.watches_each),
             slow: usual.slow,
             kept_cells: size(kept).map_or(usual.kept_cells, |it| it << 20),
+            ..usual
         };
         Ok(Config { listen, database_url, replica_url, log, log_json, otlp_endpoint, limits })
     }

@@ -237,6 +237,7 @@ fn code(reason: Reason) -> Code {
         Reason::MessageTooLarge
         | Reason::Overloaded
         | Reason::TooManyStreams
+        | Reason::TooManyConnections
         | Reason::ReaderTooSlow => Code::ResourceExhausted,
         Reason::MethodUnknown => Code::Unimplemented,
         Reason::CallerUnknown => Code::Unauthenticated,
@@ -259,7 +260,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
     match reason {
         Reason::Overloaded | Reason::Aborted => Some(Duration::from_millis(200)),
         Reason::Unavailable => Some(Duration::from_secs(1)),
-        Reason::TooManyStreams => Some(Duration::from_secs(5)),
+        Reason::TooManyStreams | Reason::TooManyConnections => Some(Duration::from_secs(5)),
         Reason::Unspecified
         | Reason::FieldInvalid
         | Reason::MessageMalformed

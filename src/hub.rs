@@ -10,7 +10,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::{self, Caller, Issue, Key, directory::Directory},
+    access::{
+        self, Caller, Issue, Key, directory::Directory, refusals::Refusals, token::Tokens,
+        uses::Uses,
+    },
     db::Db,
     dossier::{self, catalogue::Catalogue, store::Found},
     error::{Error, Reason, Result},
@@ -57,6 +60,14 @@ pub struct Limits {
     pub slow: Duration,
     /// Bytes of snapshots' cells that are kept in memory.
     pub kept_cells: usize,
+    /// Connections at the same time, in all.
+    pub connections: usize,
+    /// Connections by which one system may call.
+    pub connections_each: usize,
+    /// How long a connection may stay.
+    pub connection_age: Duration,
+    /// How long a connection may stay without a call on it.
+    pub connection_idle: Duration,
 }
 
 /// Loads and exports that may be open, in all, and for one system.
@@ -73,6 +84,10 @@ impl Default for Limits {
             watches_each: 200,
             slow: Duration::from_secs(30),
             kept_cells: 64 << 20,
+            connections: 2_000,
+            connections_each: 128,
+            connection_age: Duration::from_secs(3_600),
+            connection_idle: Duration::from_secs(300),
         }
     }
 }
@@ -96,6 +111,14 @@ pub struct Hub {
     pub watches: Arc<Slots>,
     /// Places for loads and exports.
     pub loads: Arc<Slots>,
+    /// Places for the connections of systems.
+    pub connections: Arc<Slots>,
+    /// Who was not accepted as a system.
+    pub refusals: Arc<Refusals>,
+    /// The issuer whose tokens are accepted.
+    pub tokens: Arc<Tokens>,
+    /// When keys were used last.
+    pub uses: Uses,
     /// Is cancelled when the hub is to stop: open streams then end.
     pub stopping: CancellationToken,
     committer: Committer,
@@ -169,6 +192,10 @@ impl Hub {
             feed,
             watches,
             loads: Slots::new(LOADS.0, LOADS.1),
+            connections: Slots::connections(limits.connections_each),
+            refusals: Arc::default(),
+            tokens: Arc::default(),
+            uses: Uses::default(),
             stopping: CancellationToken::new(),
             committer,
             units: Shelf::default(),
@@ -313,9 +340,9 @@ impl Hub {
 }
 
 fn again(directory: &Directory, caller: &Caller) -> Result<Caller> {
-    let system = directory.again(caller.system_id, &caller.key_id, Timestamp::now());
-    let system =
-        system.ok_or_else(|| Error::new(Reason::CallerUnknown, "the key is no longer accepted"))?;
+    let system = directory.again(caller.system_id, &caller.credential, Timestamp::now());
+    let what = "the credential is no longer accepted";
+    let system = system.ok_or_else(|| Error::new(Reason::CallerUnknown, what))?;
     Ok(Caller { system: Arc::clone(system), ..caller.clone() })
 }
 

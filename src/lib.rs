@@ -22,9 +22,9 @@
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | [`dossier`] | procedures, dossiers, their events and counts |
 //! | [`feed`] | what changed, in order, for those who keep a copy |
-//! | [`access`] | systems, keys, grants; the [`access::Caller`] |
+//! | [`access`] | systems, by what they show who they are, grants; the [`access::Caller`] |
 //! | [`time`], [`period`], [`decimal`], [`rule`] | values that cannot be wrong, and what to say when input is |
-//! | [`config`], [`telemetry`], [`cli`], [`demo`] | the program around it |
+//! | [`config`], [`telemetry`], [`cli`], [`demo`], [`pki`] | the program around it |
 //!
 //! # What is not here
 //!
@@ -55,6 +55,7 @@ pub mod load;
 pub mod page;
 pub mod pb;
 pub mod period;
+pub mod pki;
 pub mod revision;
 pub mod rule;
 pub mod server;

@@ -1,37 +1,29 @@
 //! Listener, services, health, stopping: the one place where things are wired.
-use std::{io::Cursor, sync::Arc, time::Duration};
+mod accept;
+mod connection;
+pub mod reload;
+pub mod tls;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http2;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    io::{self, AsyncRead, AsyncReadExt, AsyncWrite},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time,
-};
+use tokio::{net::TcpListener, sync::watch, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
-use tower::ServiceExt;
 
+use self::{accept::Accept, connection::Shared, tls::Tls};
 use crate::{
-    access, dossier, error, feed,
-    hub::{self, Hub},
+    access::{self, refusals::Refusals},
+    dossier, error, feed,
+    hub::{self, Hub, Limits},
     indicator, pb,
-    stack::{self, identify::Connection, measure::Meter},
+    stack::{self, measure::Meter},
     unit,
 };
 
-/// Connections at the same time.
-const CONNECTIONS: usize = 2_000;
 /// How long calls in flight may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(8);
-/// How long a new connection may take to show that it speaks HTTP/2.
-const PREFACE: Duration = Duration::from_secs(5);
 
 /// Every service of the schema, around one hub, behind the stack; health outside it.
 pub async fn services(
@@ -105,121 +97,63 @@ async fn tell_health(
     }
 }
 
+/// What is listened on, how, and what is allowed there.
+#[derive(Debug)]
+pub struct Door {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    /// TLS, as it is configured at each moment; plain text without.
+    pub tls: Option<watch::Receiver<Arc<Tls>>>,
+    /// Connections at the same time; more wait.
+    pub most: usize,
+    /// How long one may stay.
+    pub lifetime: Lifetime,
+    /// Where refused connections are recorded.
+    pub refusals: Arc<Refusals>,
+}
+
+/// How long a connection may stay.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// From its beginning, and up to a tenth longer: it is then asked to go, and cut when its calls take too long to end.
+    pub age: Duration,
+    /// Without any call.
+    pub idle: Duration,
+}
+
+impl Door {
+    /// A door for plain text, within these limits.
+    pub fn new(listener: TcpListener, limits: &Limits, refusals: Arc<Refusals>) -> Self {
+        let lifetime = Lifetime { age: limits.connection_age, idle: limits.connection_idle };
+        Self { listener, tls: None, most: limits.connections, lifetime, refusals }
+    }
+}
+
 /// Serves until `stop`, then lets calls in flight finish, for at most ten seconds.
-pub async fn serve(
-    listener: TcpListener,
-    services: Router,
-    health: HealthReporter,
-    stop: CancellationToken,
-) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub async fn serve(door: Door, services: Router, health: HealthReporter, stop: CancellationToken) {
+    let Door { listener, tls, most, lifetime, refusals } = door;
+    let mut accept = Accept::new(listener, most);
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
+    let (stopping, cutting) = (stop.clone(), cut.clone());
+    let shared = Shared { services, tls, lifetime, refusals, stop: stopping, cut: cutting };
+    let shared = Arc::new(shared);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept.next() => accepted,
         };
-        if let Some((stream, place)) = accepted {
-            let (services, stop, cut) = (services.clone(), stop.clone(), cut.clone());
-            connections.spawn(connection(stream, place, services, stop, cut));
+        if let Some(accepted) = accepted {
+            connections.spawn(connection::serve(accepted, Arc::clone(&shared)));
         }
     }
     // First tell who asks that there is no point in sending more here, then finish what is here.
     health.set_service_status("", ServingStatus::NotServing).await;
-    drop(listener);
+    drop((accept, shared));
     connections.close();
     if time::timeout(GRACE, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "cutting what did not finish in time");
         cut.cancel();
         drop(time::timeout(Duration::from_secs(1), connections.wait()).await);
     }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            if let Err(err) = stream.set_nodelay(true) {
-                tracing::debug!(error = %err, "no TCP_NODELAY");
-            }
-            Some((stream, place))
-        }
-        Err(err) => {
-            // Out of descriptors, most likely: trying again at once would only burn a core.
-            tracing::warn!(error = %err, "accept failed");
-            time::sleep(Duration::from_millis(50)).await;
-            None
-        }
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    services: Router,
-    stop: CancellationToken,
-    cut: CancellationToken,
-) {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    // hyper's own limits, said aloud: left out by way of tonic's server they would be switched off.
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .max_local_error_reset_streams(128)
-        .max_pending_accept_reset_streams(20)
-        .max_header_list_size(16 * 1024)
-        .max_send_buf_size(64 * 1024)
-        .initial_stream_window_size(64 * 1024)
-        .initial_connection_window_size(256 * 1024)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10));
-    let Some(stream) = greeted(stream, &stop).await else { return };
-    let own = CancellationToken::new();
-    let told = Connection(own.clone());
-    let service = services.map_request(move |req: http::Request<hyper::body::Incoming>| {
-        let mut req = req.map(axum::body::Body::new);
-        req.extensions_mut().insert(told.clone());
-        req
-    });
-    let io = TokioIo::new(stream);
-    let connection = builder.serve_connection(io, TowerToHyperService::new(service));
-    tokio::pin!(connection);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(err) = ended {
-                    tracing::debug!(error = %err, "a connection ended");
-                }
-                break;
-            }
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = cut.cancelled() => break,
-            () = own.cancelled() => break,
-        }
-    }
-    drop(place);
-}
-
-/// Waits for the preface of HTTP/2: a connection that does not send it in time must not keep its place. hyper would wait
-/// for the rest of it for ever.
-async fn greeted(
-    mut stream: TcpStream,
-    stop: &CancellationToken,
-) -> Option<impl AsyncRead + AsyncWrite + Unpin> {
-    let mut preface = [0; 24];
-    let spoke = tokio::select! {
-        read = time::timeout(PREFACE, stream.read_exact(&mut preface)) => matches!(read, Ok(Ok(_))),
-        () = stop.cancelled() => false,
-    };
-    // hyper reads it, and checks it, as if nobody had.
-    let (rest, write) = stream.into_split();
-    spoke.then(|| io::join(Cursor::new(preface).chain(rest), write))
 }

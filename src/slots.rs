@@ -1,4 +1,4 @@
-//! Places for streams: how many may be open, in all and for each system.
+//! Places for streams and connections: how many may be open, in all and for each system.
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -9,6 +9,7 @@ use crate::error::{Error, Reason, Result};
 /// Places of one kind.
 #[derive(Debug)]
 pub struct Slots {
+    of: Of,
     all: usize,
     each: usize,
     taken: Mutex<BTreeMap<i64, usize>>,
@@ -21,10 +22,22 @@ pub struct Slot {
     system_id: i64,
 }
 
+/// What places are for.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Streams,
+    Connections,
+}
+
 impl Slots {
-    /// So many in all, and so many for each system.
+    /// For so many streams in all, and so many of each system.
     pub fn new(all: usize, each: usize) -> Arc<Self> {
-        Arc::new(Self { all, each, taken: Mutex::default() })
+        Arc::new(Self { of: Of::Streams, all, each, taken: Mutex::default() })
+    }
+
+    /// For so many connections of each system.
+    pub fn connections(each: usize) -> Arc<Self> {
+        Arc::new(Self { of: Of::Connections, all: usize::MAX, each, taken: Mutex::default() })
     }
 
     /// How many are taken.
@@ -45,8 +58,12 @@ impl Slots {
                 return Ok(Slot { slots: Arc::clone(self), system_id });
             }
         };
-        let what = format!("{limit} streams {of} are open, and no more are served");
-        Err(Error::new(Reason::TooManyStreams, what).with("limit", limit))
+        let (reason, things) = match self.of {
+            Of::Streams => (Reason::TooManyStreams, "streams"),
+            Of::Connections => (Reason::TooManyConnections, "connections"),
+        };
+        let what = format!("{limit} {things} {of} are open, and no more are served");
+        Err(Error::new(reason, what).with("limit", limit))
     }
 }
 

@@ -6,7 +6,12 @@ use bytes::{BufMut, Bytes};
 use futures_util::future::BoxFuture;
 use http::Request as HttpRequest;
 use prost::Message;
-use sharehub::{pb, server, wire::codec::Codec};
+use sharehub::{
+    hub::Limits,
+    pb,
+    server::{self, Door},
+    wire::codec::Codec,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -31,7 +36,8 @@ pub type Key = MetadataValue<Ascii>;
 pub async fn serve(services: Router, health: tonic_health::server::HealthReporter) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(server::serve(listener, services, health, CancellationToken::new()));
+    let door = Door::new(listener, &Limits::default(), Arc::default());
+    tokio::spawn(server::serve(door, services, health, CancellationToken::new()));
     address
 }
 

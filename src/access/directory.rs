@@ -7,7 +7,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use sha2::{Digest, Sha256};
 
-use super::{Key, System};
+use super::{Key, System, credential::Credential, refusals::Cause};
 use crate::time::Timestamp;
 
 /// How a key begins.
@@ -17,6 +17,8 @@ pub const PREFIX: &str = "shk_";
 #[derive(Debug, Default)]
 pub struct Directory {
     systems: BTreeMap<i64, Arc<System>>,
+    /// Their ids by their codes.
+    ids: HashMap<String, i64>,
     keys: HashMap<String, Key>,
 }
 
@@ -24,27 +26,56 @@ impl Directory {
     /// From every system and key.
     pub fn new(systems: BTreeMap<i64, Arc<System>>, keys: Vec<Key>) -> Self {
         let keys = keys.into_iter().map(|it| (it.id.clone(), it)).collect();
-        Self { systems, keys }
+        let code = |it: &System| it.code.as_str().to_owned();
+        let ids = systems.iter().map(|(id, it)| (code(it), *id)).collect();
+        Self { systems, ids, keys }
     }
 
     /// The system that may use this key at this instant, and the key.
-    pub fn identify(&self, key: &str, at: Timestamp) -> Option<(i64, &Arc<System>, &Key)> {
-        let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
-        let key = self.keys.get(id)?;
+    pub fn identify(&self, key: &str, at: Timestamp) -> Result<(i64, &Arc<System>, &Key), Cause> {
+        let parts = key.strip_prefix(PREFIX).and_then(|it| it.split_once('_'));
+        let (id, secret) = parts.ok_or(Cause::Malformed)?;
+        let key = self.keys.get(id).ok_or(Cause::KeyUnknown)?;
         let same: bool = subtle::ConstantTimeEq::ct_eq(key.hash.as_slice(), &hash(secret)).into();
-        let system = self.systems.get(&key.system_id)?;
-        (same && key.lives(at) && !system.disabled).then_some((key.system_id, system, key))
+        let system = self.systems.get(&key.system_id).filter(|_| same).ok_or(Cause::KeyUnknown)?;
+        match () {
+            () if key.revoked_at.is_some() => Err(Cause::KeyRevoked),
+            () if !key.lives(at) => Err(Cause::KeyExpired),
+            () if system.disabled => Err(Cause::SystemDisabled),
+            () => Ok((key.system_id, system, key)),
+        }
     }
 
-    /// The system of a caller that was identified before, if its key still lives and it is not disabled.
-    pub fn again(&self, system_id: i64, key_id: &str, at: Timestamp) -> Option<&Arc<System>> {
-        let key = self.keys.get(key_id).filter(|it| it.system_id == system_id && it.lives(at))?;
-        self.systems.get(&key.system_id).filter(|it| !it.disabled)
+    /// The system that a certificate or a token names, if it is registered and not disabled.
+    pub fn named(&self, code: &str) -> Result<(i64, &Arc<System>), Cause> {
+        let (id, system) = self.by_code(code).ok_or(Cause::SystemUnknown)?;
+        if system.disabled { Err(Cause::SystemDisabled) } else { Ok((id, system)) }
+    }
+
+    /// The system of a caller that was identified before, if what it showed is still good and it is not disabled.
+    pub fn again(
+        &self,
+        system_id: i64,
+        credential: &Credential,
+        at: Timestamp,
+    ) -> Option<&Arc<System>> {
+        let system = self.systems.get(&system_id).filter(|it| !it.disabled)?;
+        let is_good = match credential {
+            Credential::Own => true,
+            Credential::Key(id) => self
+                .keys
+                .get(id.as_ref())
+                .is_some_and(|it| it.system_id == system_id && it.lives(at)),
+            Credential::Certificate(it) => it.lives(at) && it.system == system.code,
+            Credential::Token(it) => at < it.expires_at && it.system == system.code,
+        };
+        is_good.then_some(system)
     }
 
     /// A system by its code.
     pub fn by_code(&self, code: &str) -> Option<(i64, &Arc<System>)> {
-        self.systems.iter().find(|(_, it)| it.code.as_str() == code).map(|(id, it)| (*id, it))
+        let id = *self.ids.get(code)?;
+        Some((id, self.systems.get(&id)?))
     }
 
     /// A system by its id.

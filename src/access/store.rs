@@ -8,6 +8,7 @@ use sea_orm::{
 
 use super::{
     Caller, Grants, Issue, Key, List, Register, System, SystemCode,
+    credential::Credential,
     directory::{Directory, hash, new_key},
     row::{key, system},
 };
@@ -213,7 +214,10 @@ pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, P
 pub async fn who_am_i(hub: &Hub, caller: &Caller) -> Result<Listed> {
     let view = hub.revisions.view(caller, Consistency::Latest).await?;
     let directory = hub.directory(&view).await?;
-    let key = directory.key(&caller.key_id).cloned();
+    let key = match &caller.credential {
+        Credential::Key(id) => directory.key(id).cloned(),
+        Credential::Own | Credential::Certificate(_) | Credential::Token(_) => None,
+    };
     Ok((Arc::clone(&caller.system), key.into_iter().collect()))
 }
 

@@ -12,7 +12,7 @@ use crate::{
     demo,
     hub::Hub,
     revision::store::{self, retention},
-    server,
+    server::{self, Door},
     stack::measure::Meter,
     telemetry::Telemetry,
     time::Timestamp,
@@ -73,9 +73,10 @@ async fn serve_on(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken)
         asked.cancelled().await;
         stopping.cancel();
     });
+    let door = Door::new(listener, &hub.limits, Arc::clone(&hub.refusals));
     // The services hold the hub; when the last connection is gone, so is the hub, and the committer ends.
     drop(hub);
-    server::serve(listener, services, health, stop).await;
+    server::serve(door, services, health, stop).await;
     Ok(())
 }
 

@@ -1,5 +1,9 @@
 //! Finds out who is asking, or says that we do not know.
-use std::{sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use axum::{
     body::Body,
@@ -11,15 +15,46 @@ use tokio_util::sync::CancellationToken;
 
 use super::{deadline::Deadline, rescue};
 use crate::{
-    access::Caller,
+    access::{
+        Caller, System,
+        credential::{Certificate, Credential},
+        directory::{Directory, PREFIX},
+        refusals::{Cause, Refused},
+    },
     error::{Error, Reason, Result},
     hub::Hub,
+    slots::{Slot, Slots},
     time::Timestamp,
 };
 
-/// Cuts the connection that a request came by; in the extensions of every request.
-#[derive(Clone, Debug)]
-pub struct Connection(pub CancellationToken);
+/// The connection that a request came by; in the extensions of every request.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// Cuts it.
+    pub cut: CancellationToken,
+    /// Asks it to take no more calls, and to end.
+    pub leave: CancellationToken,
+    peer: Option<SocketAddr>,
+    certificate: Option<Arc<Certificate>>,
+    /// The places of the systems that have called by it.
+    held: Arc<Mutex<Vec<(i64, Slot)>>>,
+}
+
+impl Connection {
+    /// From somewhere, with the certificate that was shown and found good.
+    pub fn new(peer: Option<SocketAddr>, certificate: Option<Arc<Certificate>>) -> Self {
+        Self { peer, certificate, ..Self::default() }
+    }
+
+    /// Takes a place for a system, unless it has one here already.
+    fn hold(&self, places: &Arc<Slots>, system_id: i64) -> Result<()> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.iter().any(|(id, _)| *id == system_id) {
+            held.push((system_id, places.take(system_id)?));
+        }
+        Ok(())
+    }
+}
 
 pub(super) async fn identify(
     State(hub): State<Arc<Hub>>,
@@ -27,12 +62,10 @@ pub(super) async fn identify(
     next: Next,
 ) -> Response<Body> {
     let deadline = req.extensions().get::<Deadline>().copied();
-    let connection = req.extensions().get::<Connection>().cloned();
-    let key = req.headers().get(AUTHORIZATION).cloned();
-    match caller(&hub, key, deadline).await {
+    let connection = req.extensions().get::<Connection>().cloned().unwrap_or_default();
+    let shown = req.headers().get(AUTHORIZATION).cloned();
+    match caller(&hub, &connection, shown.as_ref(), deadline).await {
         Ok(caller) => {
-            let cut = connection.map_or(caller.connection.clone(), |it| it.0);
-            let caller = Caller { connection: cut, ..caller };
             tracing::Span::current().record("caller.system", caller.system.code.as_str());
             req.extensions_mut().insert(caller);
             next.run(req).await
@@ -41,19 +74,120 @@ pub(super) async fn identify(
     }
 }
 
-async fn caller(hub: &Hub, key: Option<HeaderValue>, deadline: Option<Deadline>) -> Result<Caller> {
-    let key = key.as_ref().and_then(|it| it.to_str().ok());
-    let key = key.and_then(|it| it.strip_prefix("Bearer ")).ok_or_else(|| {
-        Error::new(Reason::CallerUnknown, "send the metadata `authorization: Bearer shk_...`")
-    })?;
+async fn caller(
+    hub: &Hub,
+    connection: &Connection,
+    shown: Option<&HeaderValue>,
+    deadline: Option<Deadline>,
+) -> Result<Caller> {
     let view = hub.revisions.latest();
     let directory = hub.directory(&view).await?;
-    // One answer for unknown, revoked, expired and disabled: which it is, is not for strangers.
-    let (system_id, system, key) = directory
-        .identify(key.trim(), Timestamp::now())
-        .ok_or_else(|| Error::new(Reason::CallerUnknown, "the key is not accepted"))?;
+    let Known { system_id, system, credential } =
+        know(hub, &directory, connection.certificate.as_ref(), shown).map_err(|stranger| {
+            let Stranger { cause, claimed } = stranger;
+            hub.refusals.record(&Refused { cause, peer: connection.peer, claimed });
+            refusal(cause)
+        })?;
+    if let Err(err) = connection.hold(&hub.connections, system_id) {
+        let (cause, claimed) = (Cause::TooManyConnections, system.code.as_str().to_owned());
+        hub.refusals.record(&Refused { cause, peer: connection.peer, claimed });
+        connection.leave.cancel();
+        return Err(err);
+    }
     let until = deadline.and_then(|it| it.callers);
     let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.ours_too);
-    let (system, key_id) = (Arc::clone(system), key.id.as_str().into());
-    Ok(Caller { system_id, system, key_id, deadline, until, connection: CancellationToken::new() })
+    let connection = connection.cut.clone();
+    Ok(Caller { system_id, system, credential, deadline, until, connection })
+}
+
+/// A system that has shown who it is.
+struct Known {
+    system_id: i64,
+    system: Arc<System>,
+    credential: Credential,
+}
+
+/// Somebody who has not.
+struct Stranger {
+    cause: Cause,
+    claimed: String,
+}
+
+/// Who it is, by all that was shown: a certificate and a key must name the same system, and both must be good.
+fn know(
+    hub: &Hub,
+    directory: &Directory,
+    certificate: Option<&Arc<Certificate>>,
+    shown: Option<&HeaderValue>,
+) -> Result<Known, Stranger> {
+    let now = Timestamp::now();
+    let by_certificate = match certificate {
+        None => None,
+        Some(certificate) => {
+            let claimed = certificate.system.as_str();
+            let stranger = |cause| Stranger { cause, claimed: claimed.to_owned() };
+            if !certificate.lives(now) {
+                let is_old = certificate.not_after < now;
+                let cause =
+                    if is_old { Cause::CertificateExpired } else { Cause::CertificateRevoked };
+                return Err(stranger(cause));
+            }
+            let (system_id, system) = directory.named(claimed).map_err(stranger)?;
+            let credential = Credential::Certificate(Arc::clone(certificate));
+            Some(Known { system_id, system: Arc::clone(system), credential })
+        }
+    };
+    let by_words = match shown {
+        None => None,
+        Some(shown) => Some(read(hub, directory, shown, now)?),
+    };
+    match (by_certificate, by_words) {
+        (None, None) => Err(Stranger { cause: Cause::NothingShown, claimed: String::new() }),
+        (Some(one), Some(other)) if one.system_id != other.system_id => {
+            let claimed = one.system.code.as_str().to_owned();
+            Err(Stranger { cause: Cause::NamesDiffer, claimed })
+        }
+        // The stronger of the two counts.
+        (Some(known), _) | (None, Some(known)) => Ok(known),
+    }
+}
+
+/// Who it is, by the words in the metadata `authorization`.
+fn read(
+    hub: &Hub,
+    directory: &Directory,
+    shown: &HeaderValue,
+    now: Timestamp,
+) -> Result<Known, Stranger> {
+    let words = shown.to_str().ok().and_then(|it| it.strip_prefix("Bearer ")).map(str::trim);
+    let nobody = |cause| Stranger { cause, claimed: String::new() };
+    let words = words.ok_or_else(|| nobody(Cause::Malformed))?;
+    if !words.starts_with(PREFIX) {
+        let token = hub.tokens.read(words).map_err(nobody)?;
+        let claimed = token.system.as_str();
+        let (system_id, system) = directory
+            .named(claimed)
+            .map_err(|cause| Stranger { cause, claimed: claimed.to_owned() })?;
+        let system = Arc::clone(system);
+        return Ok(Known { system_id, system, credential: Credential::Token(Arc::new(token)) });
+    }
+    let (system_id, system, key) = directory.identify(words, now).map_err(|cause| {
+        let id = words.split('_').nth(1).filter(|it| directory.key(it).is_some());
+        Stranger { cause, claimed: id.unwrap_or_default().to_owned() }
+    })?;
+    hub.uses.saw(&key.id, now);
+    let credential = Credential::Key(key.id.as_str().into());
+    Ok(Known { system_id, system: Arc::clone(system), credential })
+}
+
+/// One answer for unknown, revoked, expired and disabled: which it is, is not for strangers.
+fn refusal(cause: Cause) -> Error {
+    let what = if cause == Cause::NothingShown {
+        "show a client certificate, or send the metadata `authorization: Bearer shk_...`"
+    } else if cause == Cause::NamesDiffer {
+        "the certificate and the key name different systems"
+    } else {
+        "the credential is not accepted"
+    };
+    Error::new(Reason::CallerUnknown, what)
 }

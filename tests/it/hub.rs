@@ -5,10 +5,12 @@ use sharehub::{
     access::{Issue, SystemCode},
     db::{Db, Options},
     hub::{self, Limits},
-    pb, server,
+    pb,
+    pki::Pair,
+    server::{self, Door, tls::Tls},
     stack::measure::Meter,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Status,
@@ -18,7 +20,7 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use crate::engine::Store;
+use crate::{engine::Store, pki::PKI};
 
 /// Limits for tests: a debug build beside other tests may be slow.
 pub fn slow() -> Limits {
@@ -35,6 +37,8 @@ pub struct Hub {
     serving: JoinHandle<()>,
     admin: String,
     pub store: Arc<Store>,
+    /// Changes its TLS, where it has any.
+    pub tls: Option<watch::Sender<Arc<Tls>>>,
 }
 
 impl Hub {
@@ -50,32 +54,74 @@ impl Hub {
         Self::open(store, options, limits).await
     }
 
+    /// A hub that speaks TLS, and takes certificates of the tests' authority (see `pki.rs`). Who has a key calls it as usual;
+    /// who has a certificate, by `with_certificate`.
+    pub async fn start_tls() -> Self {
+        Self::tls_with(slow()).await
+    }
+
+    /// The same, with other limits.
+    pub async fn tls_with(limits: Limits) -> Self {
+        let store = Arc::new(Store::new().await);
+        let options = Options::new(&store.url);
+        let (hub, admin) = Self::make(options, limits).await;
+        Self::serve(hub, admin, store, Some(PKI.tls(&[]))).await
+    }
+
     /// On this store, opened so.
     pub async fn open(store: impl Into<Arc<Store>>, options: Options, limits: Limits) -> Self {
-        let store = store.into();
+        let (hub, admin) = Self::make(options, limits).await;
+        Self::serve(hub, admin, store.into(), None).await
+    }
+
+    async fn make(options: Options, limits: Limits) -> (Arc<hub::Hub>, String) {
         let db = Db::open_with(options).await.unwrap();
         let (hub, _committer) = hub::Hub::start(db, limits).await.unwrap();
         let admin = SystemCode::parse("admin").unwrap();
         let (admin, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();
-        Self::serve(hub, admin, store).await
+        (hub, admin)
     }
 
     /// Another hub on the same store.
     pub async fn another(&self) -> Self {
         let db = Db::open(&self.store.url).await.unwrap();
         let (hub, _committer) = hub::Hub::start(db, self.hub.limits).await.unwrap();
-        Self::serve(hub, self.admin.clone(), Arc::clone(&self.store)).await
+        let tls = self.tls.as_ref().map(|it| it.borrow().as_ref().clone());
+        Self::serve(hub, self.admin.clone(), Arc::clone(&self.store), tls).await
     }
 
-    async fn serve(hub: Arc<hub::Hub>, admin: String, store: Arc<Store>) -> Self {
+    async fn serve(hub: Arc<hub::Hub>, admin: String, store: Arc<Store>, tls: Option<Tls>) -> Self {
         let meter = Arc::<Meter>::default();
         let (services, health) = server::services(&hub, &meter).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = hub.stopping.clone();
-        let serving = tokio::spawn(server::serve(listener, services, health, stop.clone()));
-        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Self { address, hub, meter, channel, stop, serving, admin, store }
+        let mut door = Door::new(listener, &hub.limits, Arc::clone(&hub.refusals));
+        let tls = tls.map(|it| watch::Sender::new(Arc::new(it)));
+        door.tls = tls.as_ref().map(watch::Sender::subscribe);
+        let serving = tokio::spawn(server::serve(door, services, health, stop.clone()));
+        let channel = match &tls {
+            None => Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy(),
+            Some(_) => PKI.channel(address, None),
+        };
+        Self { address, hub, meter, channel, stop, serving, admin, store, tls }
+    }
+
+    /// Whoever shows a new certificate of this system, over a connection of its own. The hub must speak TLS.
+    pub fn with_certificate(&self, system: &str) -> Client {
+        self.showing(&PKI.client(system))
+    }
+
+    /// Whoever shows this certificate, over a connection of its own.
+    pub fn showing(&self, pair: &Pair) -> Client {
+        assert!(self.tls.is_some(), "the hub speaks plain text: start it by `start_tls`");
+        Client { channel: PKI.channel(self.address, Some(pair)), key: Key(None) }
+    }
+
+    /// Registers a system with these grants, and is it by a certificate. The hub must speak TLS.
+    pub async fn certified(&self, code: &str, grants: pb::Grants) -> Client {
+        self.register(code, grants).await;
+        self.with_certificate(code)
     }
 
     /// Asks the hub to stop, and waits until it has.

@@ -16,7 +16,8 @@ use prost::Message;
 use sharehub::{
     error::{Error, Reason},
     hub::Limits,
-    pb, server,
+    pb,
+    server::{self, Door},
     stack::{self, measure::Meter},
 };
 use tokio::{net::TcpListener, sync::Notify, time};
@@ -409,7 +410,8 @@ impl Rigged {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(server::serve(listener, services, health, stop.clone()));
+        let door = Door::new(listener, &slow(), Arc::default());
+        tokio::spawn(server::serve(door, services, health, stop.clone()));
         let Key(key) = hub.admin().key;
         Self { address, meter, key: key.unwrap(), gate, stop, _hub: hub }
     }

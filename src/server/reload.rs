@@ -1,0 +1,98 @@
+//! Takes changed certificates, revocation lists and keys into use while the hub runs.
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::tls::{Files, Tls};
+use crate::access::token::{self, Tokens};
+
+/// How often the files are looked at. A change is taken up when two looks saw the same: who writes two files is given
+/// the time to do so.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is read from files that may change.
+#[derive(Debug, Default)]
+pub struct Reload {
+    /// TLS, and who is told of its changes.
+    pub tls: Option<(Files, watch::Sender<Arc<Tls>>)>,
+    /// The issuer of tokens, and who reads them.
+    pub tokens: Option<(token::Settings, Arc<Tokens>)>,
+}
+
+/// What tells one version of a file from another, without reading it.
+type Stamp = Option<(u64, u64, i64, i64)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let it = fs::metadata(path).ok()?;
+    Some((it.ino(), it.size(), it.mtime(), it.mtime_nsec()))
+}
+
+impl Reload {
+    /// Looks until `stop`. SIGHUP makes it look at once, and read everything anew.
+    pub async fn run(self, stop: CancellationToken) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            tracing::error!("SIGHUP cannot be listened to: nothing is reloaded");
+            return;
+        };
+        let (mut used, mut seen) = (self.stamps(), self.stamps());
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = hangup.recv() => {
+                    self.load();
+                    (used, seen) = (self.stamps(), self.stamps());
+                }
+                () = time::sleep(LOOK) => {
+                    let now = self.stamps();
+                    if now != used && now == seen {
+                        self.load();
+                        used.clone_from(&now);
+                    }
+                    seen = now;
+                }
+            }
+        }
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        let tls = self.tls.iter().flat_map(|(files, _)| files.paths());
+        tls.chain(self.tokens.iter().map(|(settings, _)| &settings.keys))
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        self.paths().map(|it| stamp(it)).collect()
+    }
+
+    /// Reads everything. What cannot be used leaves in use what was.
+    fn load(&self) {
+        if let Some((files, told)) = &self.tls {
+            match files.load() {
+                Ok(tls) => {
+                    told.send_replace(Arc::new(tls));
+                    tracing::info!("certificates and revocation lists were read anew");
+                }
+                Err(err) => tracing::error!(error = %err, "TLS stays as it was"),
+            }
+        }
+        if let Some((settings, tokens)) = &self.tokens {
+            match settings.load() {
+                Ok(issuer) => {
+                    tokens.accept(issuer);
+                    tracing::info!("the keys of the issuer of tokens were read anew");
+                }
+                Err(err) => tracing::error!(error = %err, "the issuer of tokens stays as it was"),
+            }
+        }
+    }
+}
