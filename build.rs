@@ -1,7 +1,16 @@
 //! Compiles `proto/` to Rust and to a descriptor set, without a system protoc; finds out what tests can run.
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
+
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 const CODEC: &str = "crate::wire::codec::Codec";
+/// Messages that hold personal data: they are printed by hand.
+const UNPRINTED: [&str; 4] = [
+    "sharehub.v1.Applicant",
+    "sharehub.v1.ApplicantKey",
+    "sharehub.v1.DossierEvent",
+    "sharehub.v1.DossierEventEntry",
+];
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -21,13 +30,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
     // Encoded by protox itself: through prost's own types every custom option would vanish.
-    fs::write(out.join("sharehub.bin"), compiler.encode_file_descriptor_set())?;
+    let described = compiler.encode_file_descriptor_set();
+    fs::write(out.join("projections.rs"), projections(&DescriptorPool::decode(&*described)?)?)?;
+    fs::write(out.join("sharehub.bin"), described)?;
     let files = compiler.file_descriptor_set();
     tonic_prost_build::configure()
         // Ordered maps, so that a message has one encoding: request fingerprints rely on it.
         .btree_map(".")
         // Answers bytes that are no message as the caller's fault, not as ours.
         .codec_path(CODEC)
+        // Whoever prints one prints nothing of a person.
+        .skip_debug(UNPRINTED)
         .build_server(false)
         .compile_fds(files.clone())?;
     // The servers speak of the same messages, but for one, whose parts are answered as they were encoded before.
@@ -44,6 +57,78 @@ fn main() -> Result<(), Box<dyn Error>> {
         .out_dir(served)
         .compile_fds(files)?;
     Ok(())
+}
+
+/// What each tier shows of a dossier, as code: a line for every text that is marked as personal, or not marked at all.
+fn projections(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+    let top = pool.get_message_by_name("sharehub.v1.Dossier").ok_or("there is no Dossier")?;
+    let mut code = String::new();
+    project(pool, &top, &mut code)?;
+    Ok(code)
+}
+
+/// Writes the projection of a message and of those inside it. Whether there is anything to project.
+fn project(
+    pool: &DescriptorPool,
+    message: &MessageDescriptor,
+    code: &mut String,
+) -> Result<bool, Box<dyn Error>> {
+    let mut lines = String::new();
+    for field in message.fields() {
+        let name = field.name();
+        let line = match field.kind() {
+            Kind::String => match kind(pool, &field)? {
+                None => continue,
+                Some(kind) => format!("show(&mut self.{name}, Kind::{kind}, tier)"),
+            },
+            Kind::Message(inner) => {
+                if inner.parent_file() != message.parent_file() || !project(pool, &inner, code)? {
+                    continue;
+                }
+                match field.is_list() {
+                    true => format!(
+                        "self.{name}.iter_mut().fold(false, |done, it| it.project(tier) | done)"
+                    ),
+                    false => format!("self.{name}.as_mut().is_some_and(|it| it.project(tier))"),
+                }
+            }
+            _ => continue,
+        };
+        let simple = field.containing_oneof().is_none() && !field.is_map();
+        if !simple || (matches!(field.kind(), Kind::String) && field.is_list()) {
+            return Err(format!("{}: no projection is written for it", field.full_name()).into());
+        }
+        writeln!(lines, "        withheld |= {line};")?;
+    }
+    if lines.is_empty() {
+        return Ok(false);
+    }
+    let name = message.name();
+    writeln!(
+        code,
+        "impl Project for pb::{name} {{\n    fn project(&mut self, tier: Tier) -> bool {{\n        \
+         let mut withheld = false;\n{lines}        withheld\n    }}\n}}\n"
+    )?;
+    Ok(true)
+}
+
+/// The kind that a text is marked with; free text when nobody has decided.
+fn kind(
+    pool: &DescriptorPool,
+    field: &FieldDescriptor,
+) -> Result<Option<&'static str>, Box<dyn Error>> {
+    let mark = pool.get_extension_by_name("sharehub.v1.personal").ok_or("there is no mark")?;
+    let options = field.options();
+    let number = options.get_extension(&mark).as_enum_number().unwrap_or(0);
+    Ok(match number {
+        1 => None,
+        2 => Some("Name"),
+        3 => Some("IdentityNumber"),
+        4 => Some("Phone"),
+        5 => Some("Email"),
+        6 => Some("Address"),
+        _ => Some("FreeText"),
+    })
 }
 
 /// Whether the suite can run on PostgreSQL: a server is named, or its binaries are here.

@@ -2,6 +2,7 @@
 mod call;
 mod client;
 mod columns;
+mod data_keys;
 mod export;
 mod filter;
 mod grid;
@@ -19,7 +20,7 @@ use std::{
 };
 
 pub use self::words::Numbers;
-use crate::config::{Command, KeyCommand};
+use crate::config::{Command, DataKeysCommand, KeyCommand};
 
 /// Characters of a text that a line shows, at most.
 const SHOWN: usize = 320;
@@ -39,6 +40,11 @@ pub async fn run(command: Command) -> Outcome {
         Command::Watch(asked) => watch::watch(asked).await,
         Command::Compact(asked) => serve::compact(asked).await,
         Command::Restored(knobs) => serve::restored(knobs).await,
+        Command::DataKeys { command } => match command {
+            DataKeysCommand::New(asked) => data_keys::new(asked),
+            DataKeysCommand::Rotate(asked) => data_keys::rotate(asked),
+            DataKeysCommand::Reseal(knobs) => serve::reseal(knobs).await,
+        },
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
     }
 }

@@ -1,13 +1,23 @@
 //! Every knob: its name, its default and its check; read once, from flags, the environment and a file, in that order.
 mod tables;
 
-use std::{fmt, fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    error::Error,
+    fmt, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
 
 pub use self::tables::{Asked, Export, Exported, Filter, Import, Loaded, Query, Watch};
-use crate::{db::Options, hub::Limits};
+use crate::{
+    db::Options,
+    hub::Limits,
+    personal::vault::{self, Keys, Vault},
+};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -47,6 +57,33 @@ pub enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Keep the keys that personal data is sealed with.
+    DataKeys {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: DataKeysCommand,
+    },
+}
+
+/// What to do with the keys of personal data.
+#[derive(Debug, Subcommand)]
+pub enum DataKeysCommand {
+    /// Write new keys to a file that does not exist yet.
+    New(DataKeysFile),
+    /// Add a key to a file, which seals from then on. Running hubs read it within seconds. Then reseal.
+    Rotate(DataKeysFile),
+    /// Seal anew, beside running hubs, what is sealed with older keys. Then those can be taken out of the file.
+    Reseal(Knobs),
+}
+
+/// A file of data keys.
+#[derive(Debug, Args)]
+pub struct DataKeysFile {
+    /// The file.
+    pub file: PathBuf,
+    /// The new key's id: lower-case letters, digits, dots and hyphens [default: today].
+    #[arg(long)]
+    pub id: Option<String>,
 }
 
 /// What to do with keys.
@@ -184,6 +221,10 @@ pub struct Knobs {
     #[arg(long, env = "SHAREHUB_SNAPSHOT_MIB")]
     #[serde(deserialize_with = "text_or_number")]
     pub snapshot_mib: Option<String>,
+    /// The keys of personal data: a file of `sharehub data-keys new`, or its text, which begins with `current =` [default: a
+    /// file that is made beside an SQLite store; none for PostgreSQL, and then no personal data is kept].
+    #[arg(long, env = "SHAREHUB_DATA_KEYS", hide_env_values = true)]
+    pub data_keys: Option<String>,
 }
 
 /// The settings, read and checked.
@@ -203,6 +244,8 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     /// What is too large or too long.
     pub limits: Limits,
+    /// The keys of personal data, where they are given.
+    pub data_keys: Option<Vault>,
 }
 
 /// A setting that cannot be used; the program exits 64.
@@ -220,15 +263,35 @@ impl fmt::Display for BadConfig {
     }
 }
 
-impl std::error::Error for BadConfig {}
+impl Error for BadConfig {}
 
 impl Config {
     /// The store, as it is opened: a call waits for a connection for half the time that it may take, at most.
-    pub fn store(&self) -> Options {
+    pub fn store(&self) -> Result<Options, Box<dyn Error>> {
         let usual = Options::new(&self.database_url);
         let patience = usual.patience.min(self.limits.longest / 2);
-        Options { replica_url: self.replica_url.clone(), patience, ..usual }
+        let vault = match &self.data_keys {
+            Some(given) => given.clone(),
+            None => keys_beside(&self.database_url)?,
+        };
+        Ok(Options { replica_url: self.replica_url.clone(), patience, vault, ..usual })
     }
+}
+
+/// The keys that are kept beside an SQLite store, made with it. A server's store has no such place: every hub on it must be
+/// given the same.
+fn keys_beside(database_url: &str) -> Result<Vault, Box<dyn Error>> {
+    let bad = |must: String| BadConfig { key: "data_keys", must };
+    let Some(rest) = database_url.strip_prefix("sqlite:") else { return Ok(Vault::default()) };
+    let path = rest.trim_start_matches("//").split('?').next().unwrap_or_default();
+    if path.is_empty() || path.contains(":memory:") {
+        return Ok(Vault::new(&Keys::generate("first")).map_err(bad)?);
+    }
+    let path = PathBuf::from(format!("{path}.keys.toml"));
+    if !path.exists() {
+        vault::write(&path, &Keys::generate("first"))?;
+    }
+    Ok(Vault::open_file(&path).map_err(bad)?)
 }
 
 impl Knobs {
@@ -296,6 +359,13 @@ impl Knobs {
         let each = number("watches_per_system", each, 1..=100_000)?;
         let kept = self.snapshot_mib.or(file.snapshot_mib);
         let kept = number("snapshot_mib", kept, 0..=65_536)?;
+        let data_keys = self.data_keys.or(file.data_keys).filter(|it| !it.is_empty());
+        let data_keys = data_keys.map(|it| match it.trim_start().starts_with("current") {
+            true => Keys::parse(&it).and_then(|it| Vault::new(&it)),
+            false => Vault::open_file(Path::new(&it)),
+        });
+        let data_keys =
+            data_keys.transpose().map_err(|must| BadConfig { key: "data_keys", must })?;
         let size = |it: Option<u32>| it.and_then(|it| usize::try_from(it).ok());
         let limits = Limits {
             longest: call_ms.map_or(usual.longest, |it| Duration::from_millis(u64::from(it))),
@@ -307,7 +377,16 @@ impl Knobs {
             kept_cells: size(kept).map_or(usual.kept_cells, |it| it << 20),
             ..usual
         };
-        Ok(Config { listen, database_url, replica_url, log, log_json, otlp_endpoint, limits })
+        Ok(Config {
+            listen,
+            database_url,
+            replica_url,
+            log,
+            log_json,
+            otlp_endpoint,
+            limits,
+            data_keys,
+        })
     }
 }
 

@@ -29,8 +29,9 @@ use self::{
     replica::{Place, Replica},
 };
 use crate::{
-    error::{self, AWAY, Error, Result},
+    error::{self, AWAY, Error, Reason, Result},
     page::Secret,
+    personal::vault::Vault,
     revision::View,
     time::Timestamp,
 };
@@ -53,6 +54,8 @@ pub struct Options {
     pub faults: Option<Arc<Faults>>,
     /// What commits take their time from.
     pub clock: Clock,
+    /// The keys of personal data; without any, none is kept.
+    pub vault: Vault,
 }
 
 /// A clock: the machine's, or one that a test sets.
@@ -77,7 +80,8 @@ impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         let patience = Duration::from_secs(5);
         let clock = Clock::new(Timestamp::now);
-        Self { url: url.into(), replica_url: None, patience, faults: None, clock }
+        let (replica_url, faults, vault) = (None, None, Vault::default());
+        Self { url: url.into(), replica_url, patience, faults, clock, vault }
     }
 }
 
@@ -92,6 +96,7 @@ struct Inner {
     write: Arc<Pool>,
     replica: Option<Arc<Replica>>,
     secret: Secret,
+    vault: Vault,
     faults: Option<Arc<Faults>>,
     clock: Clock,
     pulse: Pulse,
@@ -106,7 +111,7 @@ impl Db {
 
     /// Opens a store, and brings its schema up to date.
     pub async fn open_with(options: Options) -> Result<Self> {
-        let Options { url, replica_url, patience, faults, clock } = options;
+        let Options { url, replica_url, patience, faults, clock, vault } = options;
         let is_server = is_postgres(&url);
         for url in [Some(&url).filter(|_| is_server), replica_url.as_ref()].into_iter().flatten() {
             // What cannot be read as a URL would make the driver panic.
@@ -122,6 +127,7 @@ impl Db {
         let first = Database::connect(first).await?;
         migration::Migrator::up(&first, None).await?;
         let secret = secret(&first).await?;
+        know_keys(&first, &vault).await?;
         first.close().await?;
         let pulse = Pulse::new();
         let felt = is_server.then(|| pulse.clone());
@@ -139,9 +145,18 @@ impl Db {
             Some(url) => Some(Replica::follow(&url, secret.clone()).await?),
         };
         let read = Reader::new(Arc::clone(&pool));
-        let inner =
-            Inner { read, pool, write, replica, secret, faults, clock, pulse, _feeling: feeling };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self(Arc::new(Inner {
+            read,
+            pool,
+            write,
+            replica,
+            secret,
+            vault,
+            faults,
+            clock,
+            pulse,
+            _feeling: feeling,
+        })))
     }
 
     /// For questions about what is newest, such as the head itself. It sees what was committed when each statement began.
@@ -171,6 +186,11 @@ impl Db {
     /// The key that seals page tokens.
     pub fn secret(&self) -> &Secret {
         &self.0.secret
+    }
+
+    /// The keys of personal data.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
     }
 
     /// The engine's name.
@@ -340,6 +360,36 @@ async fn secret(db: &DatabaseConnection) -> Result<Secret> {
     let row = db.query_one_raw(ask).await?;
     let row = row.ok_or_else(|| Error::internal("the store's secret is missing"))?;
     Ok(Secret::new(row.try_get("", "secret")?))
+}
+
+/// Compares the keys of personal data with those that the store was used with. A hub with another key under the name of
+/// a known one would keep what nobody can open, and find nobody.
+async fn know_keys(db: &DatabaseConnection, vault: &Vault) -> Result<()> {
+    let backend = db.get_database_backend();
+    let (keep, ask) = match backend {
+        DbBackend::Postgres => (
+            "INSERT INTO data_key (name, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            "SELECT digest FROM data_key WHERE name = $1",
+        ),
+        DbBackend::Sqlite | DbBackend::MySql | _ => (
+            "INSERT INTO data_key (name, digest) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            "SELECT digest FROM data_key WHERE name = ?",
+        ),
+    };
+    for (name, digest) in vault.checks() {
+        let values = [name.clone().into(), digest.clone().into()];
+        db.execute_raw(Statement::from_sql_and_values(backend, keep, values)).await?;
+        let ask = Statement::from_sql_and_values(backend, ask, [name.clone().into()]);
+        let known: Option<String> = match db.query_one_raw(ask).await? {
+            Some(row) => Some(row.try_get("", "digest")?),
+            None => None,
+        };
+        if known.as_deref() != Some(&digest) {
+            let what = format!("the store was used with another `{name}` in the data keys");
+            return Err(Error::new(Reason::PersonalDataLocked, what));
+        }
+    }
+    Ok(())
 }
 
 /// Declares an enum whose numbers are those of the proto, on the wire and in the store.

@@ -11,8 +11,16 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    db::words, decimal::Decimal, error, page::Page, period::Period, revision::Consistency,
-    rule::Rule, time::Timestamp, unit,
+    db::words,
+    decimal::Decimal,
+    error,
+    page::Page,
+    period::Period,
+    personal::{Applicant, Personal, Sought, Tier},
+    revision::Consistency,
+    rule::Rule,
+    time::Timestamp,
+    unit,
 };
 
 words! {
@@ -218,22 +226,6 @@ impl Procedure {
     }
 }
 
-/// An applicant: personal data, all of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Applicant {
-    /// Full name.
-    pub name: String,
-    /// Identity number.
-    pub identity_number: String,
-    /// Phone.
-    pub phone: String,
-    /// E-mail.
-    pub email: String,
-    /// Address.
-    pub address: String,
-}
-
 /// A fee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fee {
@@ -269,8 +261,8 @@ pub struct EventEntry {
     pub source_status: String,
     /// The promised date from then on, when it changed.
     pub due_at: Option<Timestamp>,
-    /// A remark: personal data.
-    pub note: String,
+    /// A remark.
+    pub note: Personal,
 }
 
 impl EventEntry {
@@ -315,8 +307,12 @@ pub struct Header {
     pub channel: Option<Channel>,
     /// Who applies.
     pub applicant_kind: Option<ApplicantKind>,
-    /// The applicant.
-    pub applicant: Option<Applicant>,
+    /// The applicant, sealed.
+    pub applicant: Option<Personal>,
+    /// The digests of the applicant: by identity number, phone and e-mail.
+    pub digests: [Option<String>; 3],
+    /// Whether the applicant and the remarks were erased on lawful request.
+    pub erased: bool,
     /// Its fees.
     pub fees: Vec<Fee>,
     /// The documents handed in.
@@ -342,13 +338,18 @@ pub struct Dossier {
     pub made_at: i64,
 }
 
-/// A dossier as one caller may see it: what personal data it may not see is out already.
+/// A dossier as one caller may see it: what personal data it may not see is out already, the rest is opened, and leaves
+/// the hub as its tier shows it.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// The dossier.
+    /// The dossier, without its applicant.
     pub dossier: Dossier,
+    /// Its applicant.
+    pub applicant: Option<Applicant>,
     /// Its events, in the order of time; none in lists.
     pub events: Vec<Event>,
+    /// How much of it the caller may see.
+    pub tier: Tier,
     /// Whether something was taken out.
     pub withheld: bool,
 }
@@ -451,6 +452,8 @@ pub struct Filter {
     pub accepted_since: Option<Timestamp>,
     /// Accepted before this instant.
     pub accepted_before: Option<Timestamp>,
+    /// Of this applicant.
+    pub applicant: Option<Sought>,
 }
 
 /// Asks for dossiers.
@@ -462,6 +465,26 @@ pub struct List {
     pub page: Page,
     /// What the read must have seen.
     pub consistency: Consistency,
+}
+
+/// Whose personal data is erased.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// That of these dossiers.
+    Dossiers(Vec<Code>),
+    /// That of this applicant.
+    Applicant(Sought),
+}
+
+/// Erases personal data.
+#[derive(Clone, Debug)]
+pub struct Erase {
+    /// Whose.
+    pub whose: Whose,
+    /// Only in versions that were superseded.
+    pub superseded_only: bool,
+    /// Why, for the record.
+    pub legal_basis: String,
 }
 
 /// Asks for all of them.

@@ -245,9 +245,11 @@ fn code(reason: Reason) -> Code {
         Reason::NotFound => Code::NotFound,
         Reason::RequestIdReused | Reason::AlreadyExists => Code::AlreadyExists,
         Reason::RevisionUnknown | Reason::RevisionCompacted => Code::OutOfRange,
-        Reason::NotAggregable | Reason::AnswerTooLarge | Reason::LoadTaken => {
-            Code::FailedPrecondition
-        }
+        Reason::NotAggregable
+        | Reason::AnswerTooLarge
+        | Reason::LoadTaken
+        | Reason::PersonalDataLocked
+        | Reason::PersonalDataErased => Code::FailedPrecondition,
         Reason::OutOfTime => Code::DeadlineExceeded,
         Reason::Unavailable => Code::Unavailable,
         Reason::Aborted => Code::Aborted,
@@ -278,6 +280,8 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::NotAggregable
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
+        | Reason::PersonalDataLocked
+        | Reason::PersonalDataErased
         | Reason::OutOfTime
         | Reason::ReaderTooSlow
         | Reason::Internal => None,

@@ -369,6 +369,8 @@ where
     F: Future<Output = Result<Batch>>,
 {
     let Ask { request_id, fingerprint, all_or_nothing, validate_only, list } = ask;
+    // It is kept, and what it was made of may be personal.
+    let fingerprint = hub.db.vault().keyed(fingerprint);
     if let Some(id) = &request_id
         && let Some((first, receipt)) = store::answered(&write.db, system_id, id).await?
     {

@@ -23,6 +23,7 @@
 //! | [`dossier`] | procedures, dossiers, their events and counts |
 //! | [`feed`] | what changed, in order, for those who keep a copy |
 //! | [`access`] | systems, by what they show who they are, grants; the [`access::Caller`] |
+//! | [`personal`] | personal data: kinds, masks, keys, and a holder that cannot be printed |
 //! | [`time`], [`period`], [`decimal`], [`rule`] | values that cannot be wrong, and what to say when input is |
 //! | [`config`], [`telemetry`], [`cli`], [`demo`], [`pki`] | the program around it |
 //!
@@ -55,6 +56,7 @@ pub mod load;
 pub mod page;
 pub mod pb;
 pub mod period;
+pub mod personal;
 pub mod pki;
 pub mod revision;
 pub mod rule;

@@ -88,6 +88,8 @@ pub mod made {
     pub const TARGETS: i32 = 32;
     /// Dossiers.
     pub const DOSSIERS: i32 = 64;
+    /// Nothing: it took personal data out of versions that were there.
+    pub const ERASED: i32 = 128;
 }
 
 /// A stretch of revisions, whose versions are read in the order of revisions and keys.

@@ -1,5 +1,6 @@
 //! Opens requests and reads their fields; words that every service shares on the wire.
 pub mod codec;
+pub mod projection;
 pub mod stream;
 
 use futures_util::{Stream, StreamExt, stream::BoxStream};

@@ -121,6 +121,7 @@ pub(super) fn dossiers(filter: &Filter) -> Outcome<pb::ExportDossiersRequest> {
         accepted_since: since.map(|it| it.start().into()),
         accepted_before: until.map(|it| it.next().start().into()),
         consistency: at(filter),
+        applicant: None,
     })
 }
 
@@ -133,6 +134,7 @@ pub(super) fn dossier_pages(filter: &Filter) -> Outcome<pb::ListDossiersRequest>
         accepted_since,
         accepted_before,
         consistency,
+        applicant,
     } = dossiers(filter)?;
     Ok(pb::ListDossiersRequest {
         receiving_unit,
@@ -142,6 +144,7 @@ pub(super) fn dossier_pages(filter: &Filter) -> Outcome<pb::ListDossiersRequest>
         accepted_before,
         page: None,
         consistency,
+        applicant,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
     access::{self, Issue, SystemCode},
     config::{Compact, Config, IssueKey, Knobs},
     db::Db,
-    demo,
+    demo, dossier,
     hub::Hub,
     revision::store::{self, retention},
     server::{self, Door},
@@ -21,7 +21,7 @@ use crate::{
 
 /// A hub on an open store, with its reference data in it.
 async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle<()>)> {
-    let db = Db::open_with(config.store()).await?;
+    let db = Db::open_with(config.store()?).await?;
     let (hub, committer) = Hub::start(db.clone(), config.limits).await?;
     unit::store::load_reference(&hub).await?;
     Ok((db, hub, committer))
@@ -36,6 +36,10 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, engine = db.engine(), "serving");
+    if !db.vault().is_open() {
+        tracing::warn!("no `data_keys` are given: dossiers with personal data are refused");
+    }
+    tokio::spawn(db.vault().clone().follow());
     serve_on(listener, hub, stop).await?;
     stopped(db, committer).await
 }
@@ -147,10 +151,20 @@ pub(super) async fn compact(asked: Compact) -> Outcome {
 pub(super) async fn restored(knobs: Knobs) -> Outcome {
     let config = quiet(knobs).read()?;
     let _telemetry = Telemetry::start(&config)?;
-    let db = Db::open(&config.database_url).await?;
+    let db = Db::open_with(config.store()?).await?;
     let epoch = store::renew_epoch(&db).await?;
     db.close().await;
     say(&format!("epoch {epoch}: who follows changes starts over"))
+}
+
+pub(super) async fn reseal(knobs: Knobs) -> Outcome {
+    let config = quiet(knobs).read()?;
+    let _telemetry = Telemetry::start(&config)?;
+    let (db, hub, committer) = open(&config).await?;
+    let done = dossier::store::erase::reseal(&hub).await;
+    drop(hub);
+    stopped(db, committer).await?;
+    say(&format!("{} applicants and remarks sealed anew", done?))
 }
 
 /// The knobs of a command that prints its own outcome.

@@ -13,6 +13,7 @@ use crate::{
     },
     error::{Error, Result},
     hub::{Ask, Hub},
+    personal::Personal,
     revision::committer::Write,
     time::{Day, Timestamp},
     unit::{Level, Ref, Scheme},
@@ -167,7 +168,7 @@ fn event(state: i32, occurred_at: Timestamp, due_at: Option<Timestamp>) -> Event
         occurred_at,
         source_status: state.to_string(),
         due_at,
-        note: String::new(),
+        note: Personal::default(),
     }
 }
 

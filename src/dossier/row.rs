@@ -9,6 +9,7 @@ use super::{
 use crate::{
     decimal::Decimal,
     error::{Error, Result},
+    personal::Personal,
     time::Timestamp,
 };
 
@@ -67,7 +68,11 @@ pub mod dossier {
         pub applicant_unit_id: Option<i64>,
         pub channel: Option<Channel>,
         pub applicant_kind: Option<ApplicantKind>,
-        pub applicant_json: Option<String>,
+        pub applicant: Option<String>,
+        pub identity_digest: Option<String>,
+        pub phone_digest: Option<String>,
+        pub email_digest: Option<String>,
+        pub erased: bool,
         pub fees_json: String,
         pub components_json: String,
         pub results_json: String,
@@ -116,6 +121,27 @@ pub mod event {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// What was erased, and why.
+pub mod erasure {
+    use sea_orm::entity::prelude::*;
+
+    /// An erasure of one dossier's personal data.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "erasure")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub dossier_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub revision: i64,
+        pub superseded_only: bool,
+        pub legal_basis: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 // === rows in and out ===
 
 /// How a case is kept inside its procedure's row: code, name, longest time, number of its unit.
@@ -141,7 +167,7 @@ pub fn read_events(text: &str) -> Result<Vec<Event>> {
         let KeptEvent(identity, event_id, at, state, source_status, due_at, note, made_at) = it;
         let state = State::of(state).ok_or_else(|| Error::internal("an event has no state"))?;
         let occurred_at = Timestamp::from_micros(at);
-        let due_at = due_at.map(Timestamp::from_micros);
+        let (due_at, note) = (due_at.map(Timestamp::from_micros), Personal::kept(note));
         let sent = EventEntry { event_id, occurred_at, source_status, due_at, note };
         Ok(Event { identity, sent, state, made_at })
     };
@@ -240,6 +266,8 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
         channel,
         applicant_kind,
         applicant,
+        digests: [identity_digest, phone_digest, email_digest],
+        erased,
         fees,
         components,
         results,
@@ -259,7 +287,11 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
         applicant_unit_id,
         channel,
         applicant_kind,
-        applicant_json: applicant.as_ref().map(json).transpose()?,
+        applicant: applicant.as_ref().map(Personal::to_kept).transpose()?,
+        identity_digest,
+        phone_digest,
+        email_digest,
+        erased,
         fees_json: json(&fees.into_iter().map(fee).collect::<Vec<_>>())?,
         components_json: json(&components)?,
         results_json: json(&results)?,
@@ -290,7 +322,11 @@ impl TryFrom<dossier::Model> for Dossier {
             applicant_unit_id,
             channel,
             applicant_kind,
-            applicant_json,
+            applicant,
+            identity_digest,
+            phone_digest,
+            email_digest,
+            erased,
             fees_json,
             components_json,
             results_json,
@@ -312,11 +348,6 @@ impl TryFrom<dossier::Model> for Dossier {
                 amount.parse().map_err(|_| Error::internal("a fee is kept that is no number"))?;
             Ok(Fee { name, amount, paid_online })
         };
-        let applicant = applicant_json
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(Error::internal)?;
         let header = Header {
             procedure_id,
             source_procedure,
@@ -326,7 +357,9 @@ impl TryFrom<dossier::Model> for Dossier {
             applicant_unit_id,
             channel,
             applicant_kind,
-            applicant,
+            applicant: applicant.map(Personal::kept),
+            digests: [identity_digest, phone_digest, email_digest],
+            erased,
             fees: fees.into_iter().map(fee).collect::<Result<_>>()?,
             components: documents(&components_json)?,
             results: documents(&results_json)?,
@@ -339,10 +372,10 @@ impl TryFrom<dossier::Model> for Dossier {
 }
 
 /// The row of an event.
-pub fn of_event(dossier_id: i64, it: Event) -> event::Model {
+pub fn of_event(dossier_id: i64, it: Event) -> Result<event::Model> {
     let Event { identity, sent, state, made_at } = it;
     let EventEntry { event_id, occurred_at, source_status, due_at, note } = sent;
-    event::Model {
+    Ok(event::Model {
         dossier_id,
         identity,
         event_id,
@@ -350,9 +383,9 @@ pub fn of_event(dossier_id: i64, it: Event) -> event::Model {
         state,
         source_status,
         due_at,
-        note,
+        note: note.to_kept()?,
         made_at,
-    }
+    })
 }
 
 impl From<event::Model> for Event {
@@ -368,6 +401,7 @@ impl From<event::Model> for Event {
             note,
             made_at,
         } = row;
+        let note = Personal::kept(note);
         let sent = EventEntry { event_id, occurred_at, source_status, due_at, note };
         Self { identity, sent, state, made_at }
     }

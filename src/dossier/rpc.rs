@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
-    Alias, Applicant, Case, Define, Document, Dossier, Entry, Event, EventEntry, Fee, Header,
+    Alias, Case, Define, Document, Dossier, Entry, Erase, Event, EventEntry, Fee, Header,
     Procedure, Publish, PublishEvents, Shown,
     catalogue::Catalogue,
     history::Standing,
@@ -20,11 +20,14 @@ use crate::{
     error::{Error, Reply},
     hub::{Ask, Hub},
     load, pb,
+    personal::Applicant,
     revision::{Revision, committer::Write},
     time::Timestamp,
     unit::forest::Forest,
     wire::{
-        done, open, reply,
+        done, open,
+        projection::Project,
+        reply,
         stream::{open_stream, sheets, stream},
     },
 };
@@ -164,6 +167,20 @@ impl pb::dossier_service_server::DossierService for Rpc {
         })
     }
 
+    async fn erase_personal_data(
+        &self,
+        req: Request<pb::ErasePersonalDataRequest>,
+    ) -> Reply<pb::ErasePersonalDataResponse> {
+        let (caller, (ask, erase)): (_, (Ask, Erase)) = open(req)?;
+        caller.must_administer()?;
+        let eraser = caller.clone();
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            store::erase::erase(&hub, &eraser, &write, erase).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        done(pb::ErasePersonalDataResponse { receipt: Some(receipt.into()) })
+    }
+
     async fn summarize_dossiers(
         &self,
         req: Request<pb::SummarizeDossiersRequest>,
@@ -216,7 +233,7 @@ impl From<Procedure> for pb::Procedure {
 
 pub(crate) fn answer(books: &Books, shown: Shown) -> pb::Dossier {
     let Books { forest, catalogue, directory, times } = books;
-    let Shown { dossier, events, withheld } = shown;
+    let Shown { dossier, applicant, events, tier, withheld } = shown;
     let Dossier { id: _, code, source_id, header, standing, made_at } = dossier;
     let Header {
         procedure_id,
@@ -227,14 +244,16 @@ pub(crate) fn answer(books: &Books, shown: Shown) -> pb::Dossier {
         applicant_unit_id,
         channel,
         applicant_kind,
-        applicant,
+        applicant: _,
+        digests: _,
+        erased,
         fees,
         components,
         results,
     } = header;
     let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
     let at = times.get(&made_at).copied().unwrap_or(Timestamp::from_micros(0));
-    pb::Dossier {
+    let mut answer = pb::Dossier {
         code: code.as_str().to_owned(),
         source: directory.code_of(source_id),
         procedure: catalogue.code_of(procedure_id),
@@ -247,6 +266,7 @@ pub(crate) fn answer(books: &Books, shown: Shown) -> pb::Dossier {
         applicant_kind: applicant_kind.map_or(0, |it| it.number()),
         applicant: applicant.map(Into::into),
         personal_data_withheld: withheld,
+        personal_data_erased: erased,
         fees: fees.into_iter().map(Into::into).collect(),
         components: components.into_iter().map(Into::into).collect(),
         results: results.into_iter().map(Into::into).collect(),
@@ -258,7 +278,9 @@ pub(crate) fn answer(books: &Books, shown: Shown) -> pb::Dossier {
         returned_at: returned_at.map(Into::into),
         events: events.into_iter().map(Into::into).collect(),
         revision: Some(Revision { number: made_at, at }.into()),
-    }
+    };
+    answer.personal_data_withheld |= answer.project(tier);
+    answer
 }
 
 fn look(read_at: Revision, books: &Books, dossier: Dossier) -> pb::LookUpDossierResponse {
@@ -312,7 +334,7 @@ impl From<Event> for pb::DossierEvent {
             state: state.number(),
             source_status,
             due_at: due_at.map(Into::into),
-            note,
+            note: note.clear(),
             revision: made_at,
         }
     }

@@ -1,4 +1,5 @@
 //! What we ask the database about dossiers.
+pub mod erase;
 pub mod export;
 pub mod made;
 pub mod procedures;
@@ -28,6 +29,7 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     page::Paged,
+    personal::{Applicant, Kind, Personal, Tier, vault::Vault},
     revision::{self, Consistency, Revision, View},
     time::{Day, Timestamp},
     unit::forest::Forest,
@@ -169,7 +171,7 @@ pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Book
     }
     let times = HashMap::from([(dossier.made_at, committed_at)]);
     let noted = events.iter().any(|it| !it.sent.note.is_empty());
-    let shown = show(caller, dossier, events, noted);
+    let shown = show(hub.db.vault(), caller, dossier, events, noted)?;
     Ok((view.revision, Books { times, ..Books::open(hub, &view, &[]).await? }, shown))
 }
 
@@ -203,16 +205,50 @@ async fn find(hub: &Hub, caller: &Caller, code: &str, consistency: Consistency) 
     found.filter(may_know).ok_or_else(|| Error::not_found("dossier", code))
 }
 
+/// How much personal data a caller may see.
+fn tier(caller: &Caller) -> Tier {
+    if caller.grants().read_personal_data { Tier::Full } else { Tier::None }
+}
+
 /// A dossier as the caller may see it. `noted` says whether some event of it has a remark.
-fn show(caller: &Caller, mut dossier: Dossier, mut events: Vec<Event>, noted: bool) -> Shown {
-    if caller.grants().read_personal_data {
-        return Shown { dossier, events, withheld: false };
+fn show(
+    vault: &Vault,
+    caller: &Caller,
+    mut dossier: Dossier,
+    mut events: Vec<Event>,
+    noted: bool,
+) -> Result<Shown> {
+    let tier = tier(caller);
+    if tier == Tier::None {
+        return Ok(without(dossier, events, noted));
     }
+    let sealed = dossier.header.applicant.take();
+    let code = dossier.code.as_str();
+    let open = |it: Personal| Applicant::read(it.opened(vault, &applicant_of(code))?);
+    let applicant = sealed.map(open).transpose()?;
+    for event in &mut events {
+        event.sent.note = event.sent.note.opened(vault, &note_of(code))?;
+    }
+    Ok(Shown { dossier, applicant, events, tier, withheld: false })
+}
+
+/// A dossier without personal data.
+fn without(mut dossier: Dossier, mut events: Vec<Event>, noted: bool) -> Shown {
     let withheld = dossier.header.applicant.take().is_some() || noted;
     for event in &mut events {
-        event.sent.note.clear();
+        event.sent.note = Personal::default();
     }
-    Shown { dossier, events, withheld }
+    Shown { dossier, applicant: None, events, tier: Tier::None, withheld }
+}
+
+/// What the applicant of a dossier is sealed for.
+fn applicant_of(code: &str) -> String {
+    format!("applicant of {code}")
+}
+
+/// What the remarks of a dossier are sealed for.
+fn note_of(code: &str) -> String {
+    format!("note of {code}")
 }
 
 /// A page of dossiers.
@@ -223,7 +259,7 @@ pub async fn list(
 ) -> Result<(Revision, Books, Paged<Shown>)> {
     let List { filter, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let wanted = Wanted::open(hub, view, filter).await?;
+    let wanted = Wanted::open(hub, caller, view, filter).await?;
     let (books, items, more) = wanted.page(hub, caller, after, page.size()).await?;
     let next = match items.last() {
         Some(last) if more => {
@@ -242,11 +278,26 @@ pub(super) struct Wanted {
     state: Option<State>,
     accepted_since: Option<Timestamp>,
     accepted_before: Option<Timestamp>,
+    applicant: Option<(Kind, String)>,
 }
 
 impl Wanted {
-    pub(super) async fn open(hub: &Hub, view: View, filter: Filter) -> Result<Self> {
-        let Filter { receiving_unit, procedure, state, accepted_since, accepted_before } = filter;
+    pub(super) async fn open(
+        hub: &Hub,
+        caller: &Caller,
+        view: View,
+        filter: Filter,
+    ) -> Result<Self> {
+        let Filter { receiving_unit, procedure, state, accepted_since, accepted_before, applicant } =
+            filter;
+        let applicant = match applicant {
+            // Who sees a mask could try out what is behind it.
+            Some(_) if tier(caller) != Tier::Full => {
+                return Err(Error::not_permitted("read_personal_data").at("applicant"));
+            }
+            Some(it) => Some((it.kind, hub.db.vault().digest(&it)?)),
+            None => None,
+        };
         let mut units = None;
         if let Some(unit) = receiving_unit {
             let forest = hub.forest(&view).await?;
@@ -259,7 +310,7 @@ impl Wanted {
             Some(code) => Some(procedure_id(hub, &view, &code).await?),
             None => None,
         };
-        Ok(Self { view, units, procedure_id, state, accepted_since, accepted_before })
+        Ok(Self { view, units, procedure_id, state, accepted_since, accepted_before, applicant })
     }
 
     /// Those after a code, by code, as the caller may see them; and whether there are more.
@@ -271,6 +322,7 @@ impl Wanted {
         size: usize,
     ) -> Result<(Books, Vec<Shown>, bool)> {
         use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
+        let vault = hub.db.vault();
         let view = &self.view;
         let mut rows = visible(caller, view.number());
         if let Some(units) = &self.units {
@@ -288,6 +340,9 @@ impl Wanted {
         if let Some(before) = self.accepted_before {
             rows = rows.filter(AcceptedAt.lt(before));
         }
+        if let Some((kind, digest)) = &self.applicant {
+            rows = rows.filter(digest_of(*kind).eq(digest));
+        }
         rows = rows.filter(Code.gt(after.unwrap_or_default()));
         let limit = u64::try_from(size).unwrap_or(u64::MAX).saturating_add(1);
         let mut rows = rows.order_by_asc(Code).limit(limit).all(&hub.db.at(view)).await?;
@@ -298,10 +353,21 @@ impl Wanted {
             .into_iter()
             .map(|row| {
                 let noted = noted.contains(&row.id);
-                Ok(show(caller, row.try_into()?, Vec::new(), noted))
+                show(vault, caller, row.try_into()?, Vec::new(), noted)
             })
             .collect::<Result<Vec<_>>>()?;
         Ok((Books::open(hub, view, &items).await?, items, more))
+    }
+}
+
+/// Where the digest of a kind is kept.
+fn digest_of(kind: Kind) -> dossier::Column {
+    match kind {
+        Kind::Phone => dossier::Column::PhoneDigest,
+        Kind::Email => dossier::Column::EmailDigest,
+        Kind::IdentityNumber | Kind::Name | Kind::Address | Kind::FreeText => {
+            dossier::Column::IdentityDigest
+        }
     }
 }
 
@@ -320,7 +386,7 @@ async fn noted(
     view: &View,
     dossiers: impl IntoIterator<Item = i64>,
 ) -> Result<BTreeSet<i64>> {
-    if caller.grants().read_personal_data {
+    if tier(caller) != Tier::None {
         return Ok(BTreeSet::new());
     }
     let ids: Vec<i64> = events_of(dossiers, view.number())

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     period::Period,
+    personal::Personal,
     time::{Day, Timestamp},
 };
 
@@ -24,7 +25,7 @@ fn event(when: &str, state: i32, due: &str, id: &str) -> Event {
         occurred_at: at(when),
         source_status: state.to_string(),
         due_at: (!due.is_empty()).then(|| at(due)),
-        note: String::new(),
+        note: Personal::default(),
     };
     Event { identity: sent.identity(), sent, state: State::of(state).unwrap(), made_at: 1 }
 }

@@ -278,7 +278,10 @@ fn subject(books: &watch::Books, caller: &Caller, thing: &Thing) -> Option<pb::c
         }
         Thing::Procedure(it) => Subject::Procedure(it.as_ref().clone().into()),
         Thing::Dossier(it) => {
-            Subject::Dossier(dossier::rpc::answer(&books.dossiers, it.shown(caller)))
+            let shown = it.shown(&books.vault, caller);
+            // What cannot be opened is told as withheld: the watch goes on.
+            let shown = shown.unwrap_or_else(|err| it.withheld(&err));
+            Subject::Dossier(dossier::rpc::answer(&books.dossiers, shown))
         }
         Thing::Indicator(it) => match it.told(&books.indicators)? {
             Told::Definition(it) => Subject::Indicator(Arc::unwrap_or_clone(it).into()),

@@ -12,7 +12,7 @@ use super::{Thing, store};
 use crate::{
     db::Db,
     error::Result,
-    revision::{Head, store::Line},
+    revision::{Head, made, store::Line},
     slots::Slots,
 };
 
@@ -84,6 +84,12 @@ impl Tail {
         let count = |it: &Arc<Entry>| it.things.as_ref().map_or(0, Vec::len);
         kept.things += entries.iter().map(count).sum::<usize>();
         kept.entries.extend(entries.iter().map(Arc::clone));
+        // What was erased is not sent from memory either: whoever comes from before reads the store.
+        let erased = kept.entries.iter().rposition(|it| it.line.touched & made::ERASED != 0);
+        for _ in 0..erased.unwrap_or(0) {
+            let Some(oldest) = kept.entries.pop_front() else { break };
+            kept.things -= count(&oldest);
+        }
         while kept.things > KEPT || kept.entries.len() > REVISIONS {
             let Some(oldest) = kept.entries.pop_front() else { break };
             kept.things -= count(&oldest);

@@ -25,6 +25,7 @@ use crate::{
     error::{Error, Reason, Result},
     hub::Hub,
     indicator,
+    personal::vault::Vault,
     revision::{Consistency, Revision, View},
     slots::Slot,
     time::Timestamp,
@@ -40,6 +41,8 @@ pub struct Books {
     pub indicators: indicator::store::read::Books,
     /// Of dossiers.
     pub dossiers: dossier::store::Books,
+    /// The keys of personal data.
+    pub vault: Vault,
 }
 
 /// Starts a watch. What can be refused at once is refused before the first message.
@@ -336,7 +339,8 @@ impl Watching {
             directory: Arc::clone(&indicators.directory),
             times,
         };
-        let books = Arc::new(Books { indicators, dossiers });
+        let vault = self.hub.db.vault().clone();
+        let books = Arc::new(Books { indicators, dossiers, vault });
         let caller = self.caller.clone();
         self.ready.push_back(Message::Changes { changes, books, caller, through, token });
         Ok(())

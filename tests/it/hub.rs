@@ -6,6 +6,7 @@ use sharehub::{
     db::{Db, Options},
     hub::{self, Limits},
     pb,
+    personal::vault::{Keys, Vault},
     pki::Pair,
     server::{self, Door, tls::Tls},
     stack::measure::Meter,
@@ -25,6 +26,13 @@ use crate::{engine::Store, pki::PKI};
 /// Limits for tests: a debug build beside other tests may be slow.
 pub fn slow() -> Limits {
     Limits { longest: Duration::from_secs(120), ..Limits::default() }
+}
+
+/// The same keys of personal data for every hub.
+pub fn vault() -> Vault {
+    let same = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=";
+    let keys = format!("current = \"test\"\nindex = \"{same}\"\n[keys]\ntest = \"{same}\"\n");
+    Vault::new(&Keys::parse(&keys).unwrap()).unwrap()
 }
 
 /// A running hub.
@@ -63,15 +71,24 @@ impl Hub {
     /// The same, with other limits.
     pub async fn tls_with(limits: Limits) -> Self {
         let store = Arc::new(Store::new().await);
-        let options = Options::new(&store.url);
+        let options = Options { vault: vault(), ..Options::new(&store.url) };
         let (hub, admin) = Self::make(options, limits).await;
         Self::serve(hub, admin, store, Some(PKI.tls(&[]))).await
     }
 
     /// On this store, opened so.
     pub async fn open(store: impl Into<Arc<Store>>, options: Options, limits: Limits) -> Self {
+        let options = Options { vault: vault(), ..options };
         let (hub, admin) = Self::make(options, limits).await;
         Self::serve(hub, admin, store.into(), None).await
+    }
+
+    /// On this store, with these keys of personal data.
+    pub async fn open_sealed(store: impl Into<Arc<Store>>, vault: Vault) -> Self {
+        let store = store.into();
+        let options = Options { vault, ..Options::new(&store.url) };
+        let (hub, admin) = Self::make(options, slow()).await;
+        Self::serve(hub, admin, store, None).await
     }
 
     async fn make(options: Options, limits: Limits) -> (Arc<hub::Hub>, String) {
@@ -84,7 +101,13 @@ impl Hub {
 
     /// Another hub on the same store.
     pub async fn another(&self) -> Self {
-        let db = Db::open(&self.store.url).await.unwrap();
+        self.sealed_beside(vault()).await
+    }
+
+    /// The same, with these keys of personal data.
+    pub async fn sealed_beside(&self, vault: Vault) -> Self {
+        let options = Options { vault, ..Options::new(&self.store.url) };
+        let db = Db::open_with(options).await.unwrap();
         let (hub, _committer) = hub::Hub::start(db, self.hub.limits).await.unwrap();
         let tls = self.tls.as_ref().map(|it| it.borrow().as_ref().clone());
         Self::serve(hub, self.admin.clone(), Arc::clone(&self.store), tls).await

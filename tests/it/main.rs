@@ -34,6 +34,7 @@ pub(crate) mod indicator_read;
 pub(crate) mod indicator_share;
 pub(crate) mod indicator_sum;
 pub(crate) mod load;
+pub(crate) mod personal;
 pub(crate) mod pki;
 pub(crate) mod program;
 pub(crate) mod proxy;

@@ -150,7 +150,7 @@ fn serving(line: &str) -> Option<SocketAddr> {
 // === configuration ===
 
 /// Every setting with a value that it cannot have.
-const BAD: [(&str, &str); 13] = [
+const BAD: [(&str, &str); 14] = [
     ("config", "no/such/file.toml"),
     ("listen", "here"),
     ("database_url", "mysql://user:password@host/x"),
@@ -164,6 +164,7 @@ const BAD: [(&str, &str); 13] = [
     ("watches", "0"),
     ("watches_per_system", "some"),
     ("snapshot_mib", "-1"),
+    ("data_keys", "current = 'x'"),
 ];
 
 fn check_bad(key: &str, how: &str, ran: &Ran) {

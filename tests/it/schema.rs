@@ -36,6 +36,7 @@ const POLICY: &[(&str, &str, &str)] = &[
     ("AccessService/RevokeKey", "administrator", r#"{"key_id": "aaaaaaaaaaaa"}"#),
     ("AccessService/WhoAmI", "identified", "{}"),
     ("DossierService/DefineProcedures", "grant define_procedures", "{}"),
+    ("DossierService/ErasePersonalData", "administrator", r#"{"dossiers": ["H61.1"], "legal_basis": "x"}"#),
     ("DossierService/ExportDossiers", "grant read_dossiers", "{}"),
     ("DossierService/GetDossier", "grant read_dossiers", r#"{"code": "H61.1"}"#),
     ("DossierService/GetProcedure", "identified", r#"{"code": "1.000001"}"#),
@@ -588,4 +589,43 @@ fn nothing_is_ignored_or_expected_to_panic() {
             assert!(!text.contains(&format!("#[{word}")), "{path} has #[{word}]");
         }
     }
+}
+
+// === personal data ===
+
+/// Everybody has decided about every text of a dossier. A message that a dossier leads to is in the same file, or says
+/// nothing of a person.
+#[test]
+fn every_text_of_a_dossier_says_whether_it_is_personal() {
+    let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
+    let mark = pool.get_extension_by_name("sharehub.v1.personal").unwrap();
+    let mut open: Vec<_> =
+        ["Dossier", "DossierEntry", "DossierEvents", "ApplicantKey", "LookUpDossierResponse"]
+            .map(|it| pool.get_message_by_name(&format!("sharehub.v1.{it}")).unwrap())
+            .into();
+    let (mut seen, mut elsewhere, mut marked) = (BTreeSet::new(), BTreeSet::new(), 0);
+    while let Some(message) = open.pop() {
+        if !seen.insert(message.full_name().to_owned()) {
+            continue;
+        }
+        if message.parent_file().name() != "sharehub/v1/dossier.proto" {
+            elsewhere.insert(message.name().to_owned());
+            continue;
+        }
+        for field in message.fields() {
+            match field.kind() {
+                prost_reflect::Kind::String | prost_reflect::Kind::Bytes => {
+                    let kind = field.options().get_extension(&mark).as_enum_number().unwrap_or(0);
+                    let is_code = message.name() == "DossierEvents";
+                    assert!(kind != 0 || is_code, "{}: is it personal?", field.full_name());
+                    marked += usize::from(kind > 1);
+                }
+                prost_reflect::Kind::Message(inner) => open.push(inner),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(marked, 10, "a kind of personal data came or went: is it sealed and masked?");
+    let known = ["Revision", "Timestamp", "UnitName", "UnitRef"];
+    assert_eq!(elsewhere, BTreeSet::from(known.map(str::to_owned)));
 }

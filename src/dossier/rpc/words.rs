@@ -5,16 +5,17 @@ use crate::{
     access::{SystemCode, is_code},
     decimal::Decimal,
     dossier::{
-        Alias, Applicant, ApplicantKind, Case, Channel, Code, Define, Dimension, Document, Entry,
+        Alias, ApplicantKind, Case, Channel, Code, Define, Dimension, Document, Entry, Erase,
         EventEntry, Export, Fee, Filter, Get, GetProcedure, List, ListProcedures, Longest, LookUp,
         OnlineLevel, Procedure, ProcedureCode, Publish, PublishEvents, State, Summarize, TimeUnit,
-        national_766,
+        Whose, national_766,
     },
     error::{Error, Result},
     hub::{Ask, MOST_ITEMS},
     load::{Progress, Step},
     pb,
     period::Period,
+    personal::{Applicant, Kind, Personal, Sought},
     time::Timestamp,
     unit::Level,
     wire::{
@@ -402,7 +403,7 @@ fn read_event(
         occurred_at: occurred_at??,
         source_status: source_status?,
         due_at: due_at?,
-        note: note?,
+        note: Personal::sent(note?),
     })
 }
 
@@ -448,9 +449,10 @@ impl TryFrom<pb::ListDossiersRequest> for List {
             accepted_before,
             page: _,
             consistency,
+            applicant,
         } = msg;
         let accepted = (accepted_since, accepted_before);
-        let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted);
+        let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted, applicant);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, page: page?, consistency: consistency? }))
     }
@@ -467,13 +469,72 @@ impl TryFrom<pb::ExportDossiersRequest> for Export {
             accepted_since,
             accepted_before,
             consistency,
+            applicant,
         } = msg;
         let mut fields = Fields::default();
         let accepted = (accepted_since, accepted_before);
-        let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted);
+        let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted, applicant);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, consistency: consistency? }))
     }
+}
+
+impl TryFrom<pb::ErasePersonalDataRequest> for (Ask, Erase) {
+    type Error = Error;
+
+    fn try_from(msg: pb::ErasePersonalDataRequest) -> Result<Self> {
+        let fingerprint = fingerprint("ErasePersonalData", &msg);
+        let pb::ErasePersonalDataRequest {
+            request_id,
+            dossiers,
+            applicant,
+            superseded_only,
+            legal_basis,
+        } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        let legal_basis = fields.some_text("legal_basis", legal_basis, 500);
+        let whose = match applicant {
+            Some(_) if !dossiers.is_empty() => {
+                fields.refuse("dossiers", "be empty when `applicant` is given");
+                None
+            }
+            Some(it) => {
+                fields.within("applicant", |fields| read_sought(fields, it)).map(Whose::Applicant)
+            }
+            None => read_codes(&mut fields, dossiers).map(Whose::Dossiers),
+        };
+        fields.done(|| {
+            let ask = Ask {
+                request_id: request_id?,
+                fingerprint,
+                all_or_nothing: true,
+                validate_only: false,
+                list: "dossiers",
+            };
+            let (whose, legal_basis) = (whose?, legal_basis?);
+            Some((ask, Erase { whose, superseded_only, legal_basis }))
+        })
+    }
+}
+
+fn read_codes(fields: &mut Fields, codes: Vec<String>) -> Option<Vec<Code>> {
+    const MOST: usize = 1_000;
+    if codes.is_empty() || codes.len() > MOST {
+        fields
+            .refuse("dossiers", format!("name 1 to {MOST} dossiers, unless `applicant` is given"));
+        return None;
+    }
+    let mut read = Vec::with_capacity(codes.len());
+    for (i, code) in codes.iter().enumerate() {
+        if let Some(code) = fields.read(&format!("dossiers[{i}]"), Code::parse(code)) {
+            if read.contains(&code) {
+                fields.refuse(&format!("dossiers[{i}]"), "not be named twice");
+            }
+            read.push(code);
+        }
+    }
+    Some(read)
 }
 
 /// Which dossiers are meant, in a page or in all.
@@ -483,19 +544,46 @@ fn filter(
     procedure: &str,
     state: i32,
     (since, before): (Option<prost_types::Timestamp>, Option<prost_types::Timestamp>),
+    applicant: Option<pb::ApplicantKey>,
 ) -> Option<Filter> {
     let receiving_unit = fields.maybe_unit("receiving_unit", receiving_unit);
     let procedure = maybe_procedure(fields, procedure);
     let state = fields.maybe_word("state", state, State::of);
     let accepted_since = fields.instant("accepted_since", since);
     let accepted_before = fields.instant("accepted_before", before);
+    let applicant = match applicant {
+        None => Some(None),
+        Some(it) => fields.within("applicant", |fields| read_sought(fields, it)).map(Some),
+    };
     Some(Filter {
         receiving_unit: receiving_unit?,
         procedure: procedure?,
         state: state?,
         accepted_since: accepted_since?,
         accepted_before: accepted_before?,
+        applicant: applicant?,
     })
+}
+
+/// What a person is looked for by.
+pub(super) fn read_sought(fields: &mut Fields, key: pb::ApplicantKey) -> Option<Sought> {
+    use pb::applicant_key::Key;
+    let (name, kind, text, longest) = match key.key {
+        Some(Key::IdentityNumber(it)) => ("identity_number", Kind::IdentityNumber, it, 32),
+        Some(Key::Phone(it)) => ("phone", Kind::Phone, it, 32),
+        Some(Key::Email(it)) => ("email", Kind::Email, it, 200),
+        None => {
+            fields.refuse("key", "be an identity number, a phone or an e-mail");
+            return None;
+        }
+    };
+    let text = fields.some_text(name, text, longest)?;
+    let sought = Sought { kind, text };
+    if sought.is_empty() {
+        fields.refuse(name, "hold letters or digits");
+        return None;
+    }
+    Some(sought)
 }
 
 fn maybe_procedure(fields: &mut Fields, code: &str) -> Option<Option<ProcedureCode>> {

@@ -27,7 +27,7 @@ pub async fn export(
 ) -> Result<(Revision, impl Stream<Item = Result<(Books, Vec<Shown>)>> + Send + 'static)> {
     let Export { filter, consistency } = export;
     let view = hub.revisions.view(&caller, consistency).await?;
-    let wanted = Wanted::open(hub, view, filter).await?;
+    let wanted = Wanted::open(hub, &caller, view, filter).await?;
     let exported = Exported { wanted, caller: caller.clone() };
     Ok((view.revision, export::run(hub, caller, exported)?))
 }

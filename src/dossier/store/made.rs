@@ -8,11 +8,12 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{CHUNK, Shown, events_of, every_version, procedures, show, visible};
+use super::{CHUNK, Shown, events_of, every_version, procedures, show, visible, without};
 use crate::{
     access::Caller,
     dossier::{Dossier, Event, Procedure, history, row::dossier},
-    error::Result,
+    error::{Error, Result},
+    personal::{Personal, vault::Vault},
     revision::Stretch,
 };
 
@@ -45,9 +46,15 @@ impl Made {
     }
 
     /// As a caller may see it.
-    pub fn shown(&self, caller: &Caller) -> Shown {
+    pub fn shown(&self, vault: &Vault, caller: &Caller) -> Result<Shown> {
         let noted = self.events.iter().any(|it| !it.sent.note.is_empty());
-        show(caller, self.dossier.clone(), self.events.clone(), noted)
+        show(vault, caller, self.dossier.clone(), self.events.clone(), noted)
+    }
+
+    /// Without its personal data, which could not be opened.
+    pub fn withheld(&self, err: &Error) -> Shown {
+        tracing::error!(dossier = self.dossier.code.as_str(), error = %err, "personal data stays sealed");
+        without(self.dossier.clone(), self.events.clone(), true)
     }
 
     /// About how many bytes it takes on the wire.
@@ -56,9 +63,7 @@ impl Made {
         let documents = header.components.iter().chain(&header.results);
         let documents: usize = documents.map(|it| 20 + it.name.len() + it.code.len()).sum();
         let events: usize = self.events.iter().map(|it| 150 + it.sent.note.len()).sum();
-        let applicant = header.applicant.as_ref().map_or(0, |it| {
-            it.name.len() + it.address.len() + it.email.len() + it.phone.len() + 50
-        });
+        let applicant = header.applicant.as_ref().map_or(0, Personal::len);
         800 + documents + events + applicant + 50 * header.fees.len()
     }
 }

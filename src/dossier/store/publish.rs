@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::standing;
+use super::{applicant_of, note_of, standing};
 use crate::{
     access::{Caller, directory::Directory},
     db::bulk::{self, Keys},
@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Reason, Result, Violation},
     hub::{Batch, Hub},
     load,
+    personal::{Personal, vault::Vault},
     revision::{
         committer::Write,
         made,
@@ -100,6 +101,7 @@ struct Known {
 struct Draft<'a> {
     caller: &'a Caller,
     made_at: i64,
+    vault: &'a Vault,
     forest: Arc<Forest>,
     catalogue: Arc<Catalogue>,
     directory: Arc<Directory>,
@@ -109,12 +111,13 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     async fn read(
-        hub: &Hub,
+        hub: &'a Hub,
         caller: &'a Caller,
         write: &Write,
         codes: impl Iterator<Item = &str>,
     ) -> Result<Self> {
         let (db, number) = (&write.db, write.head.newest.number);
+        let vault = hub.db.vault();
         let codes: BTreeSet<_> = codes.collect();
         let mut known = HashMap::new();
         let mut by_id = HashMap::new();
@@ -123,8 +126,11 @@ impl<'a> Draft<'a> {
         let rows: Vec<dossier::Model> = keys.standing(db, "dossier").await?;
         for row in rows {
             let made_at = row.made_at;
-            let dossier = Dossier::try_from(row)?;
+            let mut dossier = Dossier::try_from(row)?;
             let code = dossier.code.as_str().to_owned();
+            if let Some(it) = &mut dossier.header.applicant {
+                *it = it.renewed(vault, &applicant_of(&code))?;
+            }
             by_id.insert(dossier.id, code.clone());
             let (events, is_changed, is_seen) = (BTreeMap::new(), false, false);
             let stood = Some(made_at);
@@ -133,9 +139,11 @@ impl<'a> Draft<'a> {
         let keys = Keys::new(db, &["dossier_id"], by_id.keys().map(|it| vec![(*it).into()]))?;
         let events: Vec<event::Model> = keys.find(db, "dossier_event").await?;
         for row in events {
-            let of = by_id.get(&row.dossier_id).and_then(|code| known.get_mut(code));
-            if let Some(of) = of {
-                of.events.insert(row.identity.clone(), row.into());
+            let code = by_id.get(&row.dossier_id);
+            if let Some((code, of)) = code.and_then(|it| Some((it, known.get_mut(it)?))) {
+                let mut event = Event::from(row);
+                event.sent.note = event.sent.note.renewed(vault, &note_of(code))?;
+                of.events.insert(event.identity.clone(), event);
             }
         }
         let last: Option<i64> = standing(number)
@@ -151,6 +159,7 @@ impl<'a> Draft<'a> {
         Ok(Self {
             caller,
             made_at: write.revision.number,
+            vault,
             forest: hub.forest_in(write).await?,
             catalogue: hub.catalogue_in(write).await?,
             directory: hub.directory_in(write).await?,
@@ -172,10 +181,12 @@ impl<'a> Draft<'a> {
         }
         let none = BTreeMap::new();
         let events = known.map_or(&none, |it| &it.events);
+        let erased = known.is_some_and(|it| it.dossier.header.erased);
         let path = |i: usize| format!("events[{i}]");
-        let fresh = self.fresh(events, &entry.events, path)?;
+        let fresh = self.fresh(&code, erased, events, &entry.events, path)?;
         let steps = history::steps(events.values().chain(fresh.values()));
-        let header = self.header(entry, history::day(&steps).unwrap_or_else(Day::today))?;
+        let day = history::day(&steps).unwrap_or_else(Day::today);
+        let header = self.header(entry, erased, day)?;
         let outcome = match known {
             None => Outcome::Created,
             Some(it) if it.dossier.header == header && fresh.is_empty() => Outcome::Unchanged,
@@ -218,7 +229,8 @@ impl<'a> Draft<'a> {
             return Err(not_found());
         }
         let path = |_| "event".to_owned();
-        let fresh = self.fresh(&known.events, std::slice::from_ref(entry), path)?;
+        let erased = known.dossier.header.erased;
+        let fresh = self.fresh(code, erased, &known.events, std::slice::from_ref(entry), path)?;
         if fresh.is_empty() {
             return Ok(ItemResult::new(Outcome::Unchanged, 0));
         }
@@ -240,6 +252,8 @@ impl<'a> Draft<'a> {
     /// The events that are new, by identity; every bad one at once.
     fn fresh(
         &self,
+        code: &Code,
+        erased: bool,
         known: &BTreeMap<String, Event>,
         entries: &[EventEntry],
         path: impl Fn(usize) -> String,
@@ -248,7 +262,19 @@ impl<'a> Draft<'a> {
         let mut bad = Vec::new();
         for (i, sent) in entries.iter().enumerate() {
             let identity = sent.identity();
-            match known.get(&identity).or_else(|| fresh.get(&identity)) {
+            let kept = known.get(&identity);
+            let note = match &sent.note {
+                // Its remark was erased, here and not where it is sent from.
+                _ if erased && kept.is_some() => Personal::default(),
+                note if erased && !note.is_empty() => {
+                    return Err(was_erased().at(format!("{}.note", path(i))));
+                }
+                note => note
+                    .sealed(self.vault, &note_of(code.as_str()))
+                    .map_err(|err| err.at(format!("{}.note", path(i))))?,
+            };
+            let sent = &EventEntry { note, ..sent.clone() };
+            match kept.or_else(|| fresh.get(&identity)) {
                 // Whatever its code is mapped to by now: it is kept already.
                 Some(same) if same.sent == *sent => continue,
                 Some(_) => {
@@ -282,9 +308,9 @@ impl<'a> Draft<'a> {
         statuses.is_empty().then(|| State::of(number)).flatten()
     }
 
-    fn header(&self, entry: Entry, day: Day) -> Result<Header> {
+    fn header(&self, entry: Entry, erased: bool, day: Day) -> Result<Header> {
         let Entry {
-            code: _,
+            code,
             procedure,
             procedure_case,
             receiving_unit,
@@ -298,6 +324,16 @@ impl<'a> Draft<'a> {
             results,
             events: _,
         } = entry;
+        let (mut sealed, mut digests) = (None, [None, None, None]);
+        if let Some(it) = applicant {
+            if erased {
+                return Err(was_erased().at("applicant"));
+            }
+            let of = applicant_of(code.as_str());
+            let seal = || it.to_personal()?.sealed(self.vault, &of);
+            sealed = Some(seal().map_err(|err| err.at("applicant"))?);
+            digests = self.vault.digests(&it)?;
+        }
         let source = self.caller.system.code.as_str();
         let known: &Procedure = self
             .catalogue
@@ -320,7 +356,9 @@ impl<'a> Draft<'a> {
             applicant_unit_id: resolve(applicant_unit, "applicant_unit")?,
             channel,
             applicant_kind,
-            applicant,
+            applicant: sealed,
+            digests,
+            erased,
             fees,
             components,
             results,
@@ -341,10 +379,18 @@ impl<'a> Draft<'a> {
             dossier.standing = history::standing(&history::steps(known.values()));
             dossier.made_at = made_at;
             let fresh = known.into_values().filter(|it| it.made_at == made_at);
-            events.extend(fresh.map(|it| of_event(dossier.id, it)));
+            for it in fresh {
+                events.push(of_event(dossier.id, it)?);
+            }
             rows.push(of_dossier(dossier)?);
         }
         bulk::add::<dossier::Entity>(&write.db, rows).await?;
         bulk::add::<event::Entity>(&write.db, events).await
     }
+}
+
+fn was_erased() -> Error {
+    let what =
+        "the personal data of this dossier was erased on lawful request; send it without any";
+    Error::new(Reason::PersonalDataErased, what)
 }

@@ -1,0 +1,237 @@
+//! Takes personal data out of every version of a dossier, on lawful request; and seals it anew under the newest key.
+use std::{collections::HashMap, sync::Arc};
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
+
+use super::{applicant_of, digest_of, note_of};
+use crate::{
+    access::Caller,
+    db::bulk::{self, Keys},
+    dossier::{
+        Erase, Whose,
+        row::{dossier, erasure, event},
+    },
+    error::{Error, Reason, Result},
+    hub::{Batch, Hub},
+    personal::Personal,
+    revision::{
+        committer::{Done, Effect, Write},
+        made,
+        receipt::{ItemResult, Outcome},
+    },
+};
+
+/// Dossiers of one applicant, at most: more than any person has.
+const MOST: usize = 10_000;
+/// Rows that are sealed anew in one transaction.
+const ROWS: u64 = 1_000;
+
+/// Every version of every dossier: what is erased or sealed anew is so wherever it is kept.
+#[expect(clippy::disallowed_methods, reason = "what is kept of a person has no other door")]
+fn versions() -> sea_orm::Select<dossier::Entity> {
+    dossier::Entity::find()
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is kept of a person has no other door")]
+fn remarks() -> sea_orm::Select<event::Entity> {
+    event::Entity::find().filter(event::Column::Note.ne(""))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where what is kept is changed")]
+fn change() -> sea_orm::UpdateMany<dossier::Entity> {
+    dossier::Entity::update_many()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where what is kept is changed")]
+fn change_remarks() -> sea_orm::UpdateMany<event::Entity> {
+    event::Entity::update_many()
+}
+
+/// Erases personal data. A dossier that loses some gets a new version, so that whoever follows it hears of that.
+pub async fn erase(hub: &Hub, caller: &Caller, write: &Write, erase: Erase) -> Result<Batch> {
+    hub.again_in(write, caller).await?.must_administer()?;
+    let Erase { whose, superseded_only, legal_basis } = erase;
+    let mut items = Vec::new();
+    for (code, id) in named(hub, write, whose).await? {
+        items.push(match id {
+            Some(id) => take(write, id, superseded_only, &legal_basis).await,
+            None => Err(Error::not_found("dossier", &code)),
+        });
+    }
+    let touched = if superseded_only { made::ERASED } else { made::ERASED | made::DOSSIERS };
+    Ok(Batch { items, touched })
+}
+
+/// The dossiers that are meant, by code: each with its id, or none.
+async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Option<i64>)>> {
+    use dossier::Column::{Code, Id};
+    let columns = || versions().select_only().column(Code).column(Id).distinct();
+    match whose {
+        Whose::Dossiers(codes) => {
+            let codes: Vec<String> = codes.iter().map(|it| it.as_str().to_owned()).collect();
+            let known: HashMap<String, i64> = columns()
+                .filter(Code.is_in(codes.iter().map(String::as_str)))
+                .into_tuple::<(String, i64)>()
+                .all(&write.db)
+                .await?
+                .into_iter()
+                .collect();
+            Ok(codes.into_iter().map(|it| (it.clone(), known.get(&it).copied())).collect())
+        }
+        Whose::Applicant(sought) => {
+            let digest = hub.db.vault().digest(&sought)?;
+            let found: Vec<(String, i64)> = columns()
+                .filter(digest_of(sought.kind).eq(digest))
+                .order_by_asc(Code)
+                .limit(u64::try_from(MOST + 1).unwrap_or(u64::MAX))
+                .into_tuple()
+                .all(&write.db)
+                .await?;
+            if found.len() > MOST {
+                let what = format!("more than {MOST} dossiers; name them in parts");
+                return Err(Error::new(Reason::AnswerTooLarge, what).at("applicant"));
+            }
+            Ok(found.into_iter().map(|(code, id)| (code, Some(id))).collect())
+        }
+    }
+}
+
+async fn take(
+    write: &Write,
+    id: i64,
+    superseded_only: bool,
+    legal_basis: &str,
+) -> Result<ItemResult> {
+    use dossier::Column;
+    let number = write.revision.number;
+    let stands = versions().filter(Column::Id.eq(id)).filter(Column::SupersededAt.is_null());
+    let stands = stands.one(&write.db).await?;
+    let mut rows = change()
+        .col_expr(Column::Applicant, Expr::value(None::<String>))
+        .col_expr(Column::IdentityDigest, Expr::value(None::<String>))
+        .col_expr(Column::PhoneDigest, Expr::value(None::<String>))
+        .col_expr(Column::EmailDigest, Expr::value(None::<String>))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Applicant.is_not_null());
+    if superseded_only {
+        rows = rows.filter(Column::SupersededAt.is_not_null());
+    }
+    let mut taken = rows.exec(&write.db).await?.rows_affected;
+    if !superseded_only {
+        let notes = change_remarks()
+            .col_expr(event::Column::Note, Expr::value(""))
+            .filter(event::Column::DossierId.eq(id))
+            .filter(event::Column::Note.ne(""));
+        taken += notes.exec(&write.db).await?.rows_affected;
+    }
+    let is_marked = stands.as_ref().is_none_or(|it| it.erased);
+    if taken == 0 && (superseded_only || is_marked) {
+        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+    }
+    if let Some(row) = stands.filter(|_| !superseded_only) {
+        let ended = Keys::new(
+            &write.db,
+            &["id", "made_at"],
+            std::iter::once(vec![id.into(), row.made_at.into()]),
+        )?;
+        ended.end(&write.db, "dossier", number).await?;
+        let row = dossier::Model {
+            applicant: None,
+            identity_digest: None,
+            phone_digest: None,
+            email_digest: None,
+            erased: true,
+            made_at: number,
+            superseded_at: None,
+            ..row
+        };
+        bulk::add::<dossier::Entity>(&write.db, vec![row]).await?;
+    }
+    let line = erasure::ActiveModel {
+        dossier_id: Set(id),
+        revision: Set(number),
+        superseded_only: Set(superseded_only),
+        legal_basis: Set(legal_basis.to_owned()),
+    };
+    erasure::Entity::insert(line).exec_without_returning(&write.db).await?;
+    Ok(ItemResult::new(Outcome::Corrected, 0))
+}
+
+/// Seals anew, under the newest key, what was kept in clear or is sealed with an older one: so many applicants and remarks,
+/// a part of them in each transaction.
+pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
+    let caller = Caller::hub(hub.limits.longest);
+    let mut done = 0;
+    loop {
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            let rows = applicants(&hub, &write).await? + notes(&hub, &write).await?;
+            Ok(Done { answer: rows, effect: Effect::Kept })
+        };
+        match hub.write_once(&caller, work).await? {
+            0 => return Ok(done),
+            rows => done += rows,
+        }
+    }
+}
+
+async fn applicants(hub: &Hub, write: &Write) -> Result<u64> {
+    use dossier::Column::{Applicant, Code, Id, MadeAt};
+    let vault = hub.db.vault();
+    let rows: Vec<(i64, i64, String, String)> = versions()
+        .filter(Applicant.is_not_null())
+        .filter(Applicant.not_like(vault.current_mark()? + "%"))
+        .select_only()
+        .columns([Id, MadeAt, Code, Applicant])
+        .limit(ROWS)
+        .into_tuple()
+        .all(&write.db)
+        .await?;
+    let mut done = 0;
+    for (id, made_at, code, kept) in rows {
+        let of = applicant_of(&code);
+        let kept = Personal::kept(kept);
+        let applicant = crate::personal::Applicant::read(kept.opened(vault, &of)?)?;
+        let [identity, phone, email] = vault.digests(&applicant)?;
+        done += change()
+            .col_expr(Applicant, Expr::value(kept.sealed(vault, &of)?.to_kept()?))
+            .col_expr(dossier::Column::IdentityDigest, Expr::value(identity))
+            .col_expr(dossier::Column::PhoneDigest, Expr::value(phone))
+            .col_expr(dossier::Column::EmailDigest, Expr::value(email))
+            .filter(Id.eq(id))
+            .filter(MadeAt.eq(made_at))
+            .exec(&write.db)
+            .await?
+            .rows_affected;
+    }
+    Ok(done)
+}
+
+async fn notes(hub: &Hub, write: &Write) -> Result<u64> {
+    use event::Column::{DossierId, Identity, Note};
+    let vault = hub.db.vault();
+    let rows: Vec<(i64, String, String)> = remarks()
+        .filter(Note.not_like(vault.current_mark()? + "%"))
+        .select_only()
+        .columns([DossierId, Identity, Note])
+        .limit(ROWS)
+        .into_tuple()
+        .all(&write.db)
+        .await?;
+    let mut done = 0;
+    for (id, identity, kept) in rows {
+        let code = versions().filter(dossier::Column::Id.eq(id)).one(&write.db).await?;
+        let code = code.ok_or_else(|| Error::internal("an event has no dossier"))?.code;
+        let note = Personal::kept(kept).sealed(vault, &note_of(code.as_str()))?;
+        done += change_remarks()
+            .col_expr(Note, Expr::value(note.to_kept()?))
+            .filter(DossierId.eq(id))
+            .filter(Identity.eq(identity))
+            .exec(&write.db)
+            .await?
+            .rows_affected;
+    }
+    Ok(done)
+}
