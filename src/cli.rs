@@ -43,7 +43,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::DataKeys { command } => match command {
             DataKeysCommand::New(asked) => data_keys::new(asked),
             DataKeysCommand::Rotate(asked) => data_keys::rotate(asked),
-            DataKeysCommand::Reseal(knobs) => serve::reseal(knobs).await,
+            DataKeysCommand::Reseal(knobs) => serve::reseal(*knobs).await,
         },
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
     }

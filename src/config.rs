@@ -73,7 +73,7 @@ pub enum DataKeysCommand {
     /// Add a key to a file, which seals from then on. Running hubs read it within seconds. Then reseal.
     Rotate(DataKeysFile),
     /// Seal anew, beside running hubs, what is sealed with older keys. Then those can be taken out of the file.
-    Reseal(Knobs),
+    Reseal(Box<Knobs>),
 }
 
 /// A file of data keys.

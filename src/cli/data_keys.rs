@@ -15,7 +15,7 @@ pub(super) fn new(asked: DataKeysFile) -> Outcome {
         return Err(format!("{file} exists: what is sealed with its keys would be lost").into());
     }
     let id = id.unwrap_or_else(today);
-    vault::write(&file, &checked(Keys::generate(&id))?)?;
+    vault::write(&file, &checked(&Keys::generate(&id))?)?;
     say(&format!("{}: new keys; `{id}` seals. Keep a copy elsewhere.", file.display()))
 }
 
@@ -29,12 +29,12 @@ pub(super) fn rotate(asked: DataKeysFile) -> Outcome {
             format!("{} has a key `{id}` already; name another --id", file.display()).into()
         );
     }
-    vault::write(&file, &checked(keys.rotated(&id))?)?;
+    vault::write(&file, &checked(&keys.rotated(&id))?)?;
     say(&format!("{}: `{id}` seals from now on; reseal what older keys sealed", file.display()))
 }
 
 /// The keys, if a hub could use them.
-fn checked(keys: Keys) -> Outcome<Keys> {
+fn checked(keys: &Keys) -> Outcome<Keys> {
     Ok(Keys::parse(&keys.to_text()?).map_err(|must| format!("the keys must {must}"))?)
 }
 

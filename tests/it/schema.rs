@@ -613,16 +613,15 @@ fn every_text_of_a_dossier_says_whether_it_is_personal() {
             continue;
         }
         for field in message.fields() {
-            match field.kind() {
-                prost_reflect::Kind::String | prost_reflect::Kind::Bytes => {
-                    let kind = field.options().get_extension(&mark).as_enum_number().unwrap_or(0);
-                    let is_code = message.name() == "DossierEvents";
-                    assert!(kind != 0 || is_code, "{}: is it personal?", field.full_name());
-                    marked += usize::from(kind > 1);
-                }
-                prost_reflect::Kind::Message(inner) => open.push(inner),
-                _ => {}
+            let text =
+                matches!(field.kind(), prost_reflect::Kind::String | prost_reflect::Kind::Bytes);
+            if text {
+                let kind = field.options().get_extension(&mark).as_enum_number().unwrap_or(0);
+                let is_code = message.name() == "DossierEvents";
+                assert!(kind != 0 || is_code, "{}: is it personal?", field.full_name());
+                marked += usize::from(kind > 1);
             }
+            open.extend(field.kind().as_message().cloned());
         }
     }
     assert_eq!(marked, 10, "a kind of personal data came or went: is it sealed and masked?");

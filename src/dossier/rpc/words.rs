@@ -502,7 +502,7 @@ impl TryFrom<pb::ErasePersonalDataRequest> for (Ask, Erase) {
             Some(it) => {
                 fields.within("applicant", |fields| read_sought(fields, it)).map(Whose::Applicant)
             }
-            None => read_codes(&mut fields, dossiers).map(Whose::Dossiers),
+            None => read_codes(&mut fields, &dossiers).map(Whose::Dossiers),
         };
         fields.done(|| {
             let ask = Ask {
@@ -518,7 +518,7 @@ impl TryFrom<pb::ErasePersonalDataRequest> for (Ask, Erase) {
     }
 }
 
-fn read_codes(fields: &mut Fields, codes: Vec<String>) -> Option<Vec<Code>> {
+fn read_codes(fields: &mut Fields, codes: &[String]) -> Option<Vec<Code>> {
     const MOST: usize = 1_000;
     if codes.is_empty() || codes.len() > MOST {
         fields
