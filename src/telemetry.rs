@@ -1,7 +1,13 @@
-//! Logs and spans, set up once.
-use opentelemetry::trace::TracerProvider;
+//! Logs, spans and metrics, set up once.
+use std::sync::{Arc, Weak};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Meter as Instruments, MeterProvider},
+    trace::TracerProvider,
+};
 use opentelemetry_otlp::WithExportConfig;
-use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer, filter::Targets, layer::SubscriberExt, registry, util::SubscriberInitExt,
@@ -10,11 +16,13 @@ use tracing_subscriber::{
 use crate::{
     config::Config,
     error::{Error, Result},
+    hub::Hub,
+    stack::measure::Meter,
 };
 
 /// Sends what is left when it is dropped.
 #[derive(Debug)]
-pub struct Telemetry(Option<SdkTracerProvider>);
+pub struct Telemetry(Option<(SdkTracerProvider, SdkMeterProvider)>);
 
 impl Telemetry {
     /// Logs to standard error from here on, and sends spans where the configuration says so.
@@ -32,27 +40,96 @@ impl Telemetry {
                     .build()
                     .map_err(Error::internal)?;
                 let resource = Resource::builder().with_service_name("sharehub").build();
-                let provider = SdkTracerProvider::builder().with_resource(resource);
-                Some(provider.with_batch_exporter(exporter).build())
+                let provider = SdkTracerProvider::builder().with_resource(resource.clone());
+                let spans = provider.with_batch_exporter(exporter).build();
+                let exporter = opentelemetry_otlp::MetricExporter::builder()
+                    .with_tonic()
+                    .with_endpoint(endpoint)
+                    .build()
+                    .map_err(Error::internal)?;
+                let provider = SdkMeterProvider::builder().with_resource(resource);
+                Some((spans, provider.with_periodic_exporter(exporter).build()))
             }
         };
         let spans = exporter
             .as_ref()
-            .map(|it| tracing_opentelemetry::layer().with_tracer(it.tracer("sharehub")))
+            .map(|(it, _)| tracing_opentelemetry::layer().with_tracer(it.tracer("sharehub")))
             // Our own spans, whatever is logged: a quiet log is no reason for a blind trace.
             .map(|it| it.with_filter(Targets::new().with_target("sharehub", Level::INFO)));
         let all = registry().with(logs).with(spans);
         all.try_init().map_err(Error::internal)?;
         Ok(Self(exporter))
     }
+
+    /// Sends a hub's counts every minute, where spans are sent: calls by method and code, refused identifications by cause,
+    /// commits, the newest revision, and open watches, loads and exports.
+    pub fn observe(&self, hub: &Arc<Hub>, meter: &Arc<Meter>) {
+        let Some((_, provider)) = &self.0 else { return };
+        let instruments = provider.meter("sharehub");
+        let calls = Arc::downgrade(meter);
+        instruments
+            .u64_observable_counter("sharehub.calls")
+            .with_description("Calls that ended, by method and code.")
+            .with_callback(move |observer| {
+                for (method, code, count) in calls.upgrade().iter().flat_map(|it| it.counts()) {
+                    let method = KeyValue::new("rpc.method", method.trim_start_matches('/'));
+                    let code = KeyValue::new("rpc.response.status_code", format!("{code:?}"));
+                    observer.observe(count, &[method, code]);
+                }
+            })
+            .build();
+        let refusals = Arc::downgrade(&hub.refusals);
+        instruments
+            .u64_observable_counter("sharehub.identifications.refused")
+            .with_description("Connections and calls whose caller was not accepted, by cause.")
+            .with_callback(move |observer| {
+                for (cause, count) in refusals.upgrade().iter().flat_map(|it| it.counts()) {
+                    observer.observe(count, &[KeyValue::new("cause", cause)]);
+                }
+            })
+            .build();
+        gauge(&instruments, hub, "sharehub.commits", "Durable commits since the start.", |it| {
+            it.commits()
+        });
+        gauge(&instruments, hub, "sharehub.revision", "The newest revision.", |it| {
+            u64::try_from(it.revisions.head().newest.number).unwrap_or(0)
+        });
+        gauge(&instruments, hub, "sharehub.watches", "Open watches.", |it| {
+            u64::try_from(it.watches.taken()).unwrap_or(u64::MAX)
+        });
+        gauge(&instruments, hub, "sharehub.streams", "Open loads and exports.", |it| {
+            u64::try_from(it.loads.taken()).unwrap_or(u64::MAX)
+        });
+    }
+}
+
+/// A number of a hub, for as long as there is one: the instruments do not keep it alive.
+fn gauge(
+    instruments: &Instruments,
+    hub: &Arc<Hub>,
+    name: &'static str,
+    what: &'static str,
+    read: impl Fn(&Hub) -> u64 + Send + Sync + 'static,
+) {
+    let hub: Weak<Hub> = Arc::downgrade(hub);
+    instruments
+        .u64_observable_gauge(name)
+        .with_description(what)
+        .with_callback(move |observer| {
+            if let Some(hub) = hub.upgrade() {
+                observer.observe(read(&hub), &[]);
+            }
+        })
+        .build();
 }
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(provider) = &self.0
-            && let Err(err) = provider.shutdown()
-        {
-            tracing::warn!(error = %err, "the last spans were not sent");
+        let Some((spans, metrics)) = &self.0 else { return };
+        for ended in [spans.shutdown(), metrics.shutdown()] {
+            if let Err(err) = ended {
+                tracing::warn!(error = %err, "the last spans or metrics were not sent");
+            }
         }
     }
 }

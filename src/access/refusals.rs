@@ -122,6 +122,12 @@ impl Refusals {
         tracing::info!(cause, peer, claimed, "identification refused");
     }
 
+    /// How many were refused since the start, by cause.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|(cause, count)| (cause.name(), *count)).collect()
+    }
+
     /// How many were refused for a cause since the start.
     pub fn count(&self, cause: Cause) -> u64 {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

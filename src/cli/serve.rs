@@ -29,7 +29,7 @@ async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle
 
 pub(super) async fn serve(knobs: Knobs) -> Outcome {
     let config = knobs.read()?;
-    let _telemetry = Telemetry::start(&config)?;
+    let telemetry = Telemetry::start(&config)?;
     // Before the store is opened: a stop that comes meanwhile is a stop too.
     let stop = stop_on_signal()?;
     let (db, hub, committer) = open(&config).await?;
@@ -40,7 +40,7 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
         tracing::warn!("no `data_keys` are given: dossiers with personal data are refused");
     }
     tokio::spawn(db.vault().clone().follow());
-    serve_on(listener, hub, stop).await?;
+    serve_on(listener, hub, stop, &telemetry).await?;
     stopped(db, committer).await
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
         std::fs::create_dir_all(&scratch)?;
         config.database_url = format!("sqlite://{}", scratch.join("demo.db").display());
     }
-    let _telemetry = Telemetry::start(&config)?;
+    let telemetry = Telemetry::start(&config)?;
     let stop = stop_on_signal()?;
     say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
     let (db, hub, committer) = open(&config).await?;
@@ -60,7 +60,7 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     let listener = TcpListener::bind(config.listen).await?;
     let program = std::env::current_exe()?;
     say(&demo::welcome(&listener.local_addr()?, &program, &keys))?;
-    serve_on(listener, hub, stop).await?;
+    serve_on(listener, hub, stop, &telemetry).await?;
     stopped(db, committer).await?;
     if !kept {
         std::fs::remove_dir_all(&scratch)?;
@@ -68,8 +68,14 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     Ok(())
 }
 
-async fn serve_on(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) -> Outcome {
+async fn serve_on(
+    listener: TcpListener,
+    hub: Arc<Hub>,
+    stop: CancellationToken,
+    telemetry: &Telemetry,
+) -> Outcome {
     let meter = Arc::<Meter>::default();
+    telemetry.observe(&hub, &meter);
     let (services, health) = server::services(&hub, &meter).await?;
     let (asked, stop) = (stop, hub.stopping.clone());
     let stopping = stop.clone();

@@ -50,6 +50,12 @@ impl Meter {
         counts.get(&(name(method), i32::from(code))).copied().unwrap_or(0)
     }
 
+    /// How many calls ended how: by method, such as `/sharehub.v1.UnitService/GetUnit`, and code.
+    pub fn counts(&self) -> Vec<(&'static str, Code, u64)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|((method, code), count)| (*method, Code::from(*code), *count)).collect()
+    }
+
     fn add(&self, method: &'static str, code: Code) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry((method, i32::from(code))).or_default() += 1;

@@ -17,6 +17,7 @@ pub(crate) mod access;
 pub(crate) mod bad_definition;
 pub(crate) mod bad_input;
 pub(crate) mod bad_question;
+pub(crate) mod canary;
 pub(crate) mod crash;
 pub(crate) mod disk;
 pub(crate) mod dossier;

@@ -245,6 +245,61 @@ async fn a_new_key_seals_and_the_old_one_opens_until_everything_is_sealed_anew()
     assert_eq!(err.reason(), sharehub::error::Reason::PersonalDataLocked);
 }
 
+/// Two hubs, publishers and readers on both, while keys are added and everything is sealed anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_fails_while_keys_are_rotated() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("keys.toml");
+    let mut keys = Keys::generate("k0");
+    sharehub::personal::vault::write(&file, &keys).unwrap();
+    let one = Hub::open_sealed(Store::new().await, Vault::open_file(&file).unwrap()).await;
+    let two = Hub::sealed_beside(&one, Vault::open_file(&file).unwrap()).await;
+    let source = source(&one).await;
+    publish(&source, (0..8).map(|i| entry(&format!("H-{i}"), Some(applicant()))).collect()).await;
+    let trusted = reader(&one, "tin-cay", true).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let mut calls = tokio::task::JoinSet::new();
+    for i in 0..8 {
+        let hub = if i % 2 == 0 { &one } else { &two };
+        let here = |client: &Client| hub.as_(client.key.0.as_deref().unwrap());
+        let (source, trusted, stop) = (here(&source), here(&trusted), stop.clone());
+        calls.spawn(async move {
+            let code = format!("H-{i}");
+            let mut count = 0;
+            while !stop.is_cancelled() {
+                let address = format!("{count} Hùng Vương");
+                let applicant = pb::Applicant { address: address.clone(), ..applicant() };
+                let receipt = publish(&source, vec![entry(&code, Some(applicant))]).await;
+                assert_eq!((receipt.corrected, receipt.rejected), (1, 0), "{:?}", receipt.results);
+                let seen = get_at(&trusted, &code, receipt.revision.unwrap().number).await;
+                assert_eq!(seen.applicant.unwrap().address, address);
+                count += 1;
+            }
+            count
+        });
+    }
+    let rounds: usize = crate::engine::scale("SHAREHUB_TEST_ROTATIONS", 3);
+    for round in 1..=rounds {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        keys = keys.rotated(&format!("k{round}"));
+        sharehub::personal::vault::write(&file, &keys).unwrap();
+        // One hub reads the file, the other meets the newer key in the store.
+        one.hub.db.vault().reload().unwrap();
+        erase::reseal(&one.hub).await.unwrap();
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    stop.cancel();
+    let done: i32 = calls.join_all().await.into_iter().sum();
+    assert!(done >= 8, "only {done} rounds: that was no load");
+    two.hub.db.vault().reload().unwrap();
+    while erase::reseal(&two.hub).await.unwrap() > 0 {}
+    let kept = kept(&one.store).await;
+    assert!(kept.contains(&format!("sealed:k{rounds}:")));
+    for i in 0..8 {
+        get(&trusted, &format!("H-{i}")).await.applicant.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_hub_without_keys_keeps_no_personal_data_and_says_so() {
     let hub = Hub::open_sealed(Store::new().await, Vault::default()).await;

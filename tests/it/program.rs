@@ -113,6 +113,13 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// Stops it, as its operator would.
+    pub async fn stop(&mut self) {
+        self.terminate();
+        let status = self.ended(Duration::from_secs(12)).await;
+        assert_eq!(status.code(), Some(0), "{status:?}");
+    }
+
     /// Asks it to stop.
     fn terminate(&self) {
         let kill = format!("kill -TERM {}", self.child.id());

@@ -1,0 +1,283 @@
+//! Canaries: texts about a person that are stored in every field there is for them, and looked for in everything that leaves
+//! the program: answers, refusals, its log at its loudest, spans, metrics, and its files.
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::State};
+use http_body_util::BodyExt;
+use prost::Message;
+use sharehub::pb;
+use tokio::{net::TcpListener, time};
+use tonic::{Request, Status};
+
+use crate::{
+    hub::{Client, gso, refusal},
+    program::{Program, admin_key, sharehub},
+};
+
+/// One for each field that holds personal data, and what is sent where a source errs.
+const NAME: &str = "Canary Thị Tên";
+const NUMBER: &str = "970000000001";
+const PHONE: &str = "0970000002";
+const EMAIL: &str = "canary@thu.example.vn";
+const ADDRESS: &str = "97 Canary, ấp Địa Chỉ";
+const NOTE: &str = "canary ghi chú trong sự kiện";
+const ALL: [&str; 6] = [NAME, NUMBER, PHONE, EMAIL, ADDRESS, NOTE];
+
+/// Takes whatever is sent to it, as a collector of spans and metrics would.
+struct Collector {
+    target: String,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Collector {
+    async fn start() -> Self {
+        let taken = Arc::<Mutex<Vec<u8>>>::default();
+        async fn take(
+            State(taken): State<Arc<Mutex<Vec<u8>>>>,
+            request: axum::extract::Request,
+        ) -> http::Response<Body> {
+            let path = request.uri().path().to_owned();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let mut taken = taken.lock().unwrap();
+            taken.extend_from_slice(path.as_bytes());
+            taken.extend_from_slice(&body);
+            Status::ok("").into_http()
+        }
+        let router = Router::new().fallback(take).with_state(Arc::clone(&taken));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = hyper_util::service::TowerToHyperService::new(router.clone());
+                let executor = hyper_util::rt::TokioExecutor::new();
+                let stream = hyper_util::rt::TokioIo::new(stream);
+                let serving = hyper::server::conn::http2::Builder::new(executor)
+                    .serve_connection(stream, service);
+                tokio::spawn(serving);
+            }
+        });
+        Self { target, taken }
+    }
+}
+
+fn applicant() -> pb::Applicant {
+    let [name, identity_number, phone, email, address, _] = ALL.map(str::to_owned);
+    pb::Applicant { name, identity_number, phone, email, address }
+}
+
+fn event(id: &str, status: &str) -> pb::DossierEventEntry {
+    pb::DossierEventEntry {
+        event_id: id.to_owned(),
+        occurred_at: Some(prost_types::Timestamp { seconds: 1_760_000_000, nanos: 0 }),
+        source_status: status.to_owned(),
+        note: NOTE.to_owned(),
+        ..Default::default()
+    }
+}
+
+fn entry(code: &str) -> pb::DossierEntry {
+    pb::DossierEntry {
+        code: code.to_owned(),
+        procedure: "1.004194".to_owned(),
+        receiving_unit: gso("28915", ""),
+        applicant: Some(applicant()),
+        events: vec![event("1", "2")],
+        ..Default::default()
+    }
+}
+
+/// Where a canary is in some bytes.
+fn found_in(bytes: &[u8]) -> Vec<&'static str> {
+    let has = |it: &&&str| bytes.windows(it.len()).any(|part| part == it.as_bytes());
+    ALL.iter().filter(has).copied().collect()
+}
+
+async fn system(admin: &Client, program: &Program, code: &str, grants: pb::Grants) -> Client {
+    let registration = pb::RegisterSystemRequest {
+        code: code.to_owned(),
+        name: code.to_owned(),
+        grants: Some(grants),
+        ..Default::default()
+    };
+    admin.access().register_system(registration).await.unwrap();
+    let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
+    program.as_(&admin.access().issue_key(issue).await.unwrap().into_inner().key)
+}
+
+#[tokio::test]
+async fn nothing_of_a_person_leaves_but_in_granted_answers() {
+    let collector = Collector::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let key = admin_key(dir.path()).await;
+    let more = ["--log", "trace", "--otlp-endpoint", &collector.target];
+    let mut program = Program::serve(dir.path(), &more).await;
+    let admin = program.as_(&key);
+    let publisher =
+        pb::Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
+    let source = system(&admin, &program, "mot-cua", publisher).await;
+    let plain = pb::Grants { read_dossiers: true, ..Default::default() };
+    let reader = system(&admin, &program, "ioc", plain.clone()).await;
+    let full = pb::Grants { read_personal_data: true, ..plain };
+    let trusted = system(&admin, &program, "tin-cay", full).await;
+    let procedure = pb::Procedure {
+        code: "1.004194".to_owned(),
+        name: "Đăng ký".to_owned(),
+        ..Default::default()
+    };
+    let define = pb::DefineProceduresRequest { procedures: vec![procedure], ..Default::default() };
+    source.dossiers().define_procedures(define).await.unwrap();
+
+    // What may hold none of it: the bytes of answers, and refusals with their details.
+    let mut said: Vec<u8> = Vec::new();
+    macro_rules! say {
+        ($answer:expr) => {
+            match $answer {
+                Ok(it) => said.extend(it.into_inner().encode_to_vec()),
+                Err(status) => {
+                    let status: Status = status;
+                    said.extend(status.message().as_bytes());
+                    said.extend(status.details());
+                    said.extend(format!("{status:?}").as_bytes());
+                }
+            }
+        };
+    }
+    // Good, and bad in every way that quotes what was sent: too long, of an unknown procedure, sent again otherwise.
+    let long = |text: &str| format!("{text}{}", "x".repeat(600));
+    let too_long = pb::Applicant {
+        name: long(NAME),
+        identity_number: long(NUMBER),
+        phone: long(PHONE),
+        email: long(EMAIL),
+        address: long(ADDRESS),
+    };
+    let controls = pb::Applicant { name: format!("{NAME}\u{7}"), ..applicant() };
+    for dossiers in [
+        vec![entry("H-1"), entry("H-2")],
+        vec![pb::DossierEntry { applicant: Some(too_long), ..entry("H-3") }],
+        vec![pb::DossierEntry { applicant: Some(controls), ..entry("H-3") }],
+        vec![pb::DossierEntry { procedure: "9.999999".to_owned(), ..entry("H-3") }],
+        vec![pb::DossierEntry { events: vec![event("1", "no such status")], ..entry("H-3") }],
+        vec![pb::DossierEntry { events: vec![event("1", "4")], ..entry("H-1") }],
+    ] {
+        for all_or_nothing in [false, true] {
+            let request_id = format!("{:016x}", rand::random::<u64>());
+            let dossiers = dossiers.clone();
+            let request = pb::PublishDossiersRequest {
+                request_id,
+                all_or_nothing,
+                dossiers,
+                ..Default::default()
+            };
+            say!(source.dossiers().publish_dossiers(request).await);
+        }
+    }
+    let add = |code: &str, status| {
+        let event = Some(pb::DossierEventEntry { event_id: "9".to_owned(), ..event("", status) });
+        let events = vec![pb::DossierEvents { code: code.to_owned(), event }];
+        pb::PublishEventsRequest { events, ..Default::default() }
+    };
+    for (code, status) in [("H-1", "4"), ("H-1", "?"), ("H-9", "4")] {
+        say!(source.dossiers().publish_events(add(code, status)).await);
+    }
+    let sought = |key| Some(pb::ApplicantKey { key: Some(key) });
+    use pb::applicant_key::Key;
+    for client in [&reader, &source] {
+        for applicant in [
+            None,
+            sought(Key::IdentityNumber(NUMBER.to_owned())),
+            sought(Key::Phone(PHONE.to_owned())),
+            sought(Key::Email(EMAIL.to_owned())),
+        ] {
+            let list =
+                pb::ListDossiersRequest { applicant: applicant.clone(), ..Default::default() };
+            say!(client.dossiers().list_dossiers(list).await);
+            let export = pb::ExportDossiersRequest { applicant, ..Default::default() };
+            match client.dossiers().export_dossiers(export).await {
+                Err(status) => say!(Err::<tonic::Response<()>, _>(status)),
+                Ok(stream) => {
+                    let mut stream = stream.into_inner();
+                    while let Some(it) = stream.message().await.unwrap() {
+                        said.extend(it.encode_to_vec());
+                    }
+                }
+            }
+        }
+        for code in ["H-1", NUMBER, EMAIL] {
+            let code = code.to_owned();
+            let ask = pb::GetDossierRequest { code: code.clone(), ..Default::default() };
+            let answer = client.dossiers().get_dossier(ask).await;
+            if code == "H-1" {
+                say!(answer);
+            } else {
+                // Who asks for a dossier by something else is told what it asked for.
+                refusal(answer);
+            }
+            let ask = pb::LookUpDossierRequest { code: "H-1".to_owned(), ..Default::default() };
+            say!(client.dossiers().look_up_dossier(ask).await);
+        }
+    }
+    let summarize = pb::SummarizeDossiersRequest { period: "2025".to_owned(), ..Default::default() };
+    say!(reader.dossiers().summarize_dossiers(summarize).await);
+    let filter = pb::WatchFilter {
+        about: Some(pb::watch_filter::About::Dossiers(pb::DossierFilter::default())),
+    };
+    let watch = pb::WatchRequest {
+        filters: vec![filter],
+        from: Some(pb::watch_request::From::Beginning(true)),
+        ..Default::default()
+    };
+    let mut watched = reader.feed().watch(Request::new(watch)).await.unwrap().into_inner();
+    while let Ok(Ok(Some(it))) = time::timeout(Duration::from_secs(2), watched.message()).await {
+        said.extend(it.encode_to_vec());
+    }
+    drop(watched);
+    assert!(said.len() > 3_000, "too little was answered: {}", said.len());
+    assert!(found_in(&said).is_empty(), "answered: {:?}", found_in(&said));
+
+    // And the whole of it to whom it is granted.
+    let ask = pb::GetDossierRequest { code: "H-1".to_owned(), ..Default::default() };
+    let seen = trusted.dossiers().get_dossier(ask).await.unwrap().into_inner().encode_to_vec();
+    assert_eq!(found_in(&seen), ALL);
+    let applicant = sought(Key::IdentityNumber(NUMBER.to_owned()));
+    let list = pb::ListDossiersRequest { applicant, ..Default::default() };
+    let seen = trusted.dossiers().list_dossiers(list).await.unwrap().into_inner();
+    assert_eq!(seen.dossiers.len(), 2);
+    let erase = pb::ErasePersonalDataRequest {
+        applicant: sought(Key::Phone(PHONE.to_owned())),
+        superseded_only: true,
+        legal_basis: "thử".to_owned(),
+        ..Default::default()
+    };
+    say!(admin.dossiers().erase_personal_data(erase).await);
+
+    drop((admin, source, reader, trusted));
+    program.stop().await;
+    let log = fs::read(&program.log).unwrap();
+    assert!(log.len() > 10_000, "the log is not loud: {}", log.len());
+    assert!(found_in(&log).is_empty(), "logged: {:?}", found_in(&log));
+    let taken = collector.taken.lock().unwrap();
+    let has = |text: &str| taken.windows(text.len()).any(|it| it == text.as_bytes());
+    assert!(has("/opentelemetry.proto.collector.trace.v1"), "no spans came");
+    assert!(has("/opentelemetry.proto.collector.metrics.v1") && has("sharehub.calls"), "no metrics");
+    assert!(found_in(&taken).is_empty(), "sent to the collector: {:?}", found_in(&taken));
+    drop(taken);
+    let mut files = 0;
+    for file in fs::read_dir(dir.path()).unwrap() {
+        let path = file.unwrap().path();
+        let found = found_in(&fs::read(&path).unwrap());
+        assert!(found.is_empty(), "kept in {}: {found:?}", path.display());
+        files += 1;
+    }
+    assert!(files >= 3, "the store, its keys and the log");
+    // Nor in what the program's own commands print of it.
+    let url = crate::program::url(dir.path());
+    let ran = sharehub(dir.path(), &["data-keys", "reseal", "--database-url", &url]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(found_in(format!("{ran:?}").as_bytes()).is_empty());
+}
