@@ -66,24 +66,25 @@ impl Telemetry {
     pub fn observe(&self, hub: &Arc<Hub>, meter: &Arc<Meter>) {
         let Some((_, provider)) = &self.0 else { return };
         let instruments = provider.meter("sharehub");
-        let calls = Arc::downgrade(meter);
+        // Kept until the last of it was sent.
+        let calls = Arc::clone(meter);
         instruments
             .u64_observable_counter("sharehub.calls")
             .with_description("Calls that ended, by method and code.")
             .with_callback(move |observer| {
-                for (method, code, count) in calls.upgrade().iter().flat_map(|it| it.counts()) {
+                for (method, code, count) in calls.counts() {
                     let method = KeyValue::new("rpc.method", method.trim_start_matches('/'));
                     let code = KeyValue::new("rpc.response.status_code", format!("{code:?}"));
                     observer.observe(count, &[method, code]);
                 }
             })
             .build();
-        let refusals = Arc::downgrade(&hub.refusals);
+        let refusals = Arc::clone(&hub.refusals);
         instruments
             .u64_observable_counter("sharehub.identifications.refused")
             .with_description("Connections and calls whose caller was not accepted, by cause.")
             .with_callback(move |observer| {
-                for (cause, count) in refusals.upgrade().iter().flat_map(|it| it.counts()) {
+                for (cause, count) in refusals.counts() {
                     observer.observe(count, &[KeyValue::new("cause", cause)]);
                 }
             })

@@ -222,7 +222,8 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
             say!(client.dossiers().look_up_dossier(ask).await);
         }
     }
-    let summarize = pb::SummarizeDossiersRequest { period: "2025".to_owned(), ..Default::default() };
+    let summarize =
+        pb::SummarizeDossiersRequest { period: "2025".to_owned(), ..Default::default() };
     say!(reader.dossiers().summarize_dossiers(summarize).await);
     let filter = pb::WatchFilter {
         about: Some(pb::watch_filter::About::Dossiers(pb::DossierFilter::default())),
@@ -264,7 +265,10 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     let taken = collector.taken.lock().unwrap();
     let has = |text: &str| taken.windows(text.len()).any(|it| it == text.as_bytes());
     assert!(has("/opentelemetry.proto.collector.trace.v1"), "no spans came");
-    assert!(has("/opentelemetry.proto.collector.metrics.v1") && has("sharehub.calls"), "no metrics");
+    assert!(
+        has("/opentelemetry.proto.collector.metrics.v1") && has("sharehub.calls"),
+        "no metrics"
+    );
     assert!(found_in(&taken).is_empty(), "sent to the collector: {:?}", found_in(&taken));
     drop(taken);
     let mut files = 0;
