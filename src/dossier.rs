@@ -355,7 +355,7 @@ pub struct Shown {
 }
 
 /// Procedures to be kept, as they were read: each one, or why it is refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Define(pub Vec<error::Result<Procedure>>);
 
 /// Asks for one procedure.
@@ -412,11 +412,11 @@ pub struct Entry {
 }
 
 /// Dossiers to be kept, as they were read: each one, or why it is refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Publish(pub Vec<error::Result<Entry>>);
 
 /// Events to be added, each with the code of its dossier, as they were read: each one, or why it is refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PublishEvents(pub Vec<error::Result<(Code, EventEntry)>>);
 
 /// Asks for one dossier.

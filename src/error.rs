@@ -1,5 +1,5 @@
 //! The one error, and the only file that builds a [`tonic::Status`].
-use std::{error, fmt, time::Duration};
+use std::{error, fmt, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 use tonic::{Code, Status};
@@ -37,16 +37,16 @@ pub struct Violation {
 }
 
 /// A refusal: the reason is for machines, the message for the caller, the source for the log only.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error(Box<Parts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts {
     reason: Reason,
     message: String,
     violations: Vec<Violation>,
     metadata: Vec<(&'static str, String)>,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -89,14 +89,14 @@ impl Error {
     /// A fault of ours. The source is logged; the caller learns nothing of it.
     pub fn internal(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         let mut err = Self::new(Reason::Internal, "internal error; the log has it");
-        err.0.source = Some(source.into());
+        err.0.source = Some(source.into().into());
         err
     }
 
     /// The store cannot be reached, or the hub is stopping.
     pub fn unavailable(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         let mut err = Self::new(Reason::Unavailable, UNAVAILABLE);
-        err.0.source = Some(source.into());
+        err.0.source = Some(source.into().into());
         err
     }
 
@@ -325,7 +325,7 @@ impl From<DbErr> for Error {
         };
         let mut told = Self::new(reason, message);
         if reason != Reason::Unavailable {
-            told.0.source = Some(err.into());
+            told.0.source = Some(Arc::new(err));
         }
         told
     }

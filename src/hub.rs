@@ -30,7 +30,7 @@ use crate::{
         Book, Revision, Revisions, View,
         committer::{Committer, Done, Effect, Write},
         receipt::{ItemResult, Outcome, Receipt},
-        store,
+        store::{noted, slate::Slate},
     },
     shelf::Shelf,
     slots::Slots,
@@ -129,7 +129,7 @@ pub struct Hub {
 }
 
 /// How a batch was asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ask {
     /// The caller's id of the request.
     pub request_id: Option<String>,
@@ -298,13 +298,37 @@ impl Hub {
         work: W,
     ) -> Result<Receipt>
     where
-        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Batch>> + Send,
+    {
+        self.write_ahead(caller, ask, |_| {}, work).await
+    }
+
+    /// The same, for a batch that says ahead what it will look for: it is then looked up with what others look for. It need
+    /// not be right.
+    pub async fn write_ahead<A, W, F>(
+        self: &Arc<Self>,
+        caller: &Caller,
+        ask: Ask,
+        ahead: A,
+        work: W,
+    ) -> Result<Receipt>
+    where
+        A: Fn(&mut Slate) + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Batch>> + Send,
     {
         let hub = Arc::clone(self);
         let system_id = caller.system_id;
+        let request_id = ask.request_id.clone();
+        let ahead = move |slate: &mut Slate| {
+            if let Some(id) = &request_id {
+                noted::want_answer(slate, system_id, id);
+            }
+            ahead(slate);
+        };
         let write = move |write| answer(hub, write, system_id, ask, work);
-        self.committer.write(system_id, write).await
+        self.committer.write(system_id, ahead, write).await
     }
 
     /// Writes one thing that touches one book, as a batch of one: all or nothing.
@@ -316,7 +340,7 @@ impl Hub {
         work: W,
     ) -> Result<Receipt>
     where
-        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<ItemResult>> + Send,
     {
         let batch = async move |hub: Arc<Self>, write: Arc<Write>| {
@@ -331,11 +355,11 @@ impl Hub {
     pub async fn write_once<T, W, F>(self: &Arc<Self>, caller: &Caller, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Done<T>>> + Send,
     {
         let hub = Arc::clone(self);
-        self.committer.write(caller.system_id, move |write| work(hub, write)).await
+        self.committer.write(caller.system_id, |_| {}, move |write| work(hub, write)).await
     }
 }
 
@@ -372,7 +396,7 @@ where
     // It is kept, and what it was made of may be personal.
     let fingerprint = hub.db.vault().keyed(fingerprint);
     if let Some(id) = &request_id
-        && let Some((first, receipt)) = store::answered(&write.db, system_id, id).await?
+        && let Some((first, receipt)) = noted::answered(&write, system_id, id).await?
     {
         if first != fingerprint {
             let what = format!("the request_id `{id}` was used for another request");
@@ -414,7 +438,7 @@ where
     if let Some(id) = request_id {
         // By the time it was answered, not by that of a revision it may only have found.
         let at = write.revision.at;
-        store::keep_answer(&write.db, system_id, &id, fingerprint, &receipt, at).await?;
+        noted::keep_answer(&write, system_id, id, fingerprint, &receipt, at).await?;
         if effect == Effect::None {
             effect = Effect::Kept;
         }

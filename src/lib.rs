@@ -36,9 +36,11 @@
 //! # A walk: publishing observations
 //!
 //! 1. [`stack`] finds the caller and the deadline; `indicator::rpc` opens the message into entries, each read or refused.
-//! 2. [`hub::Hub::write_batch`] hands the work to the [`revision::committer`], which runs it in a savepoint beside others.
+//! 2. [`hub::Hub::write_ahead`] hands the work to the [`revision::committer`], with the keys that it will look for: those of
+//!    all writes of a commit are looked up at once, onto their [slate](revision::store::slate).
 //! 3. `indicator::store` resolves units at each period's end, checks the source, and supersedes what differs.
-//! 4. The commit makes all of it durable; each caller gets its own receipt, and the new head is announced.
+//! 4. What the writes left on the slate is written at once. The commit makes all of it durable; each caller gets its own
+//!    receipt, and the new head is announced.
 pub mod access;
 pub mod cli;
 pub mod config;

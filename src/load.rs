@@ -26,7 +26,7 @@ use crate::{
 const ENOUGH: usize = 4_000;
 
 /// What can be loaded.
-pub trait Item: Sized + Send + 'static {
+pub trait Item: Clone + Sized + Send + 'static {
     /// What the items are called: loads of one system have a name in each.
     const LIST: &'static str;
 

@@ -295,7 +295,7 @@ pub struct SuccessionEntry {
 }
 
 /// Units and successions to be kept, as they were read: each entry, or why it is refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Publish {
     /// Units.
     pub units: Vec<crate::error::Result<Entry>>,

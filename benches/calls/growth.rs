@@ -6,7 +6,7 @@ use crate::{
     engine::Engine,
     stage::{Stage, snapshot_of},
     turns::{Way, median, passes},
-    wire::{DOSSIER, QUERY, SNAPSHOT, wired},
+    wire::{DOSSIER, QUERY, SNAPSHOT, call, wired},
 };
 
 /// Indicators, and months of each in every one of the 3,321 communes: both grow.
@@ -31,9 +31,9 @@ pub async fn growth(engine: &Engine, stage: &Stage) {
         engine.name()
     );
     println!(
-        "| observations | GetDossier µs | GetSnapshot of 100 values µs | the same at an older revision µs | QueryObservations, a page of 100 of one indicator µs | of all indicators µs | an echo µs |"
+        "| observations | GetDossier µs | GetSnapshot of 100 values µs | the same at an older revision µs | QueryObservations, a page of 100 of one indicator µs | from the middle of it µs | of all indicators µs | an echo µs |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     let mut had = (0, 0);
     let mut first: Option<Vec<f64>> = None;
     for (indicators, months) in STEPS {
@@ -77,13 +77,14 @@ async fn costs(step: &Stage, codes: &[String], units: &[i64]) -> Vec<f64> {
         let requirement = Some(pb::consistency::Requirement::Exactly(at));
         pb::GetSnapshotRequest { consistency: Some(pb::Consistency { requirement }), ..older(i) }
     };
-    let page = |indicators: Vec<String>| {
+    let page = |indicators: Vec<String>, token: String| {
         move |_: usize| pb::QueryObservationsRequest {
             indicators: indicators.clone(),
-            page: Some(pb::PageRequest { size: 100, token: String::new() }),
+            page: Some(pb::PageRequest { size: 100, token: token.clone() }),
             ..Default::default()
         }
     };
+    let middle = middle(step, &codes[4]).await;
     let answer = step.ask_snapshot(newest(0)).await;
     // What a dashboard asks for is asked for again and again: the first time is not what is measured.
     for i in 0..units.len() / 10 {
@@ -91,18 +92,43 @@ async fn costs(step: &Stage, codes: &[String], units: &[i64]) -> Vec<f64> {
     }
     let echo = crate::point::echo(&pb::GetDossierResponse::default(), &answer).await;
     let (hub, key) = (&step.channels, &step.ioc);
-    let ways: [Way; 6] = [
+    let ways: [Way; 7] = [
         wired::<_, pb::GetDossierResponse>(hub, DOSSIER, key, move |i| {
             dossiers[i % dossiers.len()].clone()
         }),
         wired::<_, pb::GetSnapshotResponse>(hub, SNAPSHOT, key, newest.clone()),
         wired::<_, pb::GetSnapshotResponse>(hub, SNAPSHOT, key, older),
-        wired::<_, pb::QueryObservationsResponse>(hub, QUERY, key, page(vec![codes[4].clone()])),
-        wired::<_, pb::QueryObservationsResponse>(hub, QUERY, key, page(Vec::new())),
+        wired::<_, pb::QueryObservationsResponse>(
+            hub,
+            QUERY,
+            key,
+            page(vec![codes[4].clone()], String::new()),
+        ),
+        wired::<_, pb::QueryObservationsResponse>(hub, QUERY, key, page(Vec::new(), middle)),
+        wired::<_, pb::QueryObservationsResponse>(hub, QUERY, key, page(Vec::new(), String::new())),
         wired::<_, pb::GetSnapshotResponse>(&echo, SNAPSHOT, key, newest),
     ];
     let rates = passes(&ways, IN_FLIGHT, PASSES).await;
     (0..ways.len()).map(|way| median(&rates, |it| it[way].cpu)).collect()
+}
+
+/// The token of a page of all indicators that lies in the middle of this one.
+async fn middle(step: &Stage, code: &str) -> String {
+    let ask = |token: String| pb::QueryObservationsRequest {
+        page: Some(pb::PageRequest { size: 1_000, token }),
+        ..Default::default()
+    };
+    let (mut token, mut pages) = (String::new(), Vec::new());
+    loop {
+        let answer: pb::QueryObservationsResponse =
+            call(step.channel(0), QUERY, ask(token), &step.ioc).await.unwrap();
+        token = answer.next_page_token;
+        match answer.observations.last().map(|it| it.indicator.as_str()) {
+            Some(last) if last == code => pages.push(token.clone()),
+            _ if !pages.is_empty() => return pages.swap_remove(pages.len() / 2),
+            _ => assert!(!token.is_empty(), "there is nothing of {code}"),
+        }
+    }
 }
 
 /// The month with this number, from 2021 on: its code, its first and its last day, counted from 1970.

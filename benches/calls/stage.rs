@@ -20,6 +20,7 @@ use crate::{
 
 pub struct Stage {
     pub url: String,
+    pub hub: Arc<Hub>,
     pub channels: Vec<Channel>,
     /// May read everything.
     pub ioc: Key,
@@ -46,7 +47,7 @@ impl Stage {
         let (services, health) = server::services(&hub, &Arc::<Meter>::default()).await.unwrap();
         let channels = wire::channels(&wire::serve(services, health).await).await;
         let (ioc, articles) = (key(&hub, "ioc").await, key(&hub, "articles.demo").await);
-        Self { url, channels, ioc, articles }
+        Self { url, hub, channels, ioc, articles }
     }
 
     pub fn channel(&self, i: usize) -> Channel {

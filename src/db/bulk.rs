@@ -83,14 +83,24 @@ impl Keys {
         columns: &[&str],
         rows: impl Iterator<Item = Vec<Value>>,
     ) -> Result<Self> {
-        let named = || columns.iter().zip(1..);
-        let same: Vec<_> = named().map(|(column, at)| format!("v.{column} = k.c{at}")).collect();
+        Self::with(db, columns, columns.len(), rows)
+    }
+
+    /// From rows of so many values: those of these columns, and what comes with each key.
+    fn with(
+        db: &impl ConnectionTrait,
+        columns: &[&str],
+        width: usize,
+        rows: impl Iterator<Item = Vec<Value>>,
+    ) -> Result<Self> {
+        let named = columns.iter().zip(1..);
+        let same: Vec<_> = named.map(|(column, at)| format!("v.{column} = k.c{at}")).collect();
         let same = same.join(" AND ");
         let mut rows = rows.peekable();
         let is_empty = rows.peek().is_none();
         match db.get_database_backend() {
             DbBackend::Postgres => {
-                let mut lists = Lists::new(columns.len());
+                let mut lists = Lists::new(width);
                 for row in rows {
                     lists.push(row)?;
                 }
@@ -115,7 +125,7 @@ impl Keys {
                 }
                 json.push(']');
                 let names: Vec<_> =
-                    named().map(|(_, at)| format!("value ->> {} AS c{at}", at - 1)).collect();
+                    (0..width).map(|at| format!("value ->> {at} AS c{}", at + 1)).collect();
                 let table = format!("(SELECT {} FROM json_each($1)) AS k", names.join(", "));
                 Ok(Self { table, same, values: vec![json.into()], is_empty })
             }
@@ -163,27 +173,36 @@ impl Keys {
         let find = Statement::from_sql_and_values(db.get_database_backend(), find, values);
         Ok(R::find_by_statement(find).all(db).await?)
     }
+}
 
-    /// Supersedes the rows of a table that have these keys.
-    pub async fn end(self, db: &impl ConnectionTrait, table: &str, revision: i64) -> Result<()> {
-        let Self { table: keys, same, mut values, is_empty } = self;
-        if is_empty {
-            return Ok(());
-        }
-        values.push(revision.into());
-        let number = values.len();
-        let which = match db.get_database_backend() {
-            DbBackend::Postgres => format!(
-                "ctid = ANY (ARRAY (SELECT v.ctid FROM {keys} CROSS JOIN LATERAL \
-                 (SELECT ctid FROM {table} AS v WHERE {same} OFFSET 0) AS v))"
-            ),
-            DbBackend::Sqlite | DbBackend::MySql | _ => format!(
-                "rowid IN (SELECT v.rowid FROM {keys} CROSS JOIN {table} AS v WHERE {same})"
-            ),
-        };
-        let end = format!("UPDATE {table} SET superseded_at = ${number} WHERE {which}");
-        run(db, &end, values).await
+/// Supersedes rows of a table: each is named by its values in these columns, and followed by the revision that does it.
+pub async fn end(
+    db: &impl ConnectionTrait,
+    table: &str,
+    names: &[&str],
+    rows: Vec<Vec<Value>>,
+) -> Result<()> {
+    let at = names.len() + 1;
+    let Keys { table: keys, same, values, is_empty } = Keys::with(db, names, at, rows.into_iter())?;
+    if is_empty {
+        return Ok(());
     }
+    // Each is found by its name before any is changed, and then changed where it was found. The limit that limits nothing
+    // keeps SQLite from turning that around, and looking for the name of every row of the table.
+    let (place, find) = match db.get_database_backend() {
+        DbBackend::Postgres => {
+            ("ctid", format!("LATERAL (SELECT ctid FROM {table} AS v WHERE {same} OFFSET 0) AS v"))
+        }
+        DbBackend::Sqlite | DbBackend::MySql | _ => {
+            ("rowid", format!("{table} AS v WHERE {same} LIMIT -1"))
+        }
+    };
+    let end = format!(
+        "UPDATE {table} AS t SET superseded_at = f.at FROM \
+         (SELECT v.{place} AS place, k.c{at} AS at FROM {keys} CROSS JOIN {find}) AS f \
+         WHERE t.{place} = f.place"
+    );
+    run(db, &end, values).await
 }
 
 async fn run(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<()> {
@@ -282,6 +301,12 @@ impl List {
             Value::BigInt(Some(it)) => write!(self.text, "{it}"),
             Value::Int(Some(it)) => write!(self.text, "{it}"),
             Value::Bool(Some(it)) => write!(self.text, "{it}"),
+            Value::Bytes(Some(it)) => {
+                self.text.push_str("\"\\\\x");
+                let hex = it.iter().try_for_each(|byte| write!(self.text, "{byte:02x}"));
+                self.text.push('"');
+                hex
+            }
             Value::String(Some(it)) => {
                 self.quote(it);
                 Ok(())
@@ -314,6 +339,7 @@ fn spell(value: &Value) -> Result<&'static str> {
         Value::BigInt(_) => Ok("bigint"),
         Value::Int(_) => Ok("integer"),
         Value::Bool(_) => Ok("boolean"),
+        Value::Bytes(_) => Ok("bytea"),
         Value::String(_) => Ok("text"),
         _ => Err(unknown()),
     }

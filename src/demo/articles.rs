@@ -50,16 +50,13 @@ pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
             _ => observations.push(observation(&line, figure)),
         }
     }
-    let by = caller.clone();
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
-        store::publish::publish_observations(&hub, &write, &by, observations).await
-    };
-    must_be_kept(&hub.write_batch(caller, Ask::own("observations"), work).await?, "observations")?;
-    let by = caller.clone();
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
-        store::publish::publish_targets(&hub, &write, &by, targets).await
-    };
-    must_be_kept(&hub.write_batch(caller, Ask::own("targets"), work).await?, "targets")
+    let ask = Ask::own("observations");
+    must_be_kept(
+        &store::publish::observations(hub, caller, ask, observations).await?,
+        "observations",
+    )?;
+    let ask = Ask::own("targets");
+    must_be_kept(&store::publish::targets(hub, caller, ask, targets).await?, "targets")
 }
 
 /// A line of a table, by the names of its columns.

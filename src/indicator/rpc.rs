@@ -86,11 +86,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::PublishObservationsResponse> {
         let (caller, (ask, entries)): (_, Entries<ObservationEntry>) = open(req)?;
         publish::must_publish(&caller)?;
-        let by = caller.clone();
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
-            publish::publish_observations(&hub, &write, &by, entries).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = publish::observations(&self.hub, &caller, ask, entries).await?;
         done(pb::PublishObservationsResponse { receipt: Some(receipt.into()) })
     }
 
@@ -111,11 +107,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<pb::PublishTargetsResponse> {
         let (caller, (ask, entries)): (_, Entries<TargetEntry>) = open(req)?;
         publish::must_publish(&caller)?;
-        let by = caller.clone();
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
-            publish::publish_targets(&hub, &write, &by, entries).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = publish::targets(&self.hub, &caller, ask, entries).await?;
         done(pb::PublishTargetsResponse { receipt: Some(receipt.into()) })
     }
 

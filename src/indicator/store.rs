@@ -6,6 +6,7 @@ mod keep;
 pub mod made;
 pub mod publish;
 pub mod read;
+mod sheet;
 pub mod snapshot;
 
 use std::sync::Arc;

@@ -9,14 +9,21 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sea_orm::{DatabaseTransaction, TransactionTrait};
+use sea_orm::DatabaseTransaction;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Mutex, MutexGuard, mpsc, oneshot, watch},
     task::JoinHandle,
     time,
 };
 
-use super::{Book, Head, Revision, store};
+use super::{
+    Book, Head, Revision,
+    store::{
+        self, noted,
+        own::{Own, Shared},
+        slate::Slate,
+    },
+};
 use crate::{
     db::Db,
     error::{Error, Reason, Result},
@@ -34,8 +41,8 @@ const MOST: Duration = Duration::from_secs(120);
 /// A write in progress: everything it does stands or falls together.
 #[derive(Debug)]
 pub struct Write {
-    /// The transaction. It sees what earlier writes of the same commit did.
-    pub db: DatabaseTransaction,
+    /// The store. It shows what earlier writes of the same commit did. Whoever holds the slate must let go of it first.
+    pub db: Own,
     /// The revision that it makes, if it changes anything.
     pub revision: Revision,
     /// The head before it, earlier writes of the same commit included.
@@ -47,6 +54,16 @@ impl Write {
     /// Whether a book stands as it was last committed, so that what is read of it may be kept in memory.
     pub fn is_committed(&self, book: Book) -> bool {
         self.head.book(book) <= self.committed
+    }
+
+    /// What the writes of the commit share.
+    pub async fn slate(&self) -> MutexGuard<'_, Slate> {
+        self.db.shared.slate.lock().await
+    }
+
+    /// The store without what waits on the slate: for what the slate itself looks up.
+    pub fn before(&self) -> &DatabaseTransaction {
+        &self.db.shared.tx
     }
 }
 
@@ -83,27 +100,37 @@ pub struct Done<T> {
 }
 
 trait Job: Send {
-    fn run(&mut self, write: Arc<Write>) -> BoxFuture<'_, Result<Effect>>;
+    fn ahead(&self, slate: &mut Slate);
+    fn run(&mut self, write: Arc<Write>, turn: Turn) -> BoxFuture<'_, Result<Effect>>;
     fn is_awaited(&self) -> bool;
     fn system_id(&self) -> i64;
     fn answer(self: Box<Self>, outcome: Result<()>);
 }
 
-struct Typed<T, W> {
+struct Typed<T, A, W> {
     system_id: i64,
+    ahead: A,
     work: Option<W>,
     done: Option<T>,
     reply: oneshot::Sender<Result<T>>,
 }
 
-impl<T, W, F> Job for Typed<T, W>
+impl<T, A, W, F> Job for Typed<T, A, W>
 where
     T: Send,
-    W: FnOnce(Arc<Write>) -> F + Send,
+    A: Fn(&mut Slate) + Send,
+    W: FnOnce(Arc<Write>) -> F + Clone + Send,
     F: Future<Output = Result<Done<T>>> + Send,
 {
-    fn run(&mut self, write: Arc<Write>) -> BoxFuture<'_, Result<Effect>> {
-        let work = self.work.take();
+    fn ahead(&self, slate: &mut Slate) {
+        (self.ahead)(slate);
+    }
+
+    fn run(&mut self, write: Arc<Write>, turn: Turn) -> BoxFuture<'_, Result<Effect>> {
+        let work = match turn {
+            Turn::Together => self.work.clone(),
+            Turn::Alone => self.work.take(),
+        };
         let done = &mut self.done;
         async move {
             let work = work.ok_or_else(|| Error::internal("a write was run twice"))?;
@@ -123,7 +150,7 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { done, reply, system_id: _, work: _ } = *self;
+        let Self { done, reply, system_id: _, ahead: _, work: _ } = *self;
         let answer = outcome.and_then(|()| {
             done.ok_or_else(|| Error::internal("a write was committed without an answer"))
         });
@@ -169,14 +196,15 @@ impl Committer {
 
     /// Waits until the write is durable, or refused. A caller that stops waiting stops a write that has not begun; one
     /// that has begun is finished.
-    pub async fn write<T, W, F>(&self, system_id: i64, work: W) -> Result<T>
+    pub async fn write<T, A, W, F>(&self, system_id: i64, ahead: A, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(Arc<Write>) -> F + Send + 'static,
+        A: Fn(&mut Slate) + Send + 'static,
+        W: FnOnce(Arc<Write>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Done<T>>> + Send,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Typed { system_id, work: Some(work), done: None, reply };
+        let job = Typed { system_id, ahead, work: Some(work), done: None, reply };
         self.jobs.try_send(Box::new(job)).map_err(|err| match err {
             mpsc::error::TrySendError::Full(_) => {
                 Error::new(Reason::Overloaded, "too many writes are waiting; try again")
@@ -247,63 +275,113 @@ fn announce(set_head: &watch::Sender<Head>, head: Head) {
     });
 }
 
-/// Runs each write in a savepoint of its own, then commits all that succeeded. The head, and whether anything was written.
+/// How the writes of a commit take their turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// What they leave is written at once, after all of them. When that fails, nobody knows whose it was.
+    Together,
+    /// What each leaves is written before the next begins, in a savepoint of its own.
+    Alone,
+}
+
+/// Runs the writes, and commits all that succeeded. The head, and whether anything was written.
 async fn commit(
     db: &Db,
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Vec<Result<()>>,
 ) -> Result<(Head, bool)> {
+    let together = if jobs.len() > 1 { Turn::Together } else { Turn::Alone };
+    let (tx, head, wrote) = match fill(db, jobs, outcomes, together).await {
+        Err(err) if together == Turn::Together && err.reason() == Reason::Internal => {
+            tracing::warn!(error = %err, writes = jobs.len(), "what writes left failed together; each is tried alone");
+            outcomes.clear();
+            fill(db, jobs, outcomes, Turn::Alone).await?
+        }
+        filled => filled?,
+    };
+    match wrote {
+        true => db.commit(tx).await?,
+        false => tx.rollback().await?,
+    }
+    Ok((head, wrote))
+}
+
+/// Fills a transaction with the writes that succeed.
+async fn fill(
+    db: &Db,
+    jobs: &mut [Box<dyn Job>],
+    outcomes: &mut Vec<Result<()>>,
+    turn: Turn,
+) -> Result<(DatabaseTransaction, Head, bool)> {
     let tx = db.begin().await?;
-    let (mut head, told) = store::lock_head(&tx).await?;
+    let shared = Arc::new(Shared { tx, slate: Mutex::default() });
+    let filled = run_all(db, &shared, jobs, outcomes, turn).await;
+    let shared = Arc::into_inner(shared)
+        .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
+    match filled {
+        Ok((head, wrote)) => Ok((shared.tx, head, wrote)),
+        Err(err) => {
+            shared.tx.rollback().await?;
+            Err(err)
+        }
+    }
+}
+
+async fn run_all(
+    db: &Db,
+    shared: &Arc<Shared>,
+    jobs: &mut [Box<dyn Job>],
+    outcomes: &mut Vec<Result<()>>,
+    turn: Turn,
+) -> Result<(Head, bool)> {
+    let (mut head, told) = store::lock_head(&shared.tx).await?;
     let committed = head.newest.number;
     // The clock may step back; commit times do not, nor behind what a reader was told.
     let at = db.clock().max(head.newest.at).max(told.checked_add_micros(1).unwrap_or(told));
     let mut wrote = false;
+    {
+        let mut slate = shared.slate.lock().await;
+        for job in jobs.iter() {
+            job.ahead(&mut slate);
+        }
+        slate.look_up(&shared.tx).await?;
+    }
     for job in jobs {
         let revision = Revision { number: head.newest.number + 1, at };
-        let write = Arc::new(Write { db: tx.begin().await?, revision, head, committed });
-        let ran = AssertUnwindSafe(job.run(Arc::clone(&write))).catch_unwind().await;
-        let ran = ran.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
-        let write = Arc::into_inner(write)
-            .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
-        match ran {
-            Ok(effect) => {
-                match effect {
-                    Effect::Revision { touched, items } => {
-                        store::log(&write.db, revision, job.system_id(), touched, items).await?;
-                        head = head.advanced(revision, touched);
-                        wrote = true;
-                    }
-                    Effect::Compacted { floor } => {
-                        store::log(&write.db, revision, job.system_id(), 0, 0).await?;
-                        head = Head { floor, ..head.advanced(revision, 0) };
-                        wrote = true;
-                    }
-                    Effect::Kept => wrote = true,
-                    Effect::None | Effect::Tried => {}
-                }
-                match effect {
-                    Effect::Tried => write.db.rollback().await?,
-                    Effect::None
-                    | Effect::Kept
-                    | Effect::Compacted { .. }
-                    | Effect::Revision { .. } => {
-                        write.db.commit().await?;
-                    }
-                }
-                outcomes.push(Ok(()));
-            }
-            Err(err) => {
-                write.db.rollback().await?;
-                outcomes.push(Err(err));
-            }
+        let own = Own::new(Arc::clone(shared));
+        if turn == Turn::Alone {
+            own.savepoint().await?;
         }
+        let write = Arc::new(Write { db: own, revision, head, committed });
+        let ran = AssertUnwindSafe(job.run(Arc::clone(&write), turn)).catch_unwind().await;
+        let ran = ran.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        let Write { db: own, .. } = Arc::into_inner(write)
+            .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
+        let after = match &ran {
+            Ok(Effect::Revision { touched, items }) => {
+                Some((head.advanced(revision, *touched), *touched, *items))
+            }
+            Ok(Effect::Compacted { floor }) => {
+                Some((Head { floor: *floor, ..head.advanced(revision, 0) }, 0, 0))
+            }
+            Ok(Effect::Kept | Effect::None | Effect::Tried) | Err(_) => None,
+        };
+        if let Some((_, touched, items)) = after {
+            let mut slate = shared.slate.lock().await;
+            noted::log(&mut slate, revision, job.system_id(), touched, items);
+        }
+        let is_kept = matches!(&ran, Ok(effect) if *effect != Effect::Tried);
+        let ended = own.end(is_kept).await?;
+        let ran = ran.and_then(|effect| ended.map(|()| effect));
+        if let (Ok(_), Some((advanced, _, _))) = (&ran, after) {
+            head = advanced;
+        }
+        wrote |= matches!(&ran, Ok(effect) if !matches!(effect, Effect::None | Effect::Tried));
+        outcomes.push(ran.map(drop));
     }
-    if !wrote {
-        tx.rollback().await?;
-        return Ok((head, false));
+    if wrote {
+        shared.slate.lock().await.flush(&shared.tx).await?;
+        store::set_head(&shared.tx, &head).await?;
     }
-    store::set_head(&tx, &head).await?;
-    db.commit(tx).await?;
-    Ok((head, true))
+    Ok((head, wrote))
 }

@@ -1,16 +1,17 @@
-//! What we ask the database about revisions and answered requests.
+//! What we ask the database about revisions.
+pub mod noted;
+pub mod own;
 pub mod retention;
+pub mod slate;
 
 use sea_orm::{
-    ActiveValue::Set,
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query, SimpleExpr},
 };
 
 use super::{
     Book, Head, Revision,
-    receipt::Receipt,
-    row::{answered, head, log},
+    row::{head, log},
 };
 use crate::{
     db::Db,
@@ -99,25 +100,6 @@ pub async fn set_head(db: &impl ConnectionTrait, head: &Head) -> Result<()> {
     Ok(())
 }
 
-/// Writes a revision's line in the log.
-pub async fn log(
-    db: &impl ConnectionTrait,
-    revision: Revision,
-    system_id: i64,
-    touched: i32,
-    items: i32,
-) -> Result<()> {
-    let line = log::ActiveModel {
-        revision: Set(revision.number),
-        committed_at: Set(revision.at.micros()),
-        system_id: Set(system_id),
-        touched: Set(touched),
-        items: Set(items),
-    };
-    log::Entity::insert(line).exec_without_returning(db).await?;
-    Ok(())
-}
-
 #[expect(clippy::disallowed_methods, reason = "the log's one door: numbers and times, no data")]
 fn visible() -> sea_orm::Select<log::Entity> {
     log::Entity::find()
@@ -192,41 +174,6 @@ pub async fn last_touched(db: &impl ConnectionTrait, number: i64, book: Book) ->
         .one(db)
         .await?;
     Ok(line.map_or(0, |it| it.revision))
-}
-
-/// What a system's request was, and the receipt it got.
-#[expect(clippy::disallowed_methods, reason = "the door is the caller's own id")]
-pub async fn answered(
-    db: &impl ConnectionTrait,
-    system_id: i64,
-    request_id: &str,
-) -> Result<Option<(Vec<u8>, Receipt)>> {
-    let row = answered::Entity::find()
-        .filter(answered::Column::SystemId.eq(system_id))
-        .filter(answered::Column::RequestId.eq(request_id))
-        .one(db)
-        .await?;
-    row.map(|row| Ok((row.fingerprint, Receipt::parse(&row.receipt)?))).transpose()
-}
-
-/// Keeps what a system's request was answered.
-pub async fn keep_answer(
-    db: &impl ConnectionTrait,
-    system_id: i64,
-    request_id: &str,
-    fingerprint: [u8; 32],
-    receipt: &Receipt,
-    at: Timestamp,
-) -> Result<()> {
-    let row = answered::ActiveModel {
-        system_id: Set(system_id),
-        request_id: Set(request_id.to_owned()),
-        fingerprint: Set(fingerprint.to_vec()),
-        receipt: Set(receipt.to_text()?),
-        answered_at: Set(at.micros()),
-    };
-    answered::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
 }
 
 /// A line of the log.

@@ -10,7 +10,7 @@
 //! | decimals: binary, or padded with zeros | text, as canonical | `indicator_read::decimals_come_back_digit_for_digit` |
 //! | where NULL sorts | nothing is ordered by what may be NULL | `what_may_be_missing_orders_nothing` |
 //! | writers at the same time | one commits after the other, whichever hub it is in | `writers_at_the_same_time_get_revisions_without_a_gap` |
-//! | a failed statement ends the transaction, or not | each write has a savepoint of its own | `one_refused_write_harms_none_that_shares_its_commit` |
+//! | a failed statement ends the transaction, or not | a write that speaks to the store itself has a savepoint of its own; what the others leave is tried alone when it fails together | `one_refused_write_harms_none_that_shares_its_commit`, `together` |
 //! | values bound to one statement | chunks below the smaller limit | `indicator::ten_thousand_observations_are_one_revision_and_none_the_second_time` |
 //! | booleans, enums, bytes | integers, integers, BLOB and BYTEA, by the migrations' one spelling | every test |
 //! | a query sees what is committed while it runs, or not | rows are read at a revision | `indicator::a_read_waits_for_the_revision_it_must_have_seen` |

@@ -47,6 +47,7 @@ pub(crate) mod server;
 pub(crate) mod snapshot;
 pub(crate) mod stack;
 pub(crate) mod table;
+pub(crate) mod together;
 pub(crate) mod unit;
 pub(crate) mod validate;
 pub(crate) mod wire;

@@ -371,9 +371,8 @@ impl<'a> Draft<'a> {
         let mut changed: Vec<_> = self.known.into_values().filter(|it| it.is_changed).collect();
         changed.sort_unstable_by_key(|it| it.dossier.id);
         let stood = changed.iter().filter_map(|it| Some((it.dossier.id, it.stood?)));
-        let stood = stood.map(|(id, made_at)| vec![id.into(), made_at.into()]);
-        let keys = Keys::new(&write.db, &["id", "made_at"], stood)?;
-        keys.end(&write.db, "dossier", made_at).await?;
+        let stood = stood.map(|(id, stood)| vec![id.into(), stood.into(), made_at.into()]);
+        bulk::end(&write.db, "dossier", &["id", "made_at"], stood.collect()).await?;
         let (mut rows, mut events) = (Vec::with_capacity(changed.len()), Vec::new());
         for Known { mut dossier, events: known, stood: _, is_changed: _, is_seen: _ } in changed {
             dossier.standing = history::standing(&history::steps(known.values()));

@@ -2,7 +2,6 @@
 use std::sync::Arc;
 
 use futures_util::Stream;
-use sea_orm::QuerySelect;
 
 use super::read::{Key, Observed, Wanted};
 use crate::{
@@ -44,7 +43,7 @@ impl Question for Wanted {
 
     async fn page(&self, hub: &Hub, after: Option<Key>) -> Result<(Vec<Observed>, Option<Key>)> {
         let most = u64::try_from(PAGE).unwrap_or(u64::MAX).saturating_add(1);
-        let mut rows = self.rows(after).limit(most).all(&hub.db.at(&self.view)).await?;
+        let mut rows = self.rows(hub, after, most).await?;
         let more = rows.len() > PAGE;
         rows.truncate(PAGE);
         let end = rows.last().filter(|_| more).map(Key::of);

@@ -1,17 +1,17 @@
 //! Keeps versions: compares what was drafted with what stands, ends what differs, and adds the new.
 use std::{collections::HashMap, sync::Arc};
 
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::{DatabaseTransaction, Value};
 
+use super::sheet::{Key, Sheet, Version};
 use crate::{
-    db::bulk::{self, Keys},
+    db::bulk,
     error::{Error, Result},
     hub::Batch,
     indicator::{
         Definition,
         row::{observation, target},
     },
-    period::Period,
     revision::{
         committer::Write,
         made,
@@ -19,71 +19,27 @@ use crate::{
     },
 };
 
-/// What versions share, of which one stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    indicator_id: i64,
-    unit_id: i64,
-    period: Period,
-    breakdown: String,
-}
-
-/// What observations and targets have in common: versions under a key, of which one stands.
-pub(super) trait Version: FromQueryResult + Clone + Send + Sync {
-    /// The bit that says that a revision made versions of this kind.
-    const MADE: i32;
-
-    /// Its key.
-    fn key(&self) -> Key;
-
-    /// Whether two versions say the same. When, under which version of the definition and why they were published is not
-    /// what they say: sending a value again does not make it a new one.
-    fn says_the_same(&self, other: &Self) -> bool;
-
-    /// The table.
-    const TABLE: &'static str;
-    /// Columns by which what stands is found. The period's end is not one of them: another version of the definition may
-    /// end it on another day.
-    const STANDS: &'static [&'static str];
-    /// Columns that name one version.
-    const NAMES: &'static [&'static str];
-
-    /// Its values in the columns by which what stands is found.
-    fn stands(&self) -> Vec<Value>;
-
-    /// Its values in the columns that name it.
-    fn names(&self) -> Vec<Value>;
-
-    /// Adds new ones.
-    fn add(write: &Write, rows: Vec<Self>) -> impl Future<Output = Result<()>> + Send;
-}
-
 /// Keeps what differs from what stands.
 pub(super) async fn keep<V: Version>(
     write: &Write,
     drafts: Vec<Result<(Arc<Definition>, V)>>,
 ) -> Result<Batch> {
-    let keys = drafts.iter().flatten().map(|(_, it)| it.stands());
-    let keys = Keys::new(&write.db, V::STANDS, keys)?;
-    let standing: Vec<V> = keys.standing(&write.db, V::TABLE).await?;
-    let mut standing: HashMap<_, _> = standing.into_iter().map(|it| (it.key(), it)).collect();
+    let mut slate = write.slate().await;
+    let sheet = slate.leaf::<Sheet<V>>();
+    sheet.read(write.before(), drafts.iter().flatten().map(|(_, it)| it.key())).await?;
     let mut made: HashMap<Key, (usize, usize)> = HashMap::with_capacity(drafts.len());
     let mut rows: Vec<V> = Vec::with_capacity(drafts.len());
-    let mut ended: Vec<V> = Vec::new();
     let mut keep = |index: usize, definition: &Definition, row: V| {
         let key = row.key();
         if let Some((earlier, place)) = made.get(&key) {
             let same = rows.get(*place).is_some_and(|it| it.says_the_same(&row));
             return repeated(same, *earlier);
         }
-        let outcome = match standing.get(&key) {
+        let outcome = match sheet.standing(&key) {
             Some(old) if old.says_the_same(&row) => {
                 return Ok(ItemResult::new(Outcome::Unchanged, 0));
             }
-            Some(_) => {
-                ended.extend(standing.remove(&key));
-                Outcome::Corrected
-            }
+            Some(_) => Outcome::Corrected,
             None if definition.meaning.retired => {
                 return Err(Error::field("indicator", "not be retired"));
             }
@@ -98,9 +54,7 @@ pub(super) async fn keep<V: Version>(
         .enumerate()
         .map(|(index, draft)| draft.and_then(|(definition, row)| keep(index, &definition, row)))
         .collect();
-    let keys = Keys::new(&write.db, V::NAMES, ended.iter().map(V::names))?;
-    keys.end(&write.db, V::TABLE, write.revision.number).await?;
-    V::add(write, rows).await?;
+    sheet.make(rows);
     Ok(Batch { items, touched: V::MADE })
 }
 
@@ -179,12 +133,12 @@ impl Version for observation::Model {
             && *note == other.note
     }
 
-    fn stands(&self) -> Vec<Value> {
+    fn stands(key: &Key) -> Vec<Value> {
         vec![
-            self.indicator_id.into(),
-            self.period.to_string().into(),
-            self.unit_id.into(),
-            self.breakdown.as_str().into(),
+            key.indicator_id.into(),
+            key.period.to_string().into(),
+            key.unit_id.into(),
+            key.breakdown.as_str().into(),
         ]
     }
 
@@ -199,8 +153,16 @@ impl Version for observation::Model {
         ]
     }
 
-    async fn add(write: &Write, rows: Vec<Self>) -> Result<()> {
-        bulk::add::<observation::Entity>(&write.db, rows).await
+    fn made_at(&self) -> i64 {
+        self.made_at
+    }
+
+    fn supersede(&mut self, revision: i64) {
+        self.superseded_at = Some(revision);
+    }
+
+    async fn add(db: &DatabaseTransaction, rows: Vec<Self>) -> Result<()> {
+        bulk::add::<observation::Entity>(db, rows).await
     }
 }
 
@@ -257,8 +219,8 @@ impl Version for target::Model {
             && *note == other.note
     }
 
-    fn stands(&self) -> Vec<Value> {
-        vec![self.indicator_id.into(), self.period.to_string().into(), self.unit_id.into()]
+    fn stands(key: &Key) -> Vec<Value> {
+        vec![key.indicator_id.into(), key.period.to_string().into(), key.unit_id.into()]
     }
 
     fn names(&self) -> Vec<Value> {
@@ -271,7 +233,15 @@ impl Version for target::Model {
         ]
     }
 
-    async fn add(write: &Write, rows: Vec<Self>) -> Result<()> {
-        bulk::add::<target::Entity>(&write.db, rows).await
+    fn made_at(&self) -> i64 {
+        self.made_at
+    }
+
+    fn supersede(&mut self, revision: i64) {
+        self.superseded_at = Some(revision);
+    }
+
+    async fn add(db: &DatabaseTransaction, rows: Vec<Self>) -> Result<()> {
+        bulk::add::<target::Entity>(db, rows).await
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect
 
 use super::{
     every_observation, every_target, observations,
-    read::{Aimed, Books, Key, Observed, in_order, targets_in_order},
+    read::{self, Aimed, Books, Key, Observed, in_order, targets_in_order},
     targets, visible,
 };
 use crate::{
@@ -143,7 +143,7 @@ pub async fn made_observations(db: &impl ConnectionTrait, stretch: &Stretch) -> 
     let Stretch { after, through, key, limit } = stretch;
     let mut rows = every_observation(*through).filter(Column::MadeAt.gt(*after));
     if let Some(key) = key.as_deref().and_then(Key::parse) {
-        rows = rows.filter(key.before_observation());
+        rows = rows.filter(key.before(Column::IndicatorId, key.before_observation()));
     }
     let rows = in_order(rows.order_by_asc(Column::MadeAt)).limit(*limit).all(db).await?;
     Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
@@ -155,7 +155,7 @@ pub async fn made_targets(db: &impl ConnectionTrait, stretch: &Stretch) -> Resul
     let Stretch { after, through, key, limit } = stretch;
     let mut rows = every_target(*through).filter(Column::MadeAt.gt(*after));
     if let Some(key) = key.as_deref().and_then(Key::parse) {
-        rows = rows.filter(key.before_target());
+        rows = rows.filter(key.before(Column::IndicatorId, key.before_target()));
     }
     let rows = targets_in_order(rows.order_by_asc(Column::MadeAt)).limit(*limit).all(db).await?;
     Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
@@ -179,27 +179,37 @@ pub struct State<'a> {
 /// Observations that stood at a revision, in the order of their keys.
 pub async fn state_observations(db: &impl ConnectionTrait, state: &State<'_>) -> Result<Vec<Made>> {
     use observation::Column;
-    let mut rows = observations(state.definitions, state.revision);
-    if let Some(units) = state.units {
-        rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
-    }
-    if let Some(key) = Key::parse(state.after) {
-        rows = rows.filter(key.before_observation());
-    }
-    let rows = in_order(rows).limit(state.limit).all(db).await?;
+    let State { definitions, units, revision, after, limit } = state;
+    let asked = |definitions: &[Arc<Definition>], after: Option<&Key>| {
+        let mut rows = observations(definitions, *revision);
+        if let Some(units) = units {
+            rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
+        }
+        if let Some(key) = after {
+            rows = rows.filter(key.before_observation());
+        }
+        in_order(rows)
+    };
+    let stretch = read::Stretch { definitions, after: Key::parse(after), limit: *limit };
+    let rows = stretch.read(db, asked).await?;
     Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
 }
 
 /// Targets that stood at a revision, in the order of their keys.
 pub async fn state_targets(db: &impl ConnectionTrait, state: &State<'_>) -> Result<Vec<Made>> {
     use target::Column;
-    let mut rows = targets(state.definitions, state.revision);
-    if let Some(units) = state.units {
-        rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
-    }
-    if let Some(key) = Key::parse(state.after) {
-        rows = rows.filter(key.before_target());
-    }
-    let rows = targets_in_order(rows).limit(state.limit).all(db).await?;
+    let State { definitions, units, revision, after, limit } = state;
+    let asked = |definitions: &[Arc<Definition>], after: Option<&Key>| {
+        let mut rows = targets(definitions, *revision);
+        if let Some(units) = units {
+            rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
+        }
+        if let Some(key) = after {
+            rows = rows.filter(key.before_target());
+        }
+        targets_in_order(rows)
+    };
+    let stretch = read::Stretch { definitions, after: Key::parse(after), limit: *limit };
+    let rows = stretch.read(db, asked).await?;
     Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
 }

@@ -1,12 +1,15 @@
 //! Publishes observations and targets: finds what each entry is about, and checks what the definition asks of it.
 use std::sync::Arc;
 
-use super::keep::keep;
+use super::{
+    keep::keep,
+    sheet::{Key, want},
+};
 use crate::{
     access::{Caller, any},
     decimal::Decimal,
     error::{Error, Reason, Result},
-    hub::{Batch, Hub},
+    hub::{Ask, Batch, Hub},
     indicator::{
         Code, Comparison, Definition, Direction, Kind, ObservationEntry, Provenance, Qualifier,
         Reading, TargetEntry,
@@ -15,7 +18,7 @@ use crate::{
     },
     load,
     period::Period,
-    revision::committer::Write,
+    revision::{committer::Write, receipt::Receipt, store::slate::Slate},
     time::{Day, Span},
     unit::{self, forest::Forest},
 };
@@ -67,8 +70,71 @@ fn both(unit: Result<i64>, rest: Result<()>) -> Result<i64> {
     }
 }
 
-/// Publishes observations.
-pub async fn publish_observations(
+/// Entries of a batch that says ahead what it will look for, at most: a longer one asks for itself.
+const FEW: usize = 200;
+
+/// The keys that a few entries are about, as far as they can be told before it is their turn.
+async fn ahead<'a>(
+    hub: &Hub,
+    caller: &Caller,
+    named: impl ExactSizeIterator<Item = Option<(&'a Code, &'a unit::Ref, Period, String)>>,
+) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    if named.len() <= FEW {
+        let view = hub.revisions.latest();
+        let (definitions, forest) = (hub.definitions(&view).await?, hub.forest(&view).await?);
+        keys.extend(named.flatten().filter_map(|(code, unit, period, breakdown)| {
+            let definition = definitions.visible(caller, code).ok()?;
+            let last = definition.meaning.range(period).to;
+            let unit_id = forest.resolve(unit, last, "unit").ok()?.id;
+            Some(Key { indicator_id: definition.id, unit_id, period, breakdown })
+        }));
+    }
+    Ok(keys)
+}
+
+/// Publishes observations, in a commit with what others write.
+pub async fn observations(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    ask: Ask,
+    entries: Vec<Result<ObservationEntry>>,
+) -> Result<Receipt> {
+    let named = entries.iter().map(|it| {
+        let it = it.as_ref().ok()?;
+        Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
+    });
+    let keys = ahead(hub, caller, named).await?;
+    let ahead = move |slate: &mut Slate| want::<observation::Model>(slate, &keys);
+    let by = caller.clone();
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+        publish_observations(&hub, &write, &by, entries).await
+    };
+    hub.write_ahead(caller, ask, ahead, work).await
+}
+
+/// Publishes targets, likewise.
+pub async fn targets(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    ask: Ask,
+    entries: Vec<Result<TargetEntry>>,
+) -> Result<Receipt> {
+    let named = entries.iter().map(|it| {
+        let it = it.as_ref().ok()?;
+        Some((&it.indicator, &it.unit, it.period, String::new()))
+    });
+    let keys = ahead(hub, caller, named).await?;
+    let ahead = move |slate: &mut Slate| want::<target::Model>(slate, &keys);
+    let by = caller.clone();
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+        publish_targets(&hub, &write, &by, entries).await
+    };
+    hub.write_ahead(caller, ask, ahead, work).await
+}
+
+/// Keeps observations.
+async fn publish_observations(
     hub: &Hub,
     write: &Write,
     caller: &Caller,
@@ -112,8 +178,8 @@ pub fn must_publish(caller: &Caller) -> Result<()> {
     }
 }
 
-/// Publishes targets.
-pub async fn publish_targets(
+/// Keeps targets.
+async fn publish_targets(
     hub: &Hub,
     write: &Write,
     caller: &Caller,

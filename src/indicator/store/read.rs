@@ -5,7 +5,8 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, Value,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Select, Value,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -151,8 +152,7 @@ pub async fn query(
     let Query { filter, page, consistency } = query;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let wanted = Wanted::open(hub, caller, view, filter).await?;
-    let rows = wanted.rows(after.as_deref().and_then(Key::parse));
-    let rows = rows.limit(limit(&page)).all(&hub.db.at(&view)).await?;
+    let rows = wanted.rows(hub, after.as_deref().and_then(Key::parse), limit(&page)).await?;
     let Paged { items, next } = paged(hub, caller, &view, &page, rows, Key::of);
     Ok((view.revision, Paged { items: wanted.observed(items), next }))
 }
@@ -189,10 +189,24 @@ impl Wanted {
         Ok(Self { view, definitions, books, units, since, until, period })
     }
 
-    /// The rows after a key, in their order.
-    pub(super) fn rows(&self, after: Option<Key>) -> Select<observation::Entity> {
+    /// The rows after a key, in their order, at most so many.
+    pub(super) async fn rows(
+        &self,
+        hub: &Hub,
+        after: Option<Key>,
+        limit: u64,
+    ) -> Result<Vec<observation::Model>> {
+        let stretch = Stretch { definitions: &self.definitions, after, limit };
+        stretch.read(&hub.db.at(&self.view), |definitions, key| self.asked(definitions, key)).await
+    }
+
+    fn asked(
+        &self,
+        definitions: &[Arc<Definition>],
+        after: Option<&Key>,
+    ) -> Select<observation::Entity> {
         use observation::Column;
-        let mut rows = observations(&self.definitions, self.view.number());
+        let mut rows = observations(definitions, self.view.number());
         if let Some(units) = &self.units {
             rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
         }
@@ -231,15 +245,20 @@ pub async fn query_targets(
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = asked_for(hub, caller, &view, &indicators).await?;
     let books = Books::open(hub, &view).await?;
-    let mut rows = targets(&definitions, view.number());
-    if !units.is_empty() {
-        let units = books.units(&units, Day::today())?;
-        rows = rows.filter(Column::UnitId.is_in(units));
-    }
-    if let Some(key) = after.as_deref().and_then(Key::parse) {
-        rows = rows.filter(key.before_target());
-    }
-    let rows = targets_in_order(rows).limit(limit(&page)).all(&hub.db.at(&view)).await?;
+    let units = books.units(&units, Day::today())?;
+    let asked = |definitions: &[Arc<Definition>], after: Option<&Key>| {
+        let mut rows = targets(definitions, view.number());
+        if !units.is_empty() {
+            rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
+        }
+        if let Some(key) = after {
+            rows = rows.filter(key.before_target());
+        }
+        targets_in_order(rows)
+    };
+    let after = after.as_deref().and_then(Key::parse);
+    let stretch = Stretch { definitions: &definitions, after, limit: limit(&page) };
+    let rows = stretch.read(&hub.db.at(&view), asked).await?;
     let paged = paged(hub, caller, &view, &page, rows, Key::of_target);
     let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
     let Paged { items, next } = paged;
@@ -286,6 +305,40 @@ fn paged<T>(
         _ => String::new(),
     };
     Paged { items: rows, next }
+}
+
+/// A stretch of rows in the order of their keys: of these indicators, after a key, at most so many.
+pub(super) struct Stretch<'a> {
+    pub(super) definitions: &'a [Arc<Definition>],
+    pub(super) after: Option<Key>,
+    pub(super) limit: u64,
+}
+
+impl Stretch<'_> {
+    /// Reads it: what is left of the key's own indicator, and then the later ones. Asked for both at once, SQLite finds only
+    /// the indicator in the index, and would read all of it again for every page.
+    pub(super) async fn read<E: EntityTrait>(
+        self,
+        db: &impl ConnectionTrait,
+        asked: impl Fn(&[Arc<Definition>], Option<&Key>) -> Select<E>,
+    ) -> Result<Vec<E::Model>> {
+        let Self { definitions, after, limit } = self;
+        let Some(key) = after else {
+            return Ok(asked(definitions, None).limit(limit).all(db).await?);
+        };
+        let of = |is_wanted: fn(&i64, &i64) -> bool| -> Vec<_> {
+            let wanted = definitions.iter().filter(|it| is_wanted(&it.id, &key.indicator_id));
+            wanted.cloned().collect()
+        };
+        let mut rows =
+            asked(&of(|id, last| id.cmp(last).is_eq()), Some(&key)).limit(limit).all(db).await?;
+        let later = of(|id, last| id > last);
+        let left = limit.saturating_sub(u64::try_from(rows.len()).unwrap_or(limit));
+        if left > 0 && !later.is_empty() {
+            rows.extend(asked(&later, None).limit(left).all(db).await?);
+        }
+        Ok(rows)
+    }
 }
 
 /// Observations in the order of their keys.
@@ -358,29 +411,32 @@ impl Key {
         })
     }
 
-    pub(super) fn before_observation(self) -> Expr {
-        use observation::Column::{Breakdown, IndicatorId, Period, PeriodEnd, UnitId};
-        let row = [IndicatorId, UnitId, PeriodEnd, Period, Breakdown].map(Expr::col);
-        let key: [Value; 5] = [
-            self.indicator_id.into(),
+    /// That an observation of the same indicator comes after it.
+    pub(super) fn before_observation(&self) -> Expr {
+        use observation::Column::{Breakdown, Period, PeriodEnd, UnitId};
+        let row = [UnitId, PeriodEnd, Period, Breakdown].map(Expr::col);
+        let key: [Value; 4] = [
             self.unit_id.into(),
             self.period_end.number().into(),
             self.period.to_string().into(),
-            self.breakdown.into(),
+            self.breakdown.as_str().into(),
         ];
         Expr::tuple(row).gt(Expr::tuple(key.map(Expr::val)))
     }
 
-    pub(super) fn before_target(self) -> Expr {
-        use target::Column::{IndicatorId, Period, PeriodEnd, UnitId};
-        let row = [IndicatorId, UnitId, PeriodEnd, Period].map(Expr::col);
-        let key: [Value; 4] = [
-            self.indicator_id.into(),
-            self.unit_id.into(),
-            self.period_end.number().into(),
-            self.period.to_string().into(),
-        ];
+    /// That a target of the same indicator comes after it.
+    pub(super) fn before_target(&self) -> Expr {
+        use target::Column::{Period, PeriodEnd, UnitId};
+        let row = [UnitId, PeriodEnd, Period].map(Expr::col);
+        let key: [Value; 3] =
+            [self.unit_id.into(), self.period_end.number().into(), self.period.to_string().into()];
         Expr::tuple(row).gt(Expr::tuple(key.map(Expr::val)))
+    }
+
+    /// That something of the same indicator, or of a later one, comes after it.
+    pub(super) fn before(&self, indicator_id: impl ColumnTrait, same: Expr) -> Expr {
+        let later = indicator_id.gt(self.indicator_id);
+        later.or(indicator_id.eq(self.indicator_id).and(same))
     }
 }
 

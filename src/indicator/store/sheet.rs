@@ -1,0 +1,169 @@
+//! What stands of observations or targets while a commit is made, and what its writes leave to be written.
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, Value};
+
+use crate::{
+    db::bulk::{self, Keys},
+    error::Result,
+    period::Period,
+    revision::store::slate::{Leaf, Slate},
+};
+
+/// What versions share, of which one stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) indicator_id: i64,
+    pub(super) unit_id: i64,
+    pub(super) period: Period,
+    pub(super) breakdown: String,
+}
+
+/// What observations and targets have in common: versions under a key, of which one stands.
+pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
+    /// The bit that says that a revision made versions of this kind.
+    const MADE: i32;
+    /// The table.
+    const TABLE: &'static str;
+    /// Columns by which what stands is found. The period's end is not one of them: another version of the definition may
+    /// end it on another day.
+    const STANDS: &'static [&'static str];
+    /// Columns that name one version.
+    const NAMES: &'static [&'static str];
+
+    /// Its key.
+    fn key(&self) -> Key;
+
+    /// A key's values in the columns by which what stands is found.
+    fn stands(key: &Key) -> Vec<Value>;
+
+    /// Its values in the columns that name it.
+    fn names(&self) -> Vec<Value>;
+
+    /// Whether two versions say the same. When, under which version of the definition and why they were published is not
+    /// what they say: sending a value again does not make it a new one.
+    fn says_the_same(&self, other: &Self) -> bool;
+
+    /// The revision that made it.
+    fn made_at(&self) -> i64;
+
+    /// A later revision supersedes it.
+    fn supersede(&mut self, revision: i64);
+
+    /// Adds new ones to the table.
+    fn add(db: &DatabaseTransaction, rows: Vec<Self>) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Where what stands is found.
+enum Place<V> {
+    /// In the table, as it was read.
+    Kept(V),
+    /// Among those that are to be added.
+    New(usize),
+}
+
+/// Versions of one kind.
+pub(super) struct Sheet<V> {
+    wanted: HashSet<Key>,
+    /// What stands after the writes so far, where it is known; none where nothing does.
+    standing: HashMap<Key, Option<Place<V>>>,
+    /// What the write that runs makes, each under another key.
+    drafts: Vec<V>,
+    /// Versions in the table that are superseded, by their names and the revision that did it.
+    ended: Vec<Vec<Value>>,
+    added: Vec<V>,
+}
+
+/// Keys of which it is remembered beyond a flush what stands, at most.
+const REMEMBERED: usize = 10_000;
+
+impl<V> Default for Sheet<V> {
+    fn default() -> Self {
+        Self {
+            wanted: HashSet::new(),
+            standing: HashMap::new(),
+            drafts: Vec::new(),
+            ended: Vec::new(),
+            added: Vec::new(),
+        }
+    }
+}
+
+/// Says ahead that it will be looked for what stands under these keys.
+pub(super) fn want<V: Version>(slate: &mut Slate, keys: &[Key]) {
+    slate.leaf::<Sheet<V>>().wanted.extend(keys.iter().cloned());
+}
+
+impl<V: Version> Sheet<V> {
+    /// Finds out what stands under these keys.
+    pub(super) async fn read(
+        &mut self,
+        db: &impl ConnectionTrait,
+        keys: impl Iterator<Item = Key>,
+    ) -> Result<()> {
+        let unknown: HashSet<_> = keys.filter(|it| !self.standing.contains_key(it)).collect();
+        let wanted = Keys::new(db, V::STANDS, unknown.iter().map(V::stands))?;
+        let found: Vec<V> = wanted.standing(db, V::TABLE).await?;
+        self.standing.extend(unknown.into_iter().map(|it| (it, None)));
+        self.standing.extend(found.into_iter().map(|it| (it.key(), Some(Place::Kept(it)))));
+        Ok(())
+    }
+
+    /// What stands under a key that was read.
+    pub(super) fn standing(&self, key: &Key) -> Option<&V> {
+        match self.standing.get(key)?.as_ref()? {
+            Place::Kept(it) => Some(it),
+            Place::New(place) => self.added.get(*place),
+        }
+    }
+
+    /// What the write that runs makes: it supersedes what stands under its key.
+    pub(super) fn make(&mut self, drafts: Vec<V>) {
+        self.drafts.extend(drafts);
+    }
+}
+
+impl<V: Version> Leaf for Sheet<V> {
+    fn look_up<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>> {
+        let wanted = std::mem::take(&mut self.wanted);
+        async move { self.read(db, wanted.into_iter()).await }.boxed()
+    }
+
+    fn settle(&mut self, is_kept: bool) {
+        let drafts = std::mem::take(&mut self.drafts);
+        for row in drafts.into_iter().filter(|_| is_kept) {
+            match self.standing.insert(row.key(), Some(Place::New(self.added.len()))).flatten() {
+                Some(Place::Kept(old)) => {
+                    let mut names = old.names();
+                    names.push(row.made_at().into());
+                    self.ended.push(names);
+                }
+                Some(Place::New(place)) => {
+                    if let Some(old) = self.added.get_mut(place) {
+                        old.supersede(row.made_at());
+                    }
+                }
+                None => {}
+            }
+            self.added.push(row);
+        }
+    }
+
+    fn flush<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>> {
+        let (ended, added) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.added));
+        match self.standing.len() > REMEMBERED {
+            true => self.standing.clear(),
+            false => self.standing.retain(|_, it| !matches!(it, Some(Place::New(_)))),
+        }
+        async move {
+            bulk::end(db, V::TABLE, V::NAMES, ended).await?;
+            V::add(db, added).await
+        }
+        .boxed()
+    }
+
+    fn waiting(&self) -> usize {
+        self.ended.len() + self.added.len()
+    }
+}

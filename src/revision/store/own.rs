@@ -1,0 +1,92 @@
+//! What a write asks of the store itself: in a savepoint of its own, which the first statement sets.
+use std::sync::Arc;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    TransactionTrait, entity::prelude::async_trait::async_trait,
+};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::slate::Slate;
+use crate::error::Result;
+
+/// The transaction of a commit, and what its writes share.
+#[derive(Debug)]
+pub(in crate::revision) struct Shared {
+    pub(in crate::revision) tx: DatabaseTransaction,
+    pub(in crate::revision) slate: Mutex<Slate>,
+}
+
+/// The store as one write sees it, with what earlier writes of the same commit did. Whoever uses only the slate never
+/// comes here.
+#[derive(Debug)]
+pub struct Own {
+    pub(in crate::revision) shared: Arc<Shared>,
+    savepoint: OnceCell<DatabaseTransaction>,
+}
+
+impl Own {
+    pub(in crate::revision) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, savepoint: OnceCell::new() }
+    }
+
+    /// The savepoint. What earlier writes left on the slate is written before it, and stays when it is undone.
+    pub(in crate::revision) async fn savepoint(&self) -> Result<&DatabaseTransaction, DbErr> {
+        let set = async || {
+            let Shared { tx, slate } = self.shared.as_ref();
+            let flushed = slate.lock().await.flush(tx).await;
+            flushed.map_err(|err| DbErr::Custom(err.to_string()))?;
+            tx.begin().await
+        };
+        self.savepoint.get_or_try_init(set).await
+    }
+
+    /// Ends the write: what it did is kept, or undone, on the slate and in the store. Fails when the commit must; inside is
+    /// whether this write does.
+    pub(in crate::revision) async fn end(self, is_kept: bool) -> Result<Result<()>> {
+        let Self { shared, savepoint } = self;
+        let mut slate = shared.slate.lock().await;
+        slate.settle(is_kept);
+        let Some(savepoint) = savepoint.into_inner() else {
+            slate.must_be_whole()?;
+            if slate.is_full() {
+                slate.flush(&shared.tx).await?;
+            }
+            return Ok(Ok(()));
+        };
+        if !is_kept {
+            return Ok(Ok(savepoint.rollback().await?));
+        }
+        // What it left on the slate stands or falls with the rest of it.
+        if let Err(err) = slate.flush(&shared.tx).await {
+            savepoint.rollback().await?;
+            // Nothing else was left there: the slate was written before the savepoint was set.
+            *slate = Slate::default();
+            return Ok(Err(err));
+        }
+        Ok(Ok(savepoint.commit().await?))
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Own {
+    fn get_database_backend(&self) -> DbBackend {
+        self.shared.tx.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.savepoint().await?.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.savepoint().await?.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.savepoint().await?.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.savepoint().await?.query_all_raw(statement).await
+    }
+}

@@ -1,0 +1,92 @@
+//! The slate of a commit: what its writes look for is looked up at once, and what they leave behind is written at once.
+//!
+//! A commit of a hundred small writes then asks the store as often as a commit of one. Each kind of thing has its leaf,
+//! which knows what of it stands after the writes so far: a write sees those before it there, not in the tables.
+use std::any::Any;
+
+use futures_util::future::BoxFuture;
+use sea_orm::DatabaseTransaction;
+
+use crate::error::{Error, Result};
+
+/// Things of one kind on a slate.
+pub trait Leaf: Any + Send {
+    /// Looks up at once what writes said ahead that they will look for.
+    fn look_up<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>>;
+
+    /// The write that ran has ended: what it left here is kept, or undone.
+    fn settle(&mut self, is_kept: bool);
+
+    /// Writes what is kept and not yet written.
+    fn flush<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>>;
+
+    /// How many things wait to be written.
+    fn waiting(&self) -> usize;
+}
+
+/// Things that wait to be written, at most: the rest of a commit's are then written in another statement.
+const MOST: usize = 10_000;
+
+/// What the writes of one commit share.
+#[derive(Default)]
+pub struct Slate {
+    leaves: Vec<Box<dyn Leaf>>,
+    /// Why something could not be written: the commit must not happen.
+    failed: Option<Error>,
+}
+
+impl std::fmt::Debug for Slate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let waiting: usize = self.leaves.iter().map(|it| it.waiting()).sum();
+        f.debug_struct("Slate").field("waiting", &waiting).finish_non_exhaustive()
+    }
+}
+
+impl Slate {
+    /// The leaf for things of a kind.
+    pub fn leaf<L: Leaf + Default>(&mut self) -> &mut L {
+        let mut leaves = self.leaves.iter();
+        let found = leaves.position(|leaf| (leaf.as_ref() as &dyn Any).is::<L>());
+        let place = found.unwrap_or_else(|| {
+            self.leaves.push(Box::new(L::default()));
+            self.leaves.len() - 1
+        });
+        let leaf: Option<&mut dyn Any> = self.leaves.get_mut(place).map(|it| it.as_mut() as _);
+        #[expect(clippy::expect_used, reason = "it was found by its type, or put there just now")]
+        leaf.and_then(|it| it.downcast_mut()).expect("a leaf is of its own type")
+    }
+
+    pub(in crate::revision) async fn look_up(&mut self, db: &DatabaseTransaction) -> Result<()> {
+        for leaf in &mut self.leaves {
+            leaf.look_up(db).await?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::revision) fn settle(&mut self, is_kept: bool) {
+        for leaf in &mut self.leaves {
+            leaf.settle(is_kept);
+        }
+    }
+
+    pub(in crate::revision) fn is_full(&self) -> bool {
+        self.leaves.iter().map(|it| it.waiting()).sum::<usize>() > MOST
+    }
+
+    /// Fails when something of it could not be written.
+    pub(in crate::revision) fn must_be_whole(&self) -> Result<()> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    pub(in crate::revision) async fn flush(&mut self, db: &DatabaseTransaction) -> Result<()> {
+        self.must_be_whole()?;
+        for leaf in &mut self.leaves {
+            if let Err(err) = leaf.flush(db).await {
+                // What was taken off the slate is lost.
+                self.failed = Some(err.clone());
+                return Err(err);
+            }
+        }
+        Ok(())
+    }
+}
