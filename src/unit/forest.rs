@@ -1,5 +1,8 @@
 //! Every unit at one revision, in memory: codes, trees and lineage as functions of the date.
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{CodeSpan, Level, Name, Ref, Scheme, Succession, Transfer, Tree, Unit};
 use crate::{
@@ -14,8 +17,8 @@ pub struct Forest {
     units: BTreeMap<i64, Unit>,
     codes: HashMap<Scheme, HashMap<String, Vec<(Span, i64)>>>,
     children: HashMap<(Tree, i64), Vec<(Span, i64)>>,
-    after: HashMap<i64, Vec<Succession>>,
-    before: HashMap<i64, Vec<Succession>>,
+    after: HashMap<i64, Vec<Arc<Succession>>>,
+    before: HashMap<i64, Vec<Arc<Succession>>>,
 }
 
 /// A unit that holds territory of another one, at another date.
@@ -83,13 +86,14 @@ impl Forest {
 
     /// Adds a succession, or replaces the one between the same units on the same day.
     pub fn put_succession(&mut self, succession: Succession) {
-        let same = |it: &Succession| {
+        let succession = Arc::new(succession);
+        let same = |it: &Arc<Succession>| {
             (it.predecessor_id, it.successor_id, it.effective)
                 == (succession.predecessor_id, succession.successor_id, succession.effective)
         };
         let after = self.after.entry(succession.predecessor_id).or_default();
         after.retain(|it| !same(it));
-        after.push(succession.clone());
+        after.push(Arc::clone(&succession));
         if let Some(successor_id) = succession.successor_id {
             let before = self.before.entry(successor_id).or_default();
             before.retain(|it| !same(it));
@@ -105,7 +109,8 @@ impl Forest {
         effective: Day,
     ) -> Option<&Succession> {
         let steps = self.after.get(&before)?;
-        steps.iter().find(|it| it.successor_id == after && it.effective == effective)
+        let is_it = |it: &&Arc<Succession>| it.successor_id == after && it.effective == effective;
+        steps.iter().find(is_it).map(Arc::as_ref)
     }
 
     /// A unit by its id.
@@ -268,15 +273,15 @@ impl Forest {
 
     /// The successions that lead from a unit towards a date.
     fn steps(&self, id: i64, from: Day, to: Day) -> Vec<(i64, &Succession)> {
-        let none: &[Succession] = &[];
+        let none: &[Arc<Succession>] = &[];
         if from <= to {
             let after = self.after.get(&id).map_or(none, Vec::as_slice);
             let after = after.iter().filter(|it| it.effective > from && it.effective <= to);
-            after.filter_map(|it| Some((it.successor_id?, it))).collect()
+            after.filter_map(|it| Some((it.successor_id?, it.as_ref()))).collect()
         } else {
             let before = self.before.get(&id).map_or(none, Vec::as_slice);
             let before = before.iter().filter(|it| it.effective <= from && it.effective > to);
-            before.map(|it| (it.predecessor_id, it)).collect()
+            before.map(|it| (it.predecessor_id, it.as_ref())).collect()
         }
     }
 

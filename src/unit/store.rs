@@ -60,12 +60,34 @@ fn visible_successions(number: i64) -> sea_orm::Select<succession::Entity> {
     succession::Entity::find().filter(MadeAt.lte(number)).filter(stands)
 }
 
-/// Loads every unit and succession as they stood at a revision.
+/// Loads every unit and succession as they stood at a revision, some at a time: rows take several times the room of what
+/// is kept of them, and what was once taken stays with the process.
 pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Forest> {
-    let rows = visible(number).order_by_asc(unit::Column::Id).all(db).await?;
-    let units = rows.into_iter().map(Unit::try_from).collect::<Result<_>>()?;
-    let rows = visible_successions(number).all(db).await?;
-    Ok(Forest::new(units, rows.into_iter().map(Into::into).collect()))
+    use succession::Column::PredecessorId;
+    const SOME: i64 = 500;
+    let last: Option<i64> = visible(number)
+        .select_only()
+        .column(unit::Column::Id)
+        .order_by_desc(unit::Column::Id)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    let mut forest = Forest::default();
+    let mut after = 0;
+    while after < last.unwrap_or(0) {
+        let through = after + SOME;
+        let units = visible(number).filter(unit::Column::Id.gt(after));
+        for row in units.filter(unit::Column::Id.lte(through)).all(db).await? {
+            forest.put(row.try_into()?);
+        }
+        let steps = visible_successions(number).filter(PredecessorId.gt(after));
+        for row in steps.filter(PredecessorId.lte(through)).all(db).await? {
+            forest.put_succession(row.into());
+        }
+        after = through;
+    }
+    Ok(forest)
 }
 
 /// One unit, with the forest that names its parents.

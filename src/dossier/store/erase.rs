@@ -9,7 +9,7 @@ use sea_orm::{
 use super::{applicant_of, digest_of, note_of};
 use crate::{
     access::Caller,
-    db::bulk::{self, Keys},
+    db::bulk,
     dossier::{
         Erase, Whose,
         row::{dossier, erasure, event},
@@ -132,12 +132,8 @@ async fn take(
         return Ok(ItemResult::new(Outcome::Unchanged, 0));
     }
     if let Some(row) = stands.filter(|_| !superseded_only) {
-        let ended = Keys::new(
-            &write.db,
-            &["id", "made_at"],
-            std::iter::once(vec![id.into(), row.made_at.into()]),
-        )?;
-        ended.end(&write.db, "dossier", number).await?;
+        let ended = vec![vec![id.into(), row.made_at.into(), number.into()]];
+        bulk::end(&write.db, "dossier", &["id", "made_at"], ended).await?;
         let row = dossier::Model {
             applicant: None,
             identity_digest: None,
