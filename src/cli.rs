@@ -7,6 +7,7 @@ mod export;
 mod filter;
 mod grid;
 mod import;
+mod pki;
 mod progress;
 mod query;
 mod serve;
@@ -20,7 +21,7 @@ use std::{
 };
 
 pub use self::words::Numbers;
-use crate::config::{Command, DataKeysCommand, KeyCommand};
+use crate::config::{Command, DataKeysCommand, KeyCommand, PkiCommand};
 
 /// Characters of a text that a line shows, at most.
 const SHOWN: usize = 320;
@@ -45,6 +46,7 @@ pub async fn run(command: Command) -> Outcome {
             DataKeysCommand::Rotate(asked) => data_keys::rotate(asked),
             DataKeysCommand::Reseal(knobs) => serve::reseal(*knobs).await,
         },
+        Command::Pki { command: PkiCommand::Dev(asked) } => pki::dev(&asked),
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
     }
 }

@@ -1,4 +1,6 @@
 //! Every knob: its name, its default and its check; read once, from flags, the environment and a file, in that order.
+mod caller;
+mod identity;
 mod tables;
 
 use std::{
@@ -12,11 +14,16 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
 
-pub use self::tables::{Asked, Export, Exported, Filter, Import, Loaded, Query, Watch};
+pub use self::{
+    caller::{As, Call, Target},
+    tables::{Asked, Export, Exported, Filter, Import, Loaded, Query, Watch},
+};
 use crate::{
+    access::token,
     db::Options,
     hub::Limits,
     personal::vault::{self, Keys, Vault},
+    server::tls,
 };
 
 /// The command line.
@@ -51,6 +58,12 @@ pub enum Command {
     Compact(Compact),
     /// Say that a backup was restored: who follows changes then starts over, since revisions may be used again.
     Restored(Knobs),
+    /// Certificates for trying the hub out.
+    Pki {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: PkiCommand,
+    },
     /// Keep the keys of systems.
     Key {
         /// What to do with keys.
@@ -91,6 +104,30 @@ pub struct DataKeysFile {
 pub enum KeyCommand {
     /// Issue a key for a system, straight in the store: for the first administrator, and when no one can sign in.
     Issue(IssueKey),
+}
+
+/// What to do with certificates.
+#[derive(Debug, Subcommand)]
+pub enum PkiCommand {
+    /// Make an authority of your own, a certificate for the hub and one for each system. Run again, it goes on with the
+    /// authority that it finds. Not for production: the authority's private key lies beside what it issues.
+    Dev(PkiDev),
+}
+
+/// Makes certificates.
+#[derive(Debug, Args)]
+pub struct PkiDev {
+    /// The folder to write to.
+    pub dir: PathBuf,
+    /// A certificate for this system, by its code.
+    #[arg(long)]
+    pub system: Vec<String>,
+    /// A name or address by which the hub is reached, besides `localhost`, `127.0.0.1` and `::1`.
+    #[arg(long)]
+    pub name: Vec<String>,
+    /// Revoke the certificate of this system that lies in the folder.
+    #[arg(long)]
+    pub revoke: Vec<String>,
 }
 
 /// Issues a key in the store.
@@ -137,38 +174,6 @@ fn ago(text: &str) -> Result<Duration, String> {
         _ => return Err(rule()),
     };
     Ok(Duration::from_secs(u64::from(number) * seconds))
-}
-
-/// A running hub.
-#[derive(Debug, Args)]
-pub struct Target {
-    /// Its address.
-    #[arg(long, env = "SHAREHUB_TARGET", default_value = "http://127.0.0.1:50051")]
-    pub target: String,
-}
-
-/// A running hub, and who calls it.
-#[derive(Debug, Args)]
-pub struct As {
-    /// The hub.
-    #[command(flatten)]
-    pub target: Target,
-    /// The key of the calling system.
-    #[arg(long, env = "SHAREHUB_KEY", hide_env_values = true)]
-    pub key: String,
-}
-
-/// A call.
-#[derive(Debug, Args)]
-pub struct Call {
-    /// The hub, and the caller.
-    #[command(flatten)]
-    pub by: As,
-    /// The method, such as `IndicatorService/GetSnapshot`.
-    pub method: String,
-    /// The request as JSON.
-    #[arg(default_value = "{}")]
-    pub request: String,
 }
 
 /// What can be set. A flag wins over the environment, the environment over the file, the file over the default.
@@ -225,6 +230,50 @@ pub struct Knobs {
     /// file that is made beside an SQLite store; none for PostgreSQL, and then no personal data is kept].
     #[arg(long, env = "SHAREHUB_DATA_KEYS", hide_env_values = true)]
     pub data_keys: Option<String>,
+    /// The hub's certificate, and those between it and its authority (PEM); plain text without.
+    #[arg(long, env = "SHAREHUB_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, env = "SHAREHUB_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// The authorities whose certificates systems may show (PEM); none are asked for without.
+    #[arg(long, env = "SHAREHUB_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// What these authorities have revoked (PEM): a list of each one of them.
+    #[arg(long, env = "SHAREHUB_TLS_CLIENT_CRL")]
+    pub tls_client_crl: Option<PathBuf>,
+    /// Whether plain text may be served to other machines: `true` or `false` [default: false].
+    #[serde(deserialize_with = "text_or_number")]
+    #[arg(long, env = "SHAREHUB_INSECURE_PLAINTEXT", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub insecure_plaintext: Option<String>,
+    /// The issuer (`iss`) whose tokens are accepted; none are without.
+    #[arg(long, env = "SHAREHUB_TOKEN_ISSUER")]
+    pub token_issuer: Option<String>,
+    /// The audience (`aud`) that tokens must be for.
+    #[arg(long, env = "SHAREHUB_TOKEN_AUDIENCE")]
+    pub token_audience: Option<String>,
+    /// The one algorithm of tokens: `ES256`, `EdDSA`, `RS256` or `PS256`.
+    #[arg(long, env = "SHAREHUB_TOKEN_ALGORITHM")]
+    pub token_algorithm: Option<String>,
+    /// The issuer's public keys: a JWK set, or one key in PEM.
+    #[arg(long, env = "SHAREHUB_TOKEN_KEYS")]
+    pub token_keys: Option<PathBuf>,
+    /// Connections at the same time, 1 to 1000000 [default: 2000].
+    #[arg(long, env = "SHAREHUB_CONNECTIONS")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub connections: Option<String>,
+    /// Connections by which one system may call, 1 to 1000000 [default: 128].
+    #[arg(long, env = "SHAREHUB_CONNECTIONS_PER_SYSTEM")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub connections_per_system: Option<String>,
+    /// How old a connection may grow, in seconds, 1 to 2592000; up to a tenth more is added by chance [default: 3600].
+    #[arg(long, env = "SHAREHUB_CONNECTION_AGE_S")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub connection_age_s: Option<String>,
+    /// How long a connection may stay without a call on it, in seconds, 1 to 2592000 [default: 300].
+    #[arg(long, env = "SHAREHUB_CONNECTION_IDLE_S")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub connection_idle_s: Option<String>,
 }
 
 /// The settings, read and checked.
@@ -246,6 +295,12 @@ pub struct Config {
     pub limits: Limits,
     /// The keys of personal data, where they are given.
     pub data_keys: Option<Vault>,
+    /// TLS; plain text without.
+    pub tls: Option<tls::Files>,
+    /// Whether plain text may be served to other machines.
+    pub insecure_plaintext: bool,
+    /// Whose tokens are accepted.
+    pub tokens: Option<token::Settings>,
 }
 
 /// A setting that cannot be used; the program exits 64.
@@ -306,11 +361,19 @@ impl Knobs {
                 toml::from_str(&text).map_err(|err| bad(format!("be TOML of known keys: {err}")))?
             }
         };
+        let tls = identity::tls(&self, &file)?;
+        let tokens = identity::tokens(&self, &file)?;
+        let insecure_plaintext = identity::insecure_plaintext(&self, &file)?;
         let listen = self.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:50051".to_owned());
-        let listen = listen.parse().map_err(|_| BadConfig {
+        let listen: SocketAddr = listen.parse().map_err(|_| BadConfig {
             key: "listen",
             must: format!("be an address and a port such as 127.0.0.1:50051, not `{listen}`"),
         })?;
+        if tls.is_none() && !listen.ip().is_loopback() && !insecure_plaintext {
+            let must = "be an address of this machine only (127.0.0.1), unless `tls_cert` is set; behind something that \
+                        speaks TLS, `insecure_plaintext` allows plain text";
+            return Err(BadConfig { key: "listen", must: must.to_owned() });
+        }
         let url = self.database_url.or(file.database_url);
         let database_url = url.unwrap_or_else(|| "sqlite://sharehub.db".to_owned());
         let schemes = ["sqlite:", "postgres://", "postgresql://"];
@@ -366,6 +429,15 @@ impl Knobs {
         });
         let data_keys =
             data_keys.transpose().map_err(|must| BadConfig { key: "data_keys", must })?;
+        let places = self.connections.or(file.connections);
+        let places = number("connections", places, 1..=1_000_000)?;
+        let own = self.connections_per_system.or(file.connections_per_system);
+        let own = number("connections_per_system", own, 1..=1_000_000)?;
+        let age = self.connection_age_s.or(file.connection_age_s);
+        let age = number("connection_age_s", age, 1..=2_592_000)?;
+        let idle = self.connection_idle_s.or(file.connection_idle_s);
+        let idle = number("connection_idle_s", idle, 1..=2_592_000)?;
+        let seconds = |it: u32| Duration::from_secs(u64::from(it));
         let size = |it: Option<u32>| it.and_then(|it| usize::try_from(it).ok());
         let limits = Limits {
             longest: call_ms.map_or(usual.longest, |it| Duration::from_millis(u64::from(it))),
@@ -375,7 +447,10 @@ impl Knobs {
             watches_each: size(each).unwrap_or(usual.watches_each),
             slow: usual.slow,
             kept_cells: size(kept).map_or(usual.kept_cells, |it| it << 20),
-            ..usual
+            connections: size(places).unwrap_or(usual.connections),
+            connections_each: size(own).unwrap_or(usual.connections_each),
+            connection_age: age.map_or(usual.connection_age, seconds),
+            connection_idle: idle.map_or(usual.connection_idle, seconds),
         };
         Ok(Config {
             listen,
@@ -386,21 +461,26 @@ impl Knobs {
             otlp_endpoint,
             limits,
             data_keys,
+            tls,
+            insecure_plaintext,
+            tokens,
         })
     }
 }
 
-/// In a file, a number may be written as one.
+/// In a file, a number may be written as one, and so may what is true or false.
 fn text_or_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
         Text(String),
         Number(i64),
+        Truth(bool),
     }
     Ok(Some(match Either::deserialize(value)? {
         Either::Text(text) => text,
         Either::Number(number) => number.to_string(),
+        Either::Truth(truth) => truth.to_string(),
     }))
 }
 
@@ -421,43 +501,4 @@ fn number(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Config, Knobs};
-
-    fn bad(knobs: Knobs) -> &'static str {
-        knobs.read().unwrap_err().key
-    }
-
-    #[test]
-    fn a_bad_setting_is_named() {
-        let some = |it: &str| Some(it.to_owned());
-        assert_eq!(bad(Knobs { listen: some("here"), ..Knobs::default() }), "listen");
-        assert_eq!(
-            bad(Knobs { database_url: some("mysql://x"), ..Knobs::default() }),
-            "database_url"
-        );
-        let replica_url = some("postgres://host/x");
-        assert_eq!(bad(Knobs { replica_url, ..Knobs::default() }), "replica_url");
-        assert_eq!(bad(Knobs { log_format: some("xml"), ..Knobs::default() }), "log_format");
-        assert_eq!(bad(Knobs { call_ms: some("0"), ..Knobs::default() }), "call_ms");
-        assert_eq!(bad(Knobs { in_flight: some("many"), ..Knobs::default() }), "in_flight");
-        assert_eq!(bad(Knobs { message_bytes: some("-1"), ..Knobs::default() }), "message_bytes");
-        assert_eq!(bad(Knobs { otlp_endpoint: some("x"), ..Knobs::default() }), "otlp_endpoint");
-        let nowhere = Knobs { config: Some("no/such/file.toml".into()), ..Knobs::default() };
-        assert_eq!(bad(nowhere), "config");
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("hub.toml");
-        std::fs::write(&path, "listen = \"127.0.0.1:1\"\ncall_ms = 500\nin_flight = \"9\"\n")
-            .unwrap();
-        let listen = Some("127.0.0.1:2".to_owned());
-        let knobs = Knobs { config: Some(path.clone()), listen, ..Knobs::default() };
-        let Config { listen, limits, .. } = knobs.read().unwrap();
-        assert_eq!((listen.port(), limits.longest.as_millis(), limits.in_flight), (2, 500, 9));
-        std::fs::write(&path, "lissten = \"127.0.0.1:1\"\n").unwrap();
-        assert_eq!(bad(Knobs { config: Some(path), ..Knobs::default() }), "config");
-    }
-}
+mod tests;

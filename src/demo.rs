@@ -20,6 +20,8 @@ use crate::{
 pub struct Role {
     /// The role, as the printed variable names it.
     pub name: &'static str,
+    /// The code of the system.
+    pub system: &'static str,
     /// What the system may do, in words.
     pub may: &'static str,
     /// Its key.
@@ -69,6 +71,11 @@ fn cast() -> Result<Vec<Cast>> {
     ])
 }
 
+/// The systems that play the roles.
+pub fn systems() -> Result<Vec<SystemCode>> {
+    cast()?.iter().map(|it| SystemCode::parse(it.system).map_err(broken)).collect()
+}
+
 /// Loads the demo's data, if it is not there yet, and issues a key for each role.
 pub async fn load(hub: &Arc<Hub>) -> Result<Vec<Role>> {
     let mut roles = Vec::new();
@@ -77,7 +84,7 @@ pub async fn load(hub: &Arc<Hub>) -> Result<Vec<Role>> {
         register(hub, &code, grants).await?;
         retire_keys(hub, &code).await?;
         let (key, ..) = hub.issue_key(Issue { system: code, expires_at: None }).await?;
-        roles.push(Role { name, may, key });
+        roles.push(Role { name, system, may, key });
     }
     articles::load(hub, &caller(hub, articles::SOURCE).await?).await?;
     dossiers::load(hub, &caller(hub, dossiers::SOURCE).await?).await?;
@@ -133,22 +140,52 @@ fn broken(rule: Rule) -> Error {
     Error::internal(format!("demo data: a field must {rule}"))
 }
 
-/// What the demo prints: its address, a key for each role, and three calls that work as they stand.
-pub fn welcome(address: &SocketAddr, program: &Path, roles: &[Role]) -> String {
-    let mut text = format!("\nsharehub demo serves at http://{address} (Ctrl-C stops it)\n\n");
+/// Where the demo serves.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The folder with its certificates and those of its systems; none when it speaks plain text, or has others.
+    pub certificates: Option<&'a Path>,
+    /// The program itself.
+    pub program: &'a Path,
+}
+
+/// What the demo prints: its address, a key for each role, and calls that work as they stand.
+pub fn welcome(place: &Place<'_>, roles: &[Role]) -> String {
+    let Place { address, certificates, program } = place;
+    let scheme = if certificates.is_some() { "https" } else { "http" };
+    let mut text = format!("\nsharehub demo serves at {scheme}://{address} (Ctrl-C stops it)\n\n");
     let mut line = |line: String| {
         text.push_str(&line);
         text.push('\n');
     };
-    for Role { name, may, key } in roles {
+    let in_folder = |name: &str| certificates.map(|it| it.join(name).display().to_string());
+    let ca = in_folder("ca.pem");
+    if let Some(ca) = &ca {
+        line("For a second terminal:\n".to_owned());
+        line(format!("export SHAREHUB_CA={ca}"));
+    }
+    for Role { name, system: _, may, key } in roles {
         line(format!("SHAREHUB_KEY_{name}={key}  # {may}"));
     }
-    let key = roles.iter().find(|it| it.name == "IOC").map_or("", |it| it.key.as_str());
-    let call = format!("{} call --target http://{address} --key {key}", program.display());
+    let ioc = roles.iter().find(|it| it.name == "IOC");
+    let (key, system) = ioc.map_or(("", ""), |it| (it.key.as_str(), it.system));
+    let target = match ca {
+        None => format!("--target http://{address}"),
+        Some(ca) => format!("--target https://{address} --ca {ca}"),
+    };
+    let call = format!("{} call {target}", program.display());
     line(String::new());
-    line("Three calls to try, as the IOC:".to_owned());
+    line("Calls to try, as the IOC:".to_owned());
     for (what, method, request) in CALLS {
-        line(format!("\n# {what}\n{call} {method} '{request}'"));
+        line(format!("\n# {what}\n{call} --key {key} {method} '{request}'"));
+    }
+    let pair = in_folder(&format!("{system}.pem")).zip(in_folder(&format!("{system}-key.pem")));
+    if let Some((cert, cert_key)) = pair {
+        let who = "The IOC by its certificate, without a key";
+        let shown = format!("--cert {cert} --cert-key {cert_key}");
+        line(format!("\n# {who}\n{call} {shown} AccessService/WhoAmI"));
     }
     let mark = dossiers::MARK;
     line(format!("\nThe dossiers are synthetic: their codes begin with `{mark}`.\n"));

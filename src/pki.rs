@@ -1,4 +1,6 @@
 //! A certificate authority for trying the hub out and for tests: what `sharehub pki dev` writes.
+pub mod files;
+
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -7,12 +9,14 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, RevocationReason, RevokedCertParams, SanType, SerialNumber,
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::{
     access::{SystemCode, credential::URI},
     error::{Error, Result},
 };
 
-/// The name of the authority.
+/// How the names of authorities begin. The rest tells one key from another: lists of revoked certificates are found by name.
 const NAME: &str = "sharehub development authority";
 /// How long what it issues is valid: long enough to try things out, too short to be forgotten in production.
 const DAYS: u32 = 90;
@@ -57,7 +61,9 @@ impl Authority {
     }
 
     fn of(key: KeyPair) -> Result<Self> {
-        let (mut params, serial) = params(NAME);
+        let digest = Sha256::digest(key.public_key_raw());
+        let short: String = digest.iter().take(4).map(|it| format!("{it:02x}")).collect();
+        let (mut params, serial) = params(&format!("{NAME} {short}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let cert = params.self_signed(&key).map_err(Error::internal)?;

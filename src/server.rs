@@ -22,8 +22,8 @@ use crate::{
     unit,
 };
 
-/// How long calls in flight may take after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long calls in flight may take after a stop was asked for; what comes after it has two seconds more.
+const GRACE: Duration = Duration::from_millis(7_500);
 
 /// Every service of the schema, around one hub, behind the stack; health outside it.
 pub async fn services(

@@ -135,13 +135,32 @@ class Refusal(Exception):
             yield f"  field {path}: {rule}"
 
 
+@dataclass(frozen=True)
+class Shown:
+    """By what a system knows the hub, and shows who it is itself: a key, or a certificate and its private key."""
+
+    ca: str | None
+    key: str | None
+    cert: str | None
+    cert_key: str | None
+
+
+def read(path: str | None) -> bytes | None:
+    return Path(path).read_bytes() if path else None
+
+
 class Hub:
     """The hub, as one system sees it."""
 
-    def __init__(self, target: str, key: str) -> None:
-        # Plain text: until the hub itself speaks TLS, only over a network that is trusted.
-        self.channel = grpc.insecure_channel(target.removeprefix("http://"))
-        self.metadata = (("authorization", f"Bearer {key}"),)
+    def __init__(self, target: str, shown: Shown) -> None:
+        address = target.removeprefix("https://").removeprefix("http://")
+        if shown.ca is None:
+            # Plain text: only within one machine, or over a network that is trusted.
+            self.channel = grpc.insecure_channel(address)
+        else:
+            tls = grpc.ssl_channel_credentials(read(shown.ca), read(shown.cert_key), read(shown.cert))
+            self.channel = grpc.secure_channel(address, tls)
+        self.metadata = (("authorization", f"Bearer {shown.key}"),) if shown.key else ()
         self.indicators = indicator_pb2_grpc.IndicatorServiceStub(self.channel)
         self.dossiers = dossier_pb2_grpc.DossierServiceStub(self.channel)
 
@@ -349,10 +368,14 @@ def main() -> int:
     target = os.environ.get("SHAREHUB_TARGET", "http://127.0.0.1:50051")
     parser.add_argument("--target", default=target, help="address of the hub (or SHAREHUB_TARGET) [%(default)s]")
     parser.add_argument("--key", default=os.environ.get("SHAREHUB_KEY"), help="key of a system (or SHAREHUB_KEY)")
+    parser.add_argument("--ca", default=os.environ.get("SHAREHUB_CA"), help="authority of the hub (or SHAREHUB_CA)")
+    parser.add_argument("--cert", default=os.environ.get("SHAREHUB_CERT"), help="certificate of a system")
+    parser.add_argument("--cert-key", default=os.environ.get("SHAREHUB_CERT_KEY"), help="its private key")
     arguments = parser.parse_args()
-    if not arguments.key:
-        parser.error("give --key, or set SHAREHUB_KEY")
-    hub = Hub(arguments.target, arguments.key)
+    if not arguments.key and not arguments.cert:
+        parser.error("give --key, or --cert and --cert-key, or set SHAREHUB_KEY")
+    shown = Shown(arguments.ca, arguments.key, arguments.cert, arguments.cert_key)
+    hub = Hub(arguments.target, shown)
     try:
         print_table(hub)
     except Refusal as refusal:

@@ -27,6 +27,24 @@ pub mod system {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// When keys were used last. It is no part of what is known at a revision.
+pub mod key_use {
+    use sea_orm::entity::prelude::*;
+
+    /// A key that was used.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "key_use")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key_id: String,
+        pub last_used_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Versions of keys.
 pub mod key {
     use sea_orm::entity::prelude::*;

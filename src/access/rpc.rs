@@ -3,12 +3,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tonic::Request;
 
-use super::{Grants, Issue, Key, List, Pattern, Register, SystemCode, store};
+use super::{
+    Grants, Issue, Key, List, Pattern, Register, SystemCode, credential::Credential, store,
+};
 use crate::{
     error::{Error, Reply, Result},
     hub::{Ask, Hub},
     pb,
     revision::{Book, committer::Write},
+    time::Timestamp,
     wire::{Fields, check_text, done, fingerprint, open, reply},
 };
 
@@ -23,8 +26,9 @@ pub struct Rpc {
 impl pb::access_service_server::AccessService for Rpc {
     async fn who_am_i(&self, req: Request<pb::WhoAmIRequest>) -> Reply<pb::WhoAmIResponse> {
         let (caller, WhoAmI) = open(req)?;
-        let listed = store::who_am_i(&self.hub, &caller).await?;
-        reply(pb::WhoAmIResponse { system: Some(listed.into()) })
+        let (listed, until) = store::who_am_i(&self.hub, &caller).await?;
+        let credential = Some((&caller.credential, until).into());
+        reply(pb::WhoAmIResponse { system: Some(listed.into()), credential })
     }
 
     async fn register_system(
@@ -295,14 +299,37 @@ impl From<Grants> for pb::Grants {
     }
 }
 
+impl From<(&Credential, Option<Timestamp>)> for pb::Credential {
+    fn from((credential, until): (&Credential, Option<Timestamp>)) -> Self {
+        let kind = match credential {
+            Credential::Own => pb::CredentialKind::Unspecified,
+            Credential::Key(_) => pb::CredentialKind::Key,
+            Credential::Certificate(_) => pb::CredentialKind::Certificate,
+            Credential::Token(_) => pb::CredentialKind::Token,
+        };
+        Self {
+            kind: kind.into(),
+            id: credential.id().to_owned(),
+            expires_at: until.map(Into::into),
+        }
+    }
+}
+
 impl From<Key> for pb::Key {
     fn from(key: Key) -> Self {
+        store::Used { key, last: None }.into()
+    }
+}
+
+impl From<store::Used> for pb::Key {
+    fn from(store::Used { key, last }: store::Used) -> Self {
         let Key { id, system_id: _, hash: _, issued_at, expires_at, revoked_at } = key;
         Self {
             id,
             issued_at: Some(issued_at.into()),
             expires_at: Some(expires_at.into()),
             revoked_at: revoked_at.map(Into::into),
+            last_used_at: last.map(Into::into),
         }
     }
 }

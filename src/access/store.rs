@@ -1,16 +1,23 @@
 //! What we ask the database about systems and keys.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+    sea_query::{Alias, Expr, ExprTrait, OnConflict},
 };
+use tokio::time;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Caller, Grants, Issue, Key, List, Register, System, SystemCode,
     credential::Credential,
     directory::{Directory, hash, new_key},
-    row::{key, system},
+    row::{key, key_use, system},
 };
 use crate::{
     error::{Error, Reason, Result},
@@ -184,8 +191,97 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
     Ok(())
 }
 
+// === when keys were used ===
+
+/// How often it is written.
+const EACH: Duration = Duration::from_secs(60);
+
+/// The one door to the uses of keys; who asks for them has the keys already.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn visible_uses() -> sea_orm::Select<key_use::Entity> {
+    key_use::Entity::find()
+}
+
+/// Writes when keys were used, each minute, and once more after `stop`.
+pub async fn keep_uses(hub: Weak<Hub>, stop: CancellationToken) {
+    loop {
+        let is_last = tokio::select! {
+            () = stop.cancelled() => true,
+            () = time::sleep(EACH) => false,
+        };
+        let Some(hub) = hub.upgrade() else { return };
+        if let Err(err) = write_uses(&hub).await {
+            tracing::warn!(error = %err, "when keys were used could not be written");
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// Writes when keys were used, as far as that was not written.
+pub async fn write_uses(hub: &Arc<Hub>) -> Result<()> {
+    let uses = hub.uses.take();
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = uses
+        .iter()
+        .map(|(id, at)| key_use::ActiveModel {
+            key_id: Set(id.clone()),
+            last_used_at: Set(at.micros()),
+        })
+        .collect();
+    let work = async move |_, write: Arc<Write>| {
+        for rows in rows.chunks(1_000) {
+            let (old, new) = ((key_use::Entity, key_use::Column::LastUsedAt), "excluded");
+            let newer =
+                Expr::col((Alias::new(new), key_use::Column::LastUsedAt)).gt(Expr::col(old));
+            let mut later = OnConflict::column(key_use::Column::KeyId);
+            // Another hub may have seen it later.
+            later.update_column(key_use::Column::LastUsedAt).action_and_where(newer);
+            let insert = key_use::Entity::insert_many(rows.to_vec()).on_conflict(later);
+            insert.exec_without_returning(&write.db).await?;
+        }
+        Ok(Done { answer: (), effect: Effect::Kept })
+    };
+    let written = hub.write_once(&Caller::hub(hub.limits.longest), work).await;
+    if written.is_err() {
+        for (id, at) in uses {
+            hub.uses.saw(&id, at);
+        }
+    }
+    written
+}
+
+/// Keys, with when they were used last: what is written, or what was seen here since.
+fn used(hub: &Hub, keys: Vec<Key>, written: &HashMap<String, i64>) -> Vec<Used> {
+    let used = |key: Key| {
+        let written = written.get(&key.id).copied().map(Timestamp::from_micros);
+        Used { last: Ord::max(written, hub.uses.last(&key.id)), key }
+    };
+    keys.into_iter().map(used).collect()
+}
+
+async fn written_uses(hub: &Hub) -> Result<HashMap<String, i64>> {
+    let rows = visible_uses().all(hub.db.read()).await?;
+    Ok(rows
+        .into_iter()
+        .map(|key_use::Model { key_id, last_used_at }| (key_id, last_used_at))
+        .collect())
+}
+
+/// A key, and when it was used last.
+#[derive(Debug)]
+pub struct Used {
+    /// The key.
+    pub key: Key,
+    /// When it was used last; none if it never was.
+    pub last: Option<Timestamp>,
+}
+
 /// A system with its keys.
-pub type Listed = (Arc<System>, Vec<Key>);
+pub type Listed = (Arc<System>, Vec<Used>);
 
 /// Lists systems, for administrators.
 pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, Paged<Listed>)> {
@@ -205,20 +301,28 @@ pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, P
         }
         _ => String::new(),
     };
-    let items =
-        systems.into_iter().map(|(id, it)| (Arc::clone(it), directory.keys_of(id))).collect();
+    let written = written_uses(hub).await?;
+    let items = systems
+        .into_iter()
+        .map(|(id, it)| (Arc::clone(it), used(hub, directory.keys_of(id), &written)))
+        .collect();
     Ok((view.revision, Paged { items, next }))
 }
 
-/// The caller's own registration, with the key that it used.
-pub async fn who_am_i(hub: &Hub, caller: &Caller) -> Result<Listed> {
+/// The caller's own registration, with the key that it used; and until when what it showed is good.
+pub async fn who_am_i(hub: &Hub, caller: &Caller) -> Result<(Listed, Option<Timestamp>)> {
     let view = hub.revisions.view(caller, Consistency::Latest).await?;
-    let directory = hub.directory(&view).await?;
-    let key = match &caller.credential {
-        Credential::Key(id) => directory.key(id).cloned(),
-        Credential::Own | Credential::Certificate(_) | Credential::Token(_) => None,
+    let (keys, until) = match &caller.credential {
+        Credential::Own => (Vec::new(), None),
+        Credential::Certificate(it) => (Vec::new(), Some(it.not_after)),
+        Credential::Token(it) => (Vec::new(), Some(it.expires_at)),
+        Credential::Key(id) => {
+            let key = hub.directory(&view).await?.key(id).cloned();
+            let until = key.as_ref().map(|it| it.expires_at);
+            (used(hub, key.into_iter().collect(), &written_uses(hub).await?), until)
+        }
     };
-    Ok((Arc::clone(&caller.system), key.into_iter().collect()))
+    Ok(((Arc::clone(&caller.system), keys), until))
 }
 
 // === rows out ===

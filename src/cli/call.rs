@@ -9,26 +9,25 @@ use tonic::{
 
 use super::{
     Outcome,
-    client::{connect, explain},
+    client::{bearer, connect_by, explain},
     say,
 };
-use crate::{
-    config::{As, Call},
-    pb,
-};
+use crate::{config::Call, pb};
 
 pub(super) async fn call(asked: Call) -> Outcome {
-    let Call { by: As { target, key }, method, request } = asked;
+    let Call { by, method, request } = asked;
     let pool = DescriptorPool::decode(pb::DESCRIPTORS)?;
     let method = find(&pool, &method)?;
     let mut json = serde_json::Deserializer::from_str(&request);
     let message = DynamicMessage::deserialize(method.input(), &mut json)
         .map_err(|err| format!("the request is no {}: {err}", method.input().name()))?;
     json.end()?;
-    let mut grpc = Grpc::new(connect(&target).await?).max_decoding_message_size(64 << 20);
+    let mut grpc = Grpc::new(connect_by(&by).await?).max_decoding_message_size(64 << 20);
     grpc.ready().await?;
     let mut req = Request::new(message);
-    req.metadata_mut().insert("authorization", format!("Bearer {key}").parse()?);
+    if let Some(key) = bearer(&by)? {
+        req.metadata_mut().insert("authorization", key);
+    }
     let service = method.parent_service().full_name().to_owned();
     let path = PathAndQuery::try_from(format!("/{service}/{}", method.name()))?;
     let answer =

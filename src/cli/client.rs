@@ -1,12 +1,12 @@
 //! How commands reach a running hub, and how its refusals read.
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, fs, path::PathBuf, time::Duration};
 
 use tokio::time;
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -28,17 +28,68 @@ const MOST_BYTES: usize = 64 << 20;
 /// How often a call is made that the hub could not do at the moment.
 const TRIES: u32 = 6;
 
+/// A connection to a hub for calls that end by themselves.
 pub(super) async fn connect(target: &Target) -> Outcome<Channel> {
-    connect_for(target, Some(Duration::from_secs(60))).await
+    connect_as(target, None, Some(Duration::from_secs(60))).await
 }
 
-async fn connect_for(target: &Target, longest: Option<Duration>) -> Outcome<Channel> {
-    let endpoint = Endpoint::from_shared(target.target.clone())?;
-    let mut endpoint = endpoint.connect_timeout(Duration::from_secs(5));
+/// The same, as whoever calls.
+pub(super) async fn connect_by(by: &As) -> Outcome<Channel> {
+    connect_as(&by.target, identity(by)?, Some(Duration::from_secs(60))).await
+}
+
+async fn connect_as(
+    target: &Target,
+    shown: Option<Identity>,
+    longest: Option<Duration>,
+) -> Outcome<Channel> {
+    let url = target.url();
+    let mut endpoint = Endpoint::from_shared(url.clone())?.connect_timeout(Duration::from_secs(5));
+    match (&target.ca, url.starts_with("https://")) {
+        (Some(ca), true) => {
+            let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
+            if let Some(shown) = shown {
+                tls = tls.identity(shown);
+            }
+            endpoint = endpoint.tls_config(tls)?;
+        }
+        (None, true) => return Err("a target with https:// needs --ca".into()),
+        (Some(_), false) => return Err("--ca is of use for a target with https:// only".into()),
+        (None, false) => {}
+    }
     if let Some(longest) = longest {
         endpoint = endpoint.timeout(longest);
     }
-    endpoint.connect().await.map_err(|err| format!("no hub at {}: {err}", target.target).into())
+    endpoint.connect().await.map_err(|err| format!("no hub at {url}: {}", chain(&err)).into())
+}
+
+/// The certificate that the caller shows, if it has one.
+fn identity(by: &As) -> Outcome<Option<Identity>> {
+    match (&by.cert, &by.cert_key) {
+        (Some(cert), Some(key)) => Ok(Some(Identity::from_pem(read(cert)?, read(key)?))),
+        (Some(_), None) | (None, Some(_)) => Err("--cert and --cert-key go together".into()),
+        (None, None) => Ok(None),
+    }
+}
+
+fn read(path: &PathBuf) -> Outcome<Vec<u8>> {
+    fs::read(path).map_err(|err| format!("{}: {err}", path.display()).into())
+}
+
+/// An error, with what caused it: of a handshake, only the last one says why.
+fn chain(err: &dyn StdError) -> String {
+    let mut text = err.to_string();
+    let mut next = err.source();
+    while let Some(err) = next {
+        text.push_str(&format!(": {err}"));
+        next = err.source();
+    }
+    text
+}
+
+/// The metadata that carries a key.
+pub(super) fn bearer(by: &As) -> Outcome<Option<MetadataValue<Ascii>>> {
+    Ok(by.key.as_ref().map(|key| format!("Bearer {key}").parse()).transpose()?)
 }
 
 pub(super) async fn health(target: Target) -> Outcome {
@@ -49,7 +100,7 @@ pub(super) async fn health(target: Target) -> Outcome {
     match status {
         ServingStatus::Serving => Ok(()),
         ServingStatus::Unknown | ServingStatus::NotServing | ServingStatus::ServiceUnknown => {
-            Err(format!("the hub at {} does not serve", target.target).into())
+            Err(format!("the hub at {} does not serve", target.url()).into())
         }
     }
 }
@@ -66,7 +117,7 @@ pub(super) fn explain(status: &Status) -> Box<dyn StdError> {
     text.into()
 }
 
-/// A running hub, called with a key.
+/// A running hub, called with a key, a certificate, or both.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     channel: Channel,
@@ -74,13 +125,15 @@ pub(super) struct Caller {
     key: Key,
 }
 
-/// Sends the key with each call.
+/// Sends the key, if there is one, with each call.
 #[derive(Clone, Debug)]
-pub(super) struct Key(MetadataValue<Ascii>);
+pub(super) struct Key(Option<MetadataValue<Ascii>>);
 
 impl Interceptor for Key {
     fn call(&mut self, mut req: Request<()>) -> Result<Request<()>, Status> {
-        req.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(key) = &self.0 {
+            req.metadata_mut().insert("authorization", key.clone());
+        }
         Ok(req)
     }
 }
@@ -90,11 +143,10 @@ type Keyed = InterceptedService<Channel, Key>;
 impl Caller {
     /// Connects.
     pub(super) async fn connect(by: &As) -> Outcome<Self> {
-        let As { target, key } = by;
-        let key = Key(format!("Bearer {key}").parse()?);
+        let key = Key(bearer(by)?);
         // A stream lasts as long as it has something to say.
-        let streams = connect_for(target, None).await?;
-        Ok(Self { channel: connect(target).await?, streams, key })
+        let streams = connect_as(&by.target, identity(by)?, None).await?;
+        Ok(Self { channel: connect_by(by).await?, streams, key })
     }
 
     fn over(&self, channel: &Channel) -> Keyed {

@@ -1,18 +1,23 @@
 //! Commands that open a store of their own: serving it, the demo, and issuing a key beside a running hub.
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, time};
+use tokio::{net::TcpListener, sync::watch, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, say};
 use crate::{
-    access::{self, Issue, SystemCode},
+    access::{self, Issue, SystemCode, token},
     config::{Compact, Config, IssueKey, Knobs},
     db::Db,
     demo, dossier,
     hub::Hub,
+    pki::files::Folder,
     revision::store::{self, retention},
-    server::{self, Door},
+    server::{
+        self, Door,
+        reload::Reload,
+        tls::{self, Tls},
+    },
     stack::measure::Meter,
     telemetry::Telemetry,
     time::Timestamp,
@@ -29,18 +34,19 @@ async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle
 
 pub(super) async fn serve(knobs: Knobs) -> Outcome {
     let config = knobs.read()?;
+    let shown = Shown::read(&config)?;
     let telemetry = Telemetry::start(&config)?;
     // Before the store is opened: a stop that comes meanwhile is a stop too.
     let stop = stop_on_signal()?;
     let (db, hub, committer) = open(&config).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
-    tracing::info!(%address, engine = db.engine(), "serving");
+    tracing::info!(%address, engine = db.engine(), tls = shown.tls.is_some(), "serving");
     if !db.vault().is_open() {
         tracing::warn!("no `data_keys` are given: dossiers with personal data are refused");
     }
     tokio::spawn(db.vault().clone().follow());
-    serve_on(listener, hub, stop, &telemetry).await?;
+    serve_on(listener, hub, shown, stop, &telemetry).await?;
     stopped(db, committer).await
 }
 
@@ -48,29 +54,57 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     let kept = knobs.database_url.is_some() || knobs.config.is_some();
     let mut config = quiet(knobs).read()?;
     let scratch = std::env::temp_dir().join(format!("sharehub-demo-{}", std::process::id()));
+    fs::create_dir_all(&scratch)?;
     if !kept {
-        std::fs::create_dir_all(&scratch)?;
         config.database_url = format!("sqlite://{}", scratch.join("demo.db").display());
     }
+    let pki = scratch.join("pki");
+    if config.tls.is_none() && !config.insecure_plaintext {
+        let folder = Folder::open(&pki)?;
+        folder.issue(&[config.listen.ip().to_string()], &demo::systems()?)?;
+        config.tls = Some(folder.files());
+    }
+    let shown = Shown::read(&config)?;
     let telemetry = Telemetry::start(&config)?;
     let stop = stop_on_signal()?;
     say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
     let (db, hub, committer) = open(&config).await?;
-    let keys = demo::load(&hub).await?;
+    let roles = demo::load(&hub).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let program = std::env::current_exe()?;
-    say(&demo::welcome(&listener.local_addr()?, &program, &keys))?;
-    serve_on(listener, hub, stop, &telemetry).await?;
+    let certificates = pki.exists().then_some(pki.as_path());
+    let place = demo::Place { address: listener.local_addr()?, certificates, program: &program };
+    say(&demo::welcome(&place, &roles))?;
+    serve_on(listener, hub, shown, stop, &telemetry).await?;
     stopped(db, committer).await?;
-    if !kept {
-        std::fs::remove_dir_all(&scratch)?;
-    }
+    fs::remove_dir_all(&scratch)?;
     Ok(())
+}
+
+/// What the hub shows to others, and whose tokens it accepts: read from files before anything else is done.
+struct Shown {
+    tls: Option<(tls::Files, Tls)>,
+    tokens: Option<(token::Settings, token::Issuer)>,
+}
+
+impl Shown {
+    fn read(config: &Config) -> Outcome<Self> {
+        let tls = match &config.tls {
+            None => None,
+            Some(files) => Some((files.clone(), files.load()?)),
+        };
+        let tokens = match &config.tokens {
+            None => None,
+            Some(settings) => Some((settings.clone(), settings.load()?)),
+        };
+        Ok(Self { tls, tokens })
+    }
 }
 
 async fn serve_on(
     listener: TcpListener,
     hub: Arc<Hub>,
+    shown: Shown,
     stop: CancellationToken,
     telemetry: &Telemetry,
 ) -> Outcome {
@@ -83,10 +117,20 @@ async fn serve_on(
         asked.cancelled().await;
         stopping.cancel();
     });
-    let door = Door::new(listener, &hub.limits, Arc::clone(&hub.refusals));
-    // The services hold the hub; when the last connection is gone, so is the hub, and the committer ends.
-    drop(hub);
+    let mut door = Door::new(listener, &hub.limits, Arc::clone(&hub.refusals));
+    let Shown { tls, tokens } = shown;
+    let tls = tls.map(|(files, tls)| (files, watch::Sender::new(Arc::new(tls))));
+    door.tls = tls.as_ref().map(|(_, told)| told.subscribe());
+    let tokens = tokens.map(|(settings, issuer)| {
+        hub.tokens.accept(issuer);
+        (settings, Arc::clone(&hub.tokens))
+    });
+    tokio::spawn(Reload { tls, tokens }.run(stop.clone()));
+    let uses = tokio::spawn(access::store::keep_uses(Arc::downgrade(&hub), stop.clone()));
     server::serve(door, services, health, stop).await;
+    uses.await?;
+    // The last call is answered. When nobody holds the hub any more, the committer ends.
+    drop(hub);
     Ok(())
 }
 

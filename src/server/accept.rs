@@ -3,7 +3,7 @@ use std::{
     io::{Error, ErrorKind},
     net::SocketAddr,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -15,12 +15,17 @@ use tokio::{
 /// The first wait after the system had no descriptor left, and the longest.
 const WAITS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
+/// After so long without a failure, the next one is told again.
+const CALM: Duration = Duration::from_secs(5);
+
 /// A listener, and the places for what it takes in.
 pub(super) struct Accept {
     listener: TcpListener,
     places: Arc<Semaphore>,
-    /// How long to wait, while the system has nothing to spare for another connection.
-    wait: Option<Duration>,
+    /// How long to wait when the system has nothing to spare for another connection.
+    wait: Duration,
+    /// When that was so last.
+    failed: Option<Instant>,
 }
 
 /// A connection that was taken in, and the place that it holds.
@@ -32,7 +37,7 @@ pub(super) struct Accepted {
 
 impl Accept {
     pub(super) fn new(listener: TcpListener, most: usize) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(most)), wait: None }
+        Self { listener, places: Arc::new(Semaphore::new(most)), wait: WAITS[0], failed: None }
     }
 
     /// The next connection; none when it could not be taken in.
@@ -40,7 +45,10 @@ impl Accept {
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
         match self.listener.accept().await {
             Ok((stream, peer)) => {
-                if self.wait.take().is_some() {
+                self.wait = WAITS[0];
+                // One that found a descriptor in between does not mean that there are enough again.
+                if self.failed.is_some_and(|it| it.elapsed() > CALM) {
+                    self.failed = None;
                     tracing::info!("connections are taken in again");
                 }
                 if let Err(err) = stream.set_nodelay(true) {
@@ -54,16 +62,11 @@ impl Accept {
             }
             Err(err) => {
                 // Out of descriptors, most likely: trying again at once would only burn a core.
-                let [first, most] = WAITS;
-                let wait = match self.wait {
-                    Some(wait) => most.min(wait * 2),
-                    None => {
-                        tracing::warn!(error = %err, "connections cannot be taken in");
-                        first
-                    }
-                };
-                self.wait = Some(wait);
-                time::sleep(wait).await;
+                if self.failed.replace(Instant::now()).is_none() {
+                    tracing::warn!(error = %err, "connections cannot be taken in");
+                }
+                time::sleep(self.wait).await;
+                self.wait = WAITS[1].min(self.wait * 2);
                 None
             }
         }

@@ -24,6 +24,11 @@ impl Raw {
         Self(send)
     }
 
+    /// Whether the other side has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// The head of the answer, or why there is none.
     pub async fn begin(
         &self,

@@ -65,8 +65,8 @@ async fn what_the_store_itself_refuses_of_one_harms_no_other() {
     db.close().await.unwrap();
     let units = desk.communes().await;
     let mut writers = JoinSet::new();
-    for index in 0..40 {
-        let (source, unit) = (desk.source.clone(), id(units[index]));
+    for (index, unit) in units.into_iter().take(40).enumerate() {
+        let (source, unit) = (desk.source.clone(), id(unit));
         writers.spawn(async move {
             let mut entry = pb::ObservationEntry { unit, ..saw("doc.count", "", "2024", "5") };
             let is_poison = index % 13 == 5;
@@ -160,8 +160,8 @@ async fn what_is_refused_or_only_tried_leaves_nothing_in_a_shared_commit() {
     let desk = Desk::start().await;
     let units = desk.communes().await;
     let mut writers = JoinSet::new();
-    for index in 0..45 {
-        let (source, unit) = (desk.source.clone(), id(units[index]));
+    for (index, unit) in units.into_iter().take(45).enumerate() {
+        let (source, unit) = (desk.source.clone(), id(unit));
         writers.spawn(async move {
             let entry = pb::ObservationEntry { unit, ..saw("doc.count", "", "2024", "5") };
             let bad = pb::ObservationEntry { value: Some("-1".to_owned()), ..entry.clone() };
@@ -174,7 +174,6 @@ async fn what_is_refused_or_only_tried_leaves_nothing_in_a_shared_commit() {
                 request_id: format!("r{index}"),
                 all_or_nothing: true,
                 validate_only: index % 3 == 2,
-                ..Default::default()
             };
             let answer = source.indicators().publish_observations(request).await;
             assert_eq!(answer.is_ok(), index % 3 != 1, "{index}: {answer:?}");
