@@ -50,6 +50,16 @@ async fn a_certificate_of_the_development_authority_calls_the_hub_until_it_is_re
     let plain = format!("http://{}", program.address);
     let call = ["call", "--target", &plain, "--key", &key, "AccessService/WhoAmI"];
     assert_eq!(sharehub(dir.path(), &call).await.code, Some(1));
+    // On SIGHUP all is read anew, changed or not, and nothing else happens.
+    let log = || fs::read_to_string(&program.log).unwrap();
+    assert!(!log().contains("were read anew"), "{}", log());
+    program.signal("HUP");
+    let last = Instant::now() + Duration::from_secs(20);
+    while !log().contains("were read anew") {
+        assert!(Instant::now() < last, "SIGHUP reads nothing: {}", log());
+        time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(who(&shown).await.code, Some(0));
     // Revoked, it is refused within seconds, and the key goes on.
     let ran = sharehub(dir.path(), &["pki", "dev", "pki", "--revoke", "admin"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -60,8 +70,7 @@ async fn a_certificate_of_the_development_authority_calls_the_hub_until_it_is_re
     }
     let ran = who(&["--key", &key]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let log = fs::read_to_string(&program.log).unwrap();
-    assert!(log.contains("certificate_revoked"), "{log}");
+    assert!(log().contains("certificate_revoked"), "{}", log());
     // A new one is good.
     let ran = sharehub(dir.path(), &["pki", "dev", "pki", "--system", "admin"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
