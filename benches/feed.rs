@@ -102,7 +102,13 @@ fn with<M>(key: &str, message: M) -> Request<M> {
 /// A store with the reference data and an administrator, whose key it is.
 async fn prepare(url: &str) -> String {
     let db = Db::open(url).await.unwrap();
-    let (hub, committer) = Hub::start(db.clone(), Limits::default()).await.unwrap();
+    let (hub, committer) = Hub::start(
+        db.clone(),
+        Limits::default(),
+        sharehub::audit::key::Key::from_seed(&[7; 32]).unwrap(),
+    )
+    .await
+    .unwrap();
     unit::store::load_reference(&hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     access::store::ensure_administrator(&hub, &admin).await.unwrap();

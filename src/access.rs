@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::credential::Credential;
 use crate::{
+    audit::trail::Trail,
     error::{Error, Result},
     page::Page,
     revision::{Consistency, committer::Write},
@@ -41,11 +42,13 @@ pub struct Caller {
     pub until: Option<Instant>,
     /// Cuts the connection that the call came by, for a caller that cannot be told anything.
     pub connection: CancellationToken,
+    /// What is to be recorded of the call.
+    pub trail: Arc<Trail>,
 }
 
 impl Caller {
-    /// The hub itself, for what it keeps of its own accord. It may publish reference data and issue keys.
-    pub fn hub(longest: Duration) -> Self {
+    /// The hub itself, for what it keeps of its own accord, by a name for it. It may publish reference data and issue keys.
+    pub fn hub(what: &'static str, longest: Duration) -> Self {
         let grants = Grants { administrator: true, publish_units: true, ..Grants::default() };
         let system = System {
             code: SystemCode("sharehub".to_owned()),
@@ -63,6 +66,7 @@ impl Caller {
             deadline,
             until: None,
             connection: CancellationToken::new(),
+            trail: Trail::own(what),
         }
     }
 
@@ -83,6 +87,19 @@ impl Caller {
             return Ok(());
         }
         Err(Error::not_permitted("administrator"))
+    }
+
+    /// Whether the caller may see the records of others.
+    pub fn may_audit(&self) -> bool {
+        self.grants().auditor || self.grants().administrator
+    }
+
+    /// Refuses unless it may.
+    pub fn must_audit(&self) -> Result<()> {
+        if self.may_audit() {
+            return Ok(());
+        }
+        Err(Error::not_permitted("auditor"))
     }
 }
 
@@ -167,6 +184,8 @@ pub struct Grants {
     pub read_dossiers: bool,
     /// Read the personal data of dossiers.
     pub read_personal_data: bool,
+    /// Read the audit log.
+    pub auditor: bool,
 }
 
 impl Grants {

@@ -1,4 +1,5 @@
 //! The commands of the program, and where each is done.
+mod audit;
 mod call;
 mod client;
 mod columns;
@@ -21,7 +22,7 @@ use std::{
 };
 
 pub use self::words::Numbers;
-use crate::config::{Command, DataKeysCommand, KeyCommand, PkiCommand};
+use crate::config::{AuditCommand, Command, DataKeysCommand, KeyCommand, PkiCommand};
 
 /// Characters of a text that a line shows, at most.
 const SHOWN: usize = 320;
@@ -47,6 +48,9 @@ pub async fn run(command: Command) -> Outcome {
             DataKeysCommand::Reseal(knobs) => serve::reseal(*knobs).await,
         },
         Command::Pki { command: PkiCommand::Dev(asked) } => pki::dev(&asked),
+        Command::Audit { command: AuditCommand::Key(knobs) } => audit::key(knobs),
+        Command::Audit { command: AuditCommand::Export(asked) } => audit::export(asked).await,
+        Command::Audit { command: AuditCommand::Verify(asked) } => audit::verify(&asked),
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
     }
 }

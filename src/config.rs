@@ -64,6 +64,12 @@ pub enum Command {
         #[command(subcommand)]
         command: PkiCommand,
     },
+    /// Export the audit log, check an exported one, show its key.
+    Audit {
+        /// What to do with the audit log.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Keep the keys of systems.
     Key {
         /// What to do with keys.
@@ -128,6 +134,41 @@ pub struct PkiDev {
     /// Revoke the certificate of this system that lies in the folder.
     #[arg(long)]
     pub revoke: Vec<String>,
+}
+
+/// What to do with the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Print the public key that checks the log: give it to those who keep checkpoints.
+    Key(Knobs),
+    /// Write all of the log to a file, a JSON object on each line. A hub may run on the store meanwhile.
+    Export(ExportAudit),
+    /// Check an exported log, offline: exit 0 when it is sound, 1 when not. The first thing that is wrong is named.
+    Verify(VerifyAudit),
+}
+
+/// Exports the audit log.
+#[derive(Debug, Args)]
+pub struct ExportAudit {
+    /// The file; `-` for standard output.
+    pub file: PathBuf,
+    /// The store and the rest.
+    #[command(flatten)]
+    pub knobs: Knobs,
+}
+
+/// Checks an exported log.
+#[derive(Debug, Args)]
+pub struct VerifyAudit {
+    /// The file; `-` for standard input.
+    pub file: PathBuf,
+    /// The public key of the log, or a file with it, got by another way than the file.
+    #[arg(long)]
+    pub key: String,
+    /// A file with a checkpoint that was kept, as a publish answer or a bookmark had it. May be given more than once: the end of
+    /// a log can be cut off without a trace for those who kept none.
+    #[arg(long)]
+    pub checkpoint: Vec<PathBuf>,
 }
 
 /// Issues a key in the store.
@@ -274,6 +315,15 @@ pub struct Knobs {
     #[arg(long, env = "SHAREHUB_CONNECTION_IDLE_S")]
     #[serde(deserialize_with = "text_or_number")]
     pub connection_idle_s: Option<String>,
+    /// The private key that signs checkpoints of the audit log, PKCS #8 in PEM; made when there is none. Hubs on one store share
+    /// it [default: beside an SQLite store, `PATH.audit-key`, else `sharehub.audit-key`].
+    #[arg(long, env = "SHAREHUB_AUDIT_KEY")]
+    pub audit_key: Option<PathBuf>,
+    /// Seconds for which calls without personal data are answered while the audit log cannot be written, 0 to 86400
+    /// [default: 900].
+    #[arg(long, env = "SHAREHUB_AUDIT_GRACE_S")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub audit_grace_s: Option<String>,
 }
 
 /// The settings, read and checked.
@@ -301,6 +351,8 @@ pub struct Config {
     pub insecure_plaintext: bool,
     /// Whose tokens are accepted.
     pub tokens: Option<token::Settings>,
+    /// The private key that signs checkpoints of the audit log.
+    pub audit_key: PathBuf,
 }
 
 /// A setting that cannot be used; the program exits 64.
@@ -438,6 +490,16 @@ impl Knobs {
         let idle = self.connection_idle_s.or(file.connection_idle_s);
         let idle = number("connection_idle_s", idle, 1..=2_592_000)?;
         let seconds = |it: u32| Duration::from_secs(u64::from(it));
+        let grace = self.audit_grace_s.or(file.audit_grace_s);
+        let grace = number("audit_grace_s", grace, 0..=86_400)?;
+        let audit_key = self.audit_key.or(file.audit_key);
+        let is_nowhere =
+            |it: &Path| it.parent().is_some_and(|it| !it.as_os_str().is_empty() && !it.is_dir());
+        if audit_key.as_deref().is_some_and(is_nowhere) {
+            let must = "name a file in a folder that exists".to_owned();
+            return Err(BadConfig { key: "audit_key", must });
+        }
+        let audit_key = audit_key.unwrap_or_else(|| beside(&database_url));
         let size = |it: Option<u32>| it.and_then(|it| usize::try_from(it).ok());
         let limits = Limits {
             longest: call_ms.map_or(usual.longest, |it| Duration::from_millis(u64::from(it))),
@@ -451,6 +513,7 @@ impl Knobs {
             connections_each: size(own).unwrap_or(usual.connections_each),
             connection_age: age.map_or(usual.connection_age, seconds),
             connection_idle: idle.map_or(usual.connection_idle, seconds),
+            audit_grace: grace.map_or(usual.audit_grace, seconds),
         };
         Ok(Config {
             listen,
@@ -464,7 +527,18 @@ impl Knobs {
             tls,
             insecure_plaintext,
             tokens,
+            audit_key,
         })
+    }
+}
+
+/// Where the key of the audit log is, unless that is said: beside the store, if that is a file.
+fn beside(database_url: &str) -> PathBuf {
+    let path = database_url.strip_prefix("sqlite:").map(|it| it.trim_start_matches("//"));
+    let path = path.map(|it| it.split_once('?').map_or(it, |(path, _)| path));
+    match path {
+        Some(path) => PathBuf::from(format!("{path}.audit-key")),
+        None => PathBuf::from("sharehub.audit-key"),
     }
 }
 

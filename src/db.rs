@@ -19,7 +19,10 @@ use sea_orm::{
     },
 };
 use sea_orm_migration::MigratorTrait;
-use tokio::{sync::watch, time};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    time,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::reader::Reader;
@@ -94,6 +97,9 @@ struct Inner {
     read: Reader,
     pool: Arc<Pool>,
     write: Arc<Pool>,
+    log: Arc<Pool>,
+    /// Whose turn it is to write to an embedded store, which has one writer.
+    turns: Option<Mutex<()>>,
     replica: Option<Arc<Replica>>,
     secret: Secret,
     vault: Vault,
@@ -133,10 +139,15 @@ impl Db {
         let felt = is_server.then(|| pulse.clone());
         let pool = Pool::open(tuned(&url, READERS, patience), felt.clone()).await?;
         let write = Pool::open(tuned(&url, 1, patience), felt.clone()).await?;
+        let log = match is_server {
+            true => Pool::open(tuned(&url, 1, patience), felt.clone()).await?,
+            false => Arc::clone(&write),
+        };
+        let turns = (!is_server).then(Mutex::default);
         let feeling = match felt {
             None => None,
             Some(pulse) => {
-                let pools = vec![Arc::clone(&pool), Arc::clone(&write)];
+                let pools = vec![Arc::clone(&pool), Arc::clone(&write), Arc::clone(&log)];
                 Some(pool::watch(tuned(&url, 1, patience), pulse, pools).await?)
             }
         };
@@ -149,6 +160,8 @@ impl Db {
             read,
             pool,
             write,
+            log,
+            turns,
             replica,
             secret,
             vault,
@@ -202,34 +215,92 @@ impl Db {
         }
     }
 
+    /// Commits, for the committer.
+    pub fn commits(&self) -> Lane<'_> {
+        Lane { db: self, pool: &self.0.write, faults: self.0.faults.as_deref() }
+    }
+
+    /// Commits, for the audit log: on a server over a connection of its own, so that no record waits for a long write.
+    pub fn log(&self) -> Lane<'_> {
+        Lane { db: self, pool: &self.0.log, faults: None }
+    }
+
+    /// Whether the store answers, as it changes. An embedded store always does.
+    pub fn pulse(&self) -> watch::Receiver<bool> {
+        self.0.pulse.follow()
+    }
+
+    /// Closes every connection; those that hang are left behind.
+    pub async fn close(&self) {
+        /// How long a connection may take to say goodbye.
+        const GOODBYE: Duration = Duration::from_millis(500);
+        let close = async {
+            let mut closed =
+                vec![self.0.pool.now().close().await, self.0.write.now().close().await];
+            if self.0.turns.is_none() {
+                closed.push(self.0.log.now().close().await);
+            }
+            if let Some(replica) = &self.0.replica {
+                closed.push(replica.close().await);
+            }
+            for err in closed.into_iter().filter_map(std::result::Result::err) {
+                tracing::warn!(error = %err, "a connection did not close");
+            }
+        };
+        match self.engine() {
+            // It writes its log back, however long that takes.
+            "sqlite" => close.await,
+            _ => drop(time::timeout(GOODBYE, close).await),
+        }
+    }
+}
+
+/// A connection that writes, and how it is written over.
+#[derive(Clone, Copy, Debug)]
+pub struct Lane<'a> {
+    db: &'a Db,
+    pool: &'a Arc<Pool>,
+    faults: Option<&'a Faults>,
+}
+
+impl<'a> Lane<'a> {
+    /// Waits until nobody else writes to an embedded store: whoever waits for its lock inside of the engine is refused after
+    /// a while, and is not served in turn. A server sees to that itself.
+    pub async fn turn(self) -> Option<MutexGuard<'a, ()>> {
+        match &self.db.0.turns {
+            Some(turns) => Some(turns.lock().await),
+            None => None,
+        }
+    }
+
     /// Begins the transaction of a commit. SQLite takes the write lock at once: a lock taken later could be refused
     /// in the middle.
-    pub async fn begin(&self) -> Result<DatabaseTransaction> {
-        if let Some(faults) = &self.0.faults {
+    pub async fn begin(self) -> Result<DatabaseTransaction> {
+        if let Some(faults) = self.faults {
             faults.on_begin().await?;
         }
         let options = || TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let db = self.0.write.now();
-        match self.0.write.once(db.begin_with_options(options())).await {
+        let db = self.pool.now();
+        match self.pool.once(db.begin_with_options(options())).await {
             // The one connection had died. There is no harm in beginning twice.
             Err(err) if error::is_lost(&err) => {
-                Ok(self.0.write.once(db.begin_with_options(options())).await?)
+                Ok(self.pool.once(db.begin_with_options(options())).await?)
             }
             begun => Ok(begun?),
         }
     }
 
     /// Commits. When it fails, nobody knows whether it happened.
-    pub async fn commit(&self, tx: DatabaseTransaction) -> Result<()> {
-        let fate = match &self.0.faults {
+    pub async fn commit(self, tx: DatabaseTransaction) -> Result<()> {
+        let fate = match self.faults {
             None => Fate::Happens,
             Some(faults) => faults.on_commit().await,
         };
         match fate {
-            Fate::Happens => Ok(self.0.write.once(tx.commit()).await?),
+            Fate::Happens => Ok(self.pool.once(tx.commit()).await?),
             Fate::Fails => {
                 tx.rollback().await?;
                 Err(faults::fault("the commit does not happen").into())
@@ -245,12 +316,12 @@ impl Db {
     /// its connection behind: it may hang, or still be inside a transaction that neither the driver nor we know of, and
     /// what was committed inside that would be acknowledged and not be durable.
     pub async fn bounded<T>(
-        &self,
+        self,
         most: Duration,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let failed = |what: String| Error::from(DbErr::Conn(RuntimeErr::Internal(what)));
-        let mut beats = self.0.pulse.follow();
+        let mut beats = self.db.0.pulse.follow();
         if !*beats.borrow() {
             return Err(failed(AWAY.to_owned()));
         }
@@ -261,35 +332,9 @@ impl Db {
             _ = beats.wait_for(|it| !it) => Err(failed(AWAY.to_owned())),
         };
         if done.is_err() {
-            self.0.write.renew().await?;
+            self.pool.renew().await?;
         }
         done
-    }
-
-    /// Whether the store answers, as it changes. An embedded store always does.
-    pub fn pulse(&self) -> watch::Receiver<bool> {
-        self.0.pulse.follow()
-    }
-
-    /// Closes every connection; those that hang are left behind.
-    pub async fn close(&self) {
-        /// How long a connection may take to say goodbye.
-        const GOODBYE: Duration = Duration::from_millis(500);
-        let close = async {
-            let mut closed =
-                vec![self.0.pool.now().close().await, self.0.write.now().close().await];
-            if let Some(replica) = &self.0.replica {
-                closed.push(replica.close().await);
-            }
-            for err in closed.into_iter().filter_map(std::result::Result::err) {
-                tracing::warn!(error = %err, "a connection did not close");
-            }
-        };
-        match self.engine() {
-            // It writes its log back, however long that takes.
-            "sqlite" => close.await,
-            _ => drop(time::timeout(GOODBYE, close).await),
-        }
     }
 }
 

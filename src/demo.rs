@@ -97,7 +97,7 @@ async fn register(hub: &Arc<Hub>, code: &SystemCode, grants: Grants) -> Result<(
     let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>| {
         access::store::register(&hub, &write, registration).await
     };
-    let own = Caller::hub(hub.limits.longest);
+    let own = Caller::hub("hub/Demo", hub.limits.longest);
     hub.write_one(&own, Ask::own("RegisterSystem"), Book::Access, work).await?;
     Ok(())
 }
@@ -107,7 +107,7 @@ async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
     let directory = hub.directory(&hub.revisions.latest()).await?;
     let Some((id, _)) = directory.by_code(code.as_str()) else { return Ok(()) };
     for key in directory.keys_of(id) {
-        let own = Caller::hub(hub.limits.longest);
+        let own = Caller::hub("hub/Demo", hub.limits.longest);
         let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>| {
             access::store::revoke(&hub, &write, key.id).await
         };
@@ -121,7 +121,7 @@ async fn caller(hub: &Hub, code: &str) -> Result<Caller> {
     let directory = hub.directory(&hub.revisions.latest()).await?;
     let known = directory.by_code(code).ok_or_else(|| Error::not_found("system", code))?;
     let (system_id, system) = (known.0, Arc::clone(known.1));
-    Ok(Caller { system_id, system, ..Caller::hub(hub.limits.longest) })
+    Ok(Caller { system_id, system, ..Caller::hub("hub/Demo", hub.limits.longest) })
 }
 
 /// The demo's data are ours: a refused item is a fault of ours.

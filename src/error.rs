@@ -100,6 +100,15 @@ impl Error {
         err
     }
 
+    /// The audit log cannot be written, so what must be on record cannot be done.
+    pub fn audit_unavailable(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        let what =
+            "the audit log cannot be written, and this must not be done without it; try again";
+        let mut err = Self::new(Reason::AuditUnavailable, what);
+        err.0.source = Some(source.into().into());
+        err
+    }
+
     /// Adds a fact for machines.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
@@ -251,7 +260,7 @@ fn code(reason: Reason) -> Code {
         | Reason::PersonalDataLocked
         | Reason::PersonalDataErased => Code::FailedPrecondition,
         Reason::OutOfTime => Code::DeadlineExceeded,
-        Reason::Unavailable => Code::Unavailable,
+        Reason::Unavailable | Reason::AuditUnavailable => Code::Unavailable,
         Reason::Aborted => Code::Aborted,
         Reason::Internal | Reason::Unspecified => Code::Internal,
     }
@@ -261,8 +270,8 @@ fn code(reason: Reason) -> Code {
 fn retry_after(reason: Reason) -> Option<Duration> {
     match reason {
         Reason::Overloaded | Reason::Aborted => Some(Duration::from_millis(200)),
-        Reason::Unavailable => Some(Duration::from_secs(1)),
         Reason::TooManyStreams | Reason::TooManyConnections => Some(Duration::from_secs(5)),
+        Reason::Unavailable | Reason::AuditUnavailable => Some(Duration::from_secs(1)),
         Reason::Unspecified
         | Reason::FieldInvalid
         | Reason::MessageMalformed

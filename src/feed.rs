@@ -231,6 +231,8 @@ pub enum Message {
         through: Revision,
         /// Goes on after it.
         token: String,
+        /// The newest checkpoint of the audit log.
+        checkpoint: Arc<str>,
     },
     /// Start over.
     Resync {

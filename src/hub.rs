@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{
-        self, Caller, Issue, Key, directory::Directory, refusals::Refusals, token::Tokens,
-        uses::Uses,
+        self, Caller, Issue, directory::Directory, refusals::Refusals, token::Tokens, uses::Uses,
     },
+    audit::{Audit, key::Key},
     db::Db,
     dossier::{self, catalogue::Catalogue, store::Found},
     error::{Error, Reason, Result},
@@ -68,6 +68,8 @@ pub struct Limits {
     pub connection_age: Duration,
     /// How long a connection may stay without a call on it.
     pub connection_idle: Duration,
+    /// How long calls without personal data are answered while the audit log cannot be written.
+    pub audit_grace: Duration,
 }
 
 /// Loads and exports that may be open, in all, and for one system.
@@ -88,6 +90,7 @@ impl Default for Limits {
             connections_each: 128,
             connection_age: Duration::from_secs(3_600),
             connection_idle: Duration::from_secs(300),
+            audit_grace: Duration::from_secs(900),
         }
     }
 }
@@ -121,6 +124,8 @@ pub struct Hub {
     pub uses: Uses,
     /// Is cancelled when the hub is to stop: open streams then end.
     pub stopping: CancellationToken,
+    /// The audit log.
+    pub audit: Arc<Audit>,
     committer: Committer,
     units: Shelf<Forest>,
     definitions: Shelf<Definitions>,
@@ -166,9 +171,14 @@ pub struct Batch {
 }
 
 impl Hub {
-    /// Starts on a store. The task ends when the hub is dropped, after its last commit.
-    pub async fn start(db: Db, limits: Limits) -> Result<(Arc<Self>, JoinHandle<()>)> {
-        let (committer, head, task) = Committer::start(db.clone()).await?;
+    /// Starts on a store, with the key of its audit log. The task ends when the hub is dropped, after its last commit and its
+    /// last record.
+    pub async fn start(db: Db, limits: Limits, key: Key) -> Result<(Arc<Self>, JoinHandle<()>)> {
+        let (audit, writer) = Audit::start(db.clone(), key, limits.audit_grace).await?;
+        let (committer, head, task) = Committer::start(db.clone(), Arc::clone(&audit)).await?;
+        let task = tokio::spawn(async move {
+            drop(tokio::join!(task, writer));
+        });
         let revisions = Revisions::new(db.clone(), head);
         let reader = (db.clone(), revisions.clone());
         let dossiers = Group::start(MANY, move |codes| {
@@ -193,10 +203,11 @@ impl Hub {
             watches,
             loads: Slots::new(LOADS.0, LOADS.1),
             connections: Slots::connections(limits.connections_each),
-            refusals: Arc::default(),
+            refusals: Refusals::new(&audit),
             tokens: Arc::default(),
             uses: Uses::default(),
             stopping: CancellationToken::new(),
+            audit,
             committer,
             units: Shelf::default(),
             definitions: Shelf::default(),
@@ -328,7 +339,8 @@ impl Hub {
             ahead(slate);
         };
         let write = move |write| answer(hub, write, system_id, ask, work);
-        self.committer.write(system_id, ahead, write).await
+        let receipt = self.committer.write(caller, ahead, write).await?;
+        Ok(Receipt { checkpoint: self.audit.checkpoint(), ..receipt })
     }
 
     /// Writes one thing that touches one book, as a batch of one: all or nothing.
@@ -359,7 +371,7 @@ impl Hub {
         F: Future<Output = Result<Done<T>>> + Send,
     {
         let hub = Arc::clone(self);
-        self.committer.write(caller.system_id, |_| {}, move |write| work(hub, write)).await
+        self.committer.write(caller, |_| {}, move |write| work(hub, write)).await
     }
 }
 
@@ -372,8 +384,11 @@ fn again(directory: &Directory, caller: &Caller) -> Result<Caller> {
 
 impl Hub {
     /// Issues a key straight in the store, for the program's own commands.
-    pub async fn issue_key(self: &Arc<Self>, issue: Issue) -> Result<(String, Key, Revision)> {
-        let caller = Caller::hub(self.limits.longest);
+    pub async fn issue_key(
+        self: &Arc<Self>,
+        issue: Issue,
+    ) -> Result<(String, access::Key, Revision)> {
+        let caller = Caller::hub("hub/IssueKey", self.limits.longest);
         let work = async move |hub: Arc<Self>, write: Arc<Write>| {
             access::store::issue(&hub, &write, issue).await
         };
@@ -430,7 +445,8 @@ where
     let changes = results.iter().filter(is_change).count();
     let changed = changes > 0;
     let revision: Revision = if changed { write.revision } else { write.head.newest };
-    let receipt = Receipt { revision, results, replayed: false, validated_only: false };
+    let checkpoint = Arc::default();
+    let receipt = Receipt { revision, results, replayed: false, validated_only: false, checkpoint };
     let mut effect = match changed {
         true => Effect::Revision { touched, items: i32::try_from(changes).unwrap_or(i32::MAX) },
         false => Effect::None,

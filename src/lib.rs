@@ -24,6 +24,7 @@
 //! | [`feed`] | what changed, in order, for those who keep a copy |
 //! | [`access`] | systems, by what they show who they are, grants; the [`access::Caller`] |
 //! | [`personal`] | personal data: kinds, masks, keys, and a holder that cannot be printed |
+//! | [`audit`] | a record of every call, in a log that proves that it was not changed |
 //! | [`time`], [`period`], [`decimal`], [`rule`] | values that cannot be wrong, and what to say when input is |
 //! | [`config`], [`telemetry`], [`cli`], [`demo`], [`pki`] | the program around it |
 //!
@@ -42,6 +43,7 @@
 //! 4. What the writes left on the slate is written at once. The commit makes all of it durable; each caller gets its own
 //!    receipt, and the new head is announced.
 pub mod access;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod db;

@@ -15,7 +15,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use self::{accept::Accept, connection::Shared, tls::Tls};
 use crate::{
     access::{self, refusals::Refusals},
-    dossier, error, feed,
+    audit, dossier, error, feed,
     hub::{self, Hub, Limits},
     indicator, pb,
     stack::{self, measure::Meter},
@@ -63,12 +63,17 @@ pub async fn services(
             pb::feed_service_server::FeedServiceServer,
             feed::rpc::Rpc { hub: Arc::clone(hub) }
         ))
+        .add_service(service!(
+            pb::audit_service_server::AuditServiceServer,
+            audit::rpc::Rpc { hub: Arc::clone(hub) }
+        ))
         // Behind the stack as well: the schema is for identified callers.
         .add_service(reflection);
     let wrapped = stack::wrap(routes.prepare().into_axum_router(), hub, meter);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::Serving).await;
     tokio::spawn(tell_health(reporter.clone(), hub.db.pulse(), hub.stopping.clone()));
+    tokio::spawn(tell_audit(reporter.clone(), hub.audit.follow(), hub.stopping.clone()));
     // Added after the stack was laid: the prober needs no key and is never shed.
     Ok((Routes::from(wrapped).add_service(health).prepare().into_axum_router(), reporter))
 }
@@ -126,6 +131,32 @@ impl Door {
     pub fn new(listener: TcpListener, limits: &Limits, refusals: Arc<Refusals>) -> Self {
         let lifetime = Lifetime { age: limits.connection_age, idle: limits.connection_idle };
         Self { listener, tls: None, most: limits.connections, lifetime, refusals }
+    }
+}
+
+/// The service under whose name a health check is told whether the audit log can be written.
+const AUDIT: &str = "sharehub.audit";
+
+/// Tells who asks for it whether the audit log can be written, until the hub stops.
+async fn tell_audit(
+    reporter: HealthReporter,
+    mut log: watch::Receiver<audit::writer::State>,
+    stopping: CancellationToken,
+) {
+    let is_written = |it: &audit::writer::State| it.fails_since.is_none();
+    let mut writes = true;
+    loop {
+        let status = if writes { ServingStatus::Serving } else { ServingStatus::NotServing };
+        reporter.set_service_status(AUDIT, status).await;
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            changed = log.wait_for(|it| is_written(it) != writes) => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+        writes = !writes;
     }
 }
 

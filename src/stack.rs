@@ -3,9 +3,10 @@ mod deadline;
 mod ending;
 pub mod identify;
 pub mod measure;
+pub(crate) mod record;
 mod rescue;
 mod shape;
-mod trace;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Ro
         .layer(from_fn(shape::check))
         // The clock covers the key check as well as the work; the caller's instant is left for waits further in.
         .layer(from_fn_with_state(limits.longest, deadline::enforce))
+        // What is refused below this line is recorded as well, and no personal data passes it before that is durable.
+        .layer(from_fn_with_state(Arc::clone(hub), record::record))
         // From here on there is a Caller.
         .layer(from_fn_with_state(Arc::clone(hub), identify::identify));
     let outer = ServiceBuilder::new()

@@ -62,7 +62,7 @@ impl Telemetry {
     }
 
     /// Sends a hub's counts every minute, where spans are sent: calls by method and code, refused identifications by cause,
-    /// commits, the newest revision, and open watches, loads and exports.
+    /// commits, the newest revision, how the audit log does, and open watches, loads and exports.
     pub fn observe(&self, hub: &Arc<Hub>, meter: &Arc<Meter>) {
         let Some((_, provider)) = &self.0 else { return };
         let instruments = provider.meter("sharehub");
@@ -94,6 +94,15 @@ impl Telemetry {
         });
         gauge(&instruments, hub, "sharehub.revision", "The newest revision.", |it| {
             u64::try_from(it.revisions.head().newest.number).unwrap_or(0)
+        });
+        gauge(&instruments, hub, "sharehub.audit.size", "Records in the audit log.", |it| {
+            it.audit.follow().borrow().size
+        });
+        gauge(&instruments, hub, "sharehub.audit.waiting", "Records not written yet.", |it| {
+            u64::try_from(it.audit.waiting()).unwrap_or(u64::MAX)
+        });
+        gauge(&instruments, hub, "sharehub.audit.failing", "1 while it cannot be written.", |it| {
+            u64::from(it.audit.follow().borrow().fails_since.is_some())
         });
         gauge(&instruments, hub, "sharehub.watches", "Open watches.", |it| {
             u64::try_from(it.watches.taken()).unwrap_or(u64::MAX)

@@ -318,7 +318,7 @@ impl From<unit::Name> for pb::UnitName {
 
 impl From<Receipt> for pb::Receipt {
     fn from(receipt: Receipt) -> Self {
-        let Receipt { revision, results, replayed, validated_only } = receipt;
+        let Receipt { revision, results, replayed, validated_only, checkpoint } = receipt;
         let count = |outcome| {
             let count = results.iter().filter(|it| it.outcome == outcome).count();
             i32::try_from(count).unwrap_or(i32::MAX)
@@ -332,6 +332,7 @@ impl From<Receipt> for pb::Receipt {
             results: results.into_iter().zip(0..).map(|(it, index)| item(index, it)).collect(),
             replayed,
             validated_only,
+            checkpoint: checkpoint.as_ref().to_owned(),
         }
     }
 }

@@ -40,7 +40,9 @@ impl Stage {
     }
 
     async fn on(url: String) -> Self {
-        let (hub, _) = Hub::start(Db::open(&url).await.unwrap(), Limits::default()).await.unwrap();
+        let audit = sharehub::audit::key::Key::from_seed(&[7; 32]).unwrap();
+        let db = Db::open(&url).await.unwrap();
+        let (hub, _) = Hub::start(db, Limits::default(), audit).await.unwrap();
         unit::store::load_reference(&hub).await.unwrap();
         demo::load(&hub).await.unwrap();
         Bare::readers(&url).await.analyze().await;

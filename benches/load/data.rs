@@ -28,7 +28,13 @@ pub struct Made {
 /// Puts the reference data and an administrator into a store: the administrator's key.
 pub async fn fill(url: &str) -> Key {
     let db = Db::open(url).await.unwrap();
-    let (hub, committer) = Hub::start(db.clone(), Limits::default()).await.unwrap();
+    let (hub, committer) = Hub::start(
+        db.clone(),
+        Limits::default(),
+        sharehub::audit::key::Key::from_seed(&[7; 32]).unwrap(),
+    )
+    .await
+    .unwrap();
     sharehub::unit::store::load_reference(&hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();

@@ -2,8 +2,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
+
+use crate::audit::Audit;
 
 /// Why somebody was not accepted as a system. Strangers are not told which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether it ends a connection before there was a call.
+    fn is_of_connection(self) -> bool {
+        self < Self::NothingShown
+    }
+
     /// Its name, as it is logged and counted.
     pub fn name(self) -> &'static str {
         match self {
@@ -111,26 +118,40 @@ pub struct Refused {
 
 /// Every refused identification goes through here.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<BTreeMap<Cause, u64>>);
+pub struct Refusals {
+    counts: Mutex<BTreeMap<Cause, u64>>,
+    /// Not kept alive by this: it ends when nobody can leave a record any more.
+    audit: Weak<Audit>,
+}
 
 impl Refusals {
-    /// Counts and logs one.
+    /// Recorded in this log.
+    pub fn new(audit: &Arc<Audit>) -> Arc<Self> {
+        Arc::new(Self { audit: Arc::downgrade(audit), ..Self::default() })
+    }
+
+    /// Counts and logs one, and records it, unless it was a call, which leaves its own record.
     pub fn record(&self, refused: &Refused) {
         let Refused { cause, peer, claimed } = refused;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(*cause).or_default() += 1;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(*cause).or_default() += 1;
+        drop(counts);
+        if let (Some(audit), true) = (self.audit.upgrade(), cause.is_of_connection()) {
+            audit.refused(cause.name(), claimed, *peer);
+        }
         let (cause, peer) = (cause.name(), peer.map(tracing::field::display));
         tracing::info!(cause, peer, claimed, "identification refused");
     }
 
     /// How many were refused since the start, by cause.
     pub fn counts(&self) -> Vec<(&'static str, u64)> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(cause, count)| (cause.name(), *count)).collect()
     }
 
     /// How many were refused for a cause since the start.
     pub fn count(&self, cause: Cause) -> u64 {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.get(&cause).copied().unwrap_or(0)
     }
 }

@@ -138,6 +138,7 @@ fn read_grants(fields: &mut Fields, grants: pb::Grants) -> Option<Grants> {
         publish_dossiers,
         read_dossiers,
         read_personal_data,
+        auditor,
     } = grants;
     let mut patterns = |field: &str, texts: Vec<String>| {
         fields.at_most(field, texts.len(), 1_000)?;
@@ -158,6 +159,7 @@ fn read_grants(fields: &mut Fields, grants: pb::Grants) -> Option<Grants> {
         publish_dossiers,
         read_dossiers,
         read_personal_data,
+        auditor,
     })
 }
 
@@ -283,6 +285,7 @@ impl From<Grants> for pb::Grants {
             publish_dossiers,
             read_dossiers,
             read_personal_data,
+            auditor,
         } = grants;
         let texts = |it: Vec<Pattern>| it.iter().map(|it| it.as_str().to_owned()).collect();
         Self {
@@ -295,6 +298,7 @@ impl From<Grants> for pb::Grants {
             publish_dossiers,
             read_dossiers,
             read_personal_data,
+            auditor,
         }
     }
 }

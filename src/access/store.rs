@@ -184,7 +184,7 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
     let (code, name) = (code.clone(), code.as_str().to_owned());
     let grants = Grants { administrator: true, ..Grants::default() };
     let registration = Register { code, name, grants, statuses: BTreeMap::new() };
-    let caller = Caller::hub(hub.limits.longest);
+    let caller = Caller::hub("hub/RegisterAdministrator", hub.limits.longest);
     let work =
         async move |hub: Arc<Hub>, write: Arc<Write>| register(&hub, &write, registration).await;
     hub.write_one(&caller, Ask::own("RegisterSystem"), Book::Access, work).await?;
@@ -245,7 +245,7 @@ pub async fn write_uses(hub: &Arc<Hub>) -> Result<()> {
         }
         Ok(Done { answer: (), effect: Effect::Kept })
     };
-    let written = hub.write_once(&Caller::hub(hub.limits.longest), work).await;
+    let written = hub.write_once(&Caller::hub("hub/NoteUses", hub.limits.longest), work).await;
     if written.is_err() {
         for (id, at) in uses {
             hub.uses.saw(&id, at);

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Outcome, say};
 use crate::{
     access::{self, Issue, SystemCode, token},
+    audit::{Audit, key::Key, verify::RESTORED},
     config::{Compact, Config, IssueKey, Knobs},
     db::Db,
     demo, dossier,
@@ -27,7 +28,8 @@ use crate::{
 /// A hub on an open store, with its reference data in it.
 async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle<()>)> {
     let db = Db::open_with(config.store()?).await?;
-    let (hub, committer) = Hub::start(db.clone(), config.limits).await?;
+    let key = Key::open(&config.audit_key)?;
+    let (hub, committer) = Hub::start(db.clone(), config.limits, key).await?;
     unit::store::load_reference(&hub).await?;
     Ok((db, hub, committer))
 }
@@ -57,6 +59,7 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     fs::create_dir_all(&scratch)?;
     if !kept {
         config.database_url = format!("sqlite://{}", scratch.join("demo.db").display());
+        config.audit_key = scratch.join("demo.db.audit-key");
     }
     let pki = scratch.join("pki");
     if config.tls.is_none() && !config.insecure_plaintext {
@@ -135,8 +138,8 @@ async fn serve_on(
 }
 
 async fn stopped(db: Db, committer: tokio::task::JoinHandle<()>) -> Outcome {
-    if time::timeout(Duration::from_secs(1), committer).await.is_err() {
-        tracing::warn!("the committer did not end in time");
+    if time::timeout(Duration::from_secs(2), committer).await.is_err() {
+        tracing::warn!("the last writes and records were not written in time");
     }
     db.close().await;
     tracing::info!("stopped");
@@ -203,6 +206,12 @@ pub(super) async fn restored(knobs: Knobs) -> Outcome {
     let _telemetry = Telemetry::start(&config)?;
     let db = Db::open_with(config.store()?).await?;
     let epoch = store::renew_epoch(&db).await?;
+    // The one record that may begin an epoch of the audit log.
+    let key = Key::open(&config.audit_key)?;
+    let (audit, writer) = Audit::start(db.clone(), key, config.limits.audit_grace).await?;
+    audit.own(RESTORED).await?;
+    drop(audit);
+    writer.await?;
     db.close().await;
     say(&format!("epoch {epoch}: who follows changes starts over"))
 }
@@ -218,6 +227,6 @@ pub(super) async fn reseal(knobs: Knobs) -> Outcome {
 }
 
 /// The knobs of a command that prints its own outcome.
-fn quiet(knobs: Knobs) -> Knobs {
+pub(super) fn quiet(knobs: Knobs) -> Knobs {
     Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }
 }

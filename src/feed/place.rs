@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_token_says_where_and_cannot_be_forged() {
         let secret = Secret::new(vec![7; 32]);
-        let caller = Caller::hub(Duration::from_secs(1));
+        let caller = Caller::hub("hub/Test", Duration::from_secs(1));
         let other = Caller { system_id: 9, ..caller.clone() };
         let state = Place::State { revision: 5, stage: Stage::Targets, after: "1|2".to_owned() };
         for place in [Place::Through(0), Place::Through(i64::MAX), Place::beginning(3), state] {

@@ -223,10 +223,11 @@ impl std::convert::From<Message> for pb::WatchResponse {
                     resume_token: token,
                 })
             }
-            Message::Bookmark { through, token } => Out::Bookmark(pb::Bookmark {
+            Message::Bookmark { through, token, checkpoint } => Out::Bookmark(pb::Bookmark {
                 through: Some(through.into()),
                 resume_token: token,
                 sent_at: Some(Timestamp::now().into()),
+                checkpoint: checkpoint.as_ref().to_owned(),
             }),
             Message::Resync { reason, floor, token } => {
                 let reason = match reason {

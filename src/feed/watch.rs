@@ -355,6 +355,7 @@ impl Watching {
                 Revision { number: through, at }
             }
         };
-        Ok(Message::Bookmark { through: revision, token: self.token(&Place::Through(through)) })
+        let (through, token) = (revision, self.token(&Place::Through(through)));
+        Ok(Message::Bookmark { through, token, checkpoint: self.hub.audit.checkpoint() })
     }
 }

@@ -25,6 +25,8 @@ use super::{
     },
 };
 use crate::{
+    access::Caller,
+    audit::{self, Audit, record::Record, store::Added, trail::Trail},
     db::Db,
     error::{Error, Reason, Result},
 };
@@ -90,6 +92,13 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Whether something of it stays.
+    fn is_kept(self) -> bool {
+        matches!(self, Self::Kept | Self::Compacted { .. } | Self::Revision { .. })
+    }
+}
+
 /// What a write answers.
 #[derive(Debug)]
 pub struct Done<T> {
@@ -104,10 +113,12 @@ trait Job: Send {
     fn run(&mut self, write: Arc<Write>, turn: Turn) -> BoxFuture<'_, Result<Effect>>;
     fn is_awaited(&self) -> bool;
     fn system_id(&self) -> i64;
+    fn trail(&self) -> &Trail;
     fn answer(self: Box<Self>, outcome: Result<()>);
 }
 
 struct Typed<T, A, W> {
+    trail: Arc<Trail>,
     system_id: i64,
     ahead: A,
     work: Option<W>,
@@ -149,8 +160,12 @@ where
         self.system_id
     }
 
+    fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { done, reply, system_id: _, ahead: _, work: _ } = *self;
+        let Self { done, reply, trail: _, system_id: _, ahead: _, work: _ } = *self;
         let answer = outcome.and_then(|()| {
             done.ok_or_else(|| Error::internal("a write was committed without an answer"))
         });
@@ -174,14 +189,17 @@ impl std::fmt::Debug for Committer {
 
 impl Committer {
     /// Starts the task on a store. It ends, after its last commit, when every `Committer` is dropped.
-    pub async fn start(db: Db) -> Result<(Self, watch::Receiver<Head>, JoinHandle<()>)> {
+    pub async fn start(
+        db: Db,
+        audit: Arc<Audit>,
+    ) -> Result<(Self, watch::Receiver<Head>, JoinHandle<()>)> {
         let head = store::head(db.write()).await?;
         let (set_head, head) = watch::channel(head);
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let set_head = Arc::new(set_head);
         let follower = tokio::spawn(follow(db.clone(), Arc::clone(&set_head)));
-        let committer = run(db, waiting, set_head, Arc::clone(&commits));
+        let committer = run(db, audit, waiting, set_head, Arc::clone(&commits));
         let task = tokio::spawn(async move {
             committer.await;
             follower.abort();
@@ -196,7 +214,7 @@ impl Committer {
 
     /// Waits until the write is durable, or refused. A caller that stops waiting stops a write that has not begun; one
     /// that has begun is finished.
-    pub async fn write<T, A, W, F>(&self, system_id: i64, ahead: A, work: W) -> Result<T>
+    pub async fn write<T, A, W, F>(&self, caller: &Caller, ahead: A, work: W) -> Result<T>
     where
         T: Send + 'static,
         A: Fn(&mut Slate) + Send + 'static,
@@ -204,7 +222,8 @@ impl Committer {
         F: Future<Output = Result<Done<T>>> + Send,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Typed { system_id, ahead, work: Some(work), done: None, reply };
+        let (trail, system_id) = (Arc::clone(&caller.trail), caller.system_id);
+        let job = Typed { trail, system_id, ahead, work: Some(work), done: None, reply };
         self.jobs.try_send(Box::new(job)).map_err(|err| match err {
             mpsc::error::TrySendError::Full(_) => {
                 Error::new(Reason::Overloaded, "too many writes are waiting; try again")
@@ -217,6 +236,7 @@ impl Committer {
 
 async fn run(
     db: Db,
+    audit: Arc<Audit>,
     mut waiting: mpsc::Receiver<Box<dyn Job>>,
     set_head: Arc<watch::Sender<Head>>,
     commits: Arc<AtomicU64>,
@@ -226,21 +246,38 @@ async fn run(
     while waiting.recv_many(&mut jobs, GROUP).await > 0 {
         jobs.retain(|job| job.is_awaited());
         let mut outcomes = Vec::with_capacity(jobs.len());
-        match db.bounded(MOST, commit(&db, &mut jobs, &mut outcomes)).await {
-            Ok((head, wrote)) => {
-                commits.fetch_add(u64::from(wrote), Ordering::Relaxed);
+        let turn = db.commits().turn().await;
+        let committed = commit(&db, &audit, &mut jobs, &mut outcomes);
+        let committed = db.commits().bounded(MOST, committed).await;
+        drop(turn);
+        match committed {
+            Ok((head, added)) => {
+                commits.fetch_add(u64::from(added.is_some()), Ordering::Relaxed);
+                if let Some(added) = added {
+                    audit.added(added);
+                }
                 // Also when nothing was written: an answer may name a revision that another hub made meanwhile.
                 announce(&set_head, head);
                 for (job, outcome) in jobs.drain(..).zip(outcomes) {
-                    job.answer(outcome);
+                    if matches!(&outcome, Ok((effect, _)) if effect.is_kept()) {
+                        job.trail().committed();
+                    }
+                    job.answer(outcome.map(drop));
                 }
             }
             Err(err) => {
                 if *db.pulse().borrow() {
                     tracing::error!(error = %err, writes = jobs.len(), "a commit failed");
                 }
+                let is_audit = err.reason() == Reason::AuditUnavailable;
+                if is_audit {
+                    audit.failed(&err);
+                }
                 for job in jobs.drain(..) {
-                    job.answer(Err(Error::unavailable("the commit failed")));
+                    job.answer(Err(match is_audit {
+                        true => Error::audit_unavailable("the commit failed"),
+                        false => Error::unavailable("the commit failed"),
+                    }));
                 }
             }
         }
@@ -287,9 +324,10 @@ enum Turn {
 /// Runs the writes, and commits all that succeeded. The head, and whether anything was written.
 async fn commit(
     db: &Db,
+    audit: &Audit,
     jobs: &mut [Box<dyn Job>],
-    outcomes: &mut Vec<Result<()>>,
-) -> Result<(Head, bool)> {
+    outcomes: &mut Vec<Result<(Effect, Revision)>>,
+) -> Result<(Head, Option<Added>)> {
     let together = if jobs.len() > 1 { Turn::Together } else { Turn::Alone };
     let (tx, head, wrote) = match fill(db, jobs, outcomes, together).await {
         Err(err) if together == Turn::Together && err.reason() == Reason::Internal => {
@@ -299,21 +337,43 @@ async fn commit(
         }
         filled => filled?,
     };
-    match wrote {
-        true => db.commit(tx).await?,
-        false => tx.rollback().await?,
+    if !wrote {
+        tx.rollback().await?;
+        return Ok((head, None));
     }
-    Ok((head, wrote))
+    let records = records(jobs, outcomes);
+    let added = audit::store::add(&tx, audit.key(), db.clock(), records.iter()).await;
+    // What is the matter with all of the store is not said of the log.
+    let added = added.map_err(|err| match err.reason() == Reason::Unavailable {
+        true => err,
+        false => Error::audit_unavailable(err),
+    })?;
+    db.commits().commit(tx).await?;
+    Ok((head, Some(added)))
+}
+
+/// A record for each write that is kept.
+fn records(jobs: &[Box<dyn Job>], outcomes: &[Result<(Effect, Revision)>]) -> Vec<Record> {
+    let kept = jobs.iter().zip(outcomes).filter_map(|(job, outcome)| {
+        let (effect, revision) = outcome.as_ref().ok().filter(|(effect, _)| effect.is_kept())?;
+        let (items, number) = match effect {
+            Effect::Revision { touched: _, items } => (i64::from(*items), revision.number),
+            Effect::Compacted { floor: _ } => (0, revision.number),
+            Effect::Kept | Effect::None | Effect::Tried => (0, 0),
+        };
+        Some(job.trail().written(items, number))
+    });
+    kept.collect()
 }
 
 /// Fills a transaction with the writes that succeed.
 async fn fill(
     db: &Db,
     jobs: &mut [Box<dyn Job>],
-    outcomes: &mut Vec<Result<()>>,
+    outcomes: &mut Vec<Result<(Effect, Revision)>>,
     turn: Turn,
 ) -> Result<(DatabaseTransaction, Head, bool)> {
-    let tx = db.begin().await?;
+    let tx = db.commits().begin().await?;
     let shared = Arc::new(Shared { tx, slate: Mutex::default() });
     let filled = run_all(db, &shared, jobs, outcomes, turn).await;
     let shared = Arc::into_inner(shared)
@@ -331,7 +391,7 @@ async fn run_all(
     db: &Db,
     shared: &Arc<Shared>,
     jobs: &mut [Box<dyn Job>],
-    outcomes: &mut Vec<Result<()>>,
+    outcomes: &mut Vec<Result<(Effect, Revision)>>,
     turn: Turn,
 ) -> Result<(Head, bool)> {
     let (mut head, told) = store::lock_head(&shared.tx).await?;
@@ -377,7 +437,7 @@ async fn run_all(
             head = advanced;
         }
         wrote |= matches!(&ran, Ok(effect) if !matches!(effect, Effect::None | Effect::Tried));
-        outcomes.push(ran.map(drop));
+        outcomes.push(ran.map(|effect| (effect, revision)));
     }
     if wrote {
         shared.slate.lock().await.flush(&shared.tx).await?;

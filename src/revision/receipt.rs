@@ -1,4 +1,6 @@
 //! Receipts: what became of each item of a write, kept so that a retry gets the same answer.
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Revision;
@@ -77,6 +79,8 @@ pub struct Receipt {
     pub replayed: bool,
     /// Whether it was only checked, and nothing of it is kept.
     pub validated_only: bool,
+    /// The newest checkpoint of the audit log.
+    pub checkpoint: Arc<str>,
 }
 
 /// The form in which a receipt is kept.
@@ -93,7 +97,8 @@ impl Receipt {
         for made in results.iter_mut().filter(|it| it.outcome == Outcome::Created) {
             made.id = 0;
         }
-        Self { revision: newest, results, replayed: false, validated_only: true }
+        let checkpoint = Arc::default();
+        Self { revision: newest, results, replayed: false, validated_only: true, checkpoint }
     }
 
     /// The text that is kept.
@@ -107,6 +112,7 @@ impl Receipt {
     pub fn parse(text: &str) -> Result<Self> {
         let Kept { revision, at, results } = serde_json::from_str(text).map_err(Error::internal)?;
         let revision = Revision { number: revision, at: Timestamp::from_micros(at) };
-        Ok(Self { revision, results, replayed: true, validated_only: false })
+        let checkpoint = Arc::default();
+        Ok(Self { revision, results, replayed: true, validated_only: false, checkpoint })
     }
 }

@@ -21,6 +21,7 @@ use crate::{
         directory::{Directory, PREFIX},
         refusals::{Cause, Refused},
     },
+    audit::trail::Trail,
     error::{Error, Reason, Result},
     hub::Hub,
     slots::{Slot, Slots},
@@ -64,8 +65,12 @@ pub(super) async fn identify(
     let deadline = req.extensions().get::<Deadline>().copied();
     let connection = req.extensions().get::<Connection>().cloned().unwrap_or_default();
     let shown = req.headers().get(AUTHORIZATION).cloned();
-    match caller(&hub, &connection, shown.as_ref(), deadline).await {
+    // What is no method of ours, such as reflection, has none, and leaves no record.
+    let trail = req.extensions().get::<Arc<Trail>>().cloned();
+    let trail = trail.unwrap_or_else(|| Trail::own("hub/Reflection"));
+    match caller(&hub, &connection, shown.as_ref(), deadline, trail).await {
         Ok(caller) => {
+            caller.trail.known(&caller);
             tracing::Span::current().record("caller.system", caller.system.code.as_str());
             req.extensions_mut().insert(caller);
             next.run(req).await
@@ -79,12 +84,14 @@ async fn caller(
     connection: &Connection,
     shown: Option<&HeaderValue>,
     deadline: Option<Deadline>,
+    trail: Arc<Trail>,
 ) -> Result<Caller> {
     let view = hub.revisions.latest();
     let directory = hub.directory(&view).await?;
     let Known { system_id, system, credential } =
         know(hub, &directory, connection.certificate.as_ref(), shown).map_err(|stranger| {
             let Stranger { cause, claimed } = stranger;
+            trail.stranger(cause.name());
             hub.refusals.record(&Refused { cause, peer: connection.peer, claimed });
             refusal(cause)
         })?;
@@ -97,7 +104,7 @@ async fn caller(
     let until = deadline.and_then(|it| it.callers);
     let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.ours_too);
     let connection = connection.cut.clone();
-    Ok(Caller { system_id, system, credential, deadline, until, connection })
+    Ok(Caller { system_id, system, credential, deadline, until, connection, trail })
 }
 
 /// A system that has shown who it is.

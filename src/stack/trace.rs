@@ -79,7 +79,7 @@ fn ended(span: &Span, method: &str, code: Code, began: Instant) {
 }
 
 /// The name of a code, as OpenTelemetry spells it.
-fn spell(code: Code) -> &'static str {
+pub(crate) fn spell(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

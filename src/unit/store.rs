@@ -186,7 +186,7 @@ pub async fn load_reference(hub: &Arc<Hub>) -> Result<()> {
 /// Publishes the reference data as it stands in the product. Publishing it twice changes nothing.
 pub async fn publish_reference(hub: &Arc<Hub>) -> Result<Receipt> {
     let publication = super::reference::entries()?;
-    let caller = Caller::hub(hub.limits.longest);
+    let caller = Caller::hub("hub/LoadReference", hub.limits.longest);
     let work =
         async move |hub: Arc<Hub>, write: Arc<Write>| publish(&hub, &write, publication).await;
     hub.write_batch(&caller, Ask::own("reference"), work).await

@@ -18,7 +18,10 @@ use sharehub::{
 };
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use crate::{hub::slow, server::Server};
+use crate::{
+    hub::{audit_key, slow},
+    server::Server,
+};
 
 /// Whether this run is on PostgreSQL.
 pub fn is_postgres() -> bool {
@@ -116,7 +119,7 @@ async fn fill(url: &str) {
 
 async fn fill_with(options: Options) {
     let db = Db::open_with(options).await.unwrap();
-    let (hub, committer) = Hub::start(db.clone(), slow()).await.unwrap();
+    let (hub, committer) = Hub::start(db.clone(), slow(), audit_key()).await.unwrap();
     sharehub::unit::store::load_reference(&hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();

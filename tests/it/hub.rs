@@ -3,6 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sharehub::{
     access::{Issue, SystemCode},
+    audit::key::Key as AuditKey,
     db::{Db, Options},
     hub::{self, Limits},
     pb,
@@ -33,6 +34,14 @@ pub fn vault() -> Vault {
     let same = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=";
     let keys = format!("current = \"test\"\nindex = \"{same}\"\n[keys]\ntest = \"{same}\"\n");
     Vault::new(&Keys::parse(&keys).unwrap()).unwrap()
+}
+
+/// What the key of every audit log of the tests is made from.
+pub const AUDIT_SEED: [u8; 32] = [7; 32];
+
+/// The key of every audit log of the tests.
+pub fn audit_key() -> AuditKey {
+    AuditKey::from_seed(&AUDIT_SEED).unwrap()
 }
 
 /// A running hub.
@@ -93,7 +102,7 @@ impl Hub {
 
     async fn make(options: Options, limits: Limits) -> (Arc<hub::Hub>, String) {
         let db = Db::open_with(options).await.unwrap();
-        let (hub, _committer) = hub::Hub::start(db, limits).await.unwrap();
+        let (hub, _committer) = hub::Hub::start(db, limits, audit_key()).await.unwrap();
         let admin = SystemCode::parse("admin").unwrap();
         let (admin, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();
         (hub, admin)
@@ -108,7 +117,7 @@ impl Hub {
     pub async fn sealed_beside(&self, vault: Vault) -> Self {
         let options = Options { vault, ..Options::new(&self.store.url) };
         let db = Db::open_with(options).await.unwrap();
-        let (hub, _committer) = hub::Hub::start(db, self.hub.limits).await.unwrap();
+        let (hub, _committer) = hub::Hub::start(db, self.hub.limits, audit_key()).await.unwrap();
         let tls = self.tls.as_ref().map(|it| it.borrow().as_ref().clone());
         Self::serve(hub, self.admin.clone(), Arc::clone(&self.store), tls).await
     }
@@ -253,6 +262,7 @@ client! {
     indicators: indicator_service_client::IndicatorServiceClient,
     dossiers: dossier_service_client::DossierServiceClient,
     access: access_service_client::AccessServiceClient,
+    audit: audit_service_client::AuditServiceClient,
     feed: feed_service_client::FeedServiceClient,
 }
 

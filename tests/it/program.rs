@@ -8,18 +8,33 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sharehub::{access, pb};
 use tokio::{net::TcpListener, task, time};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::hub::{Client, Hub, Key, gso, id};
+use crate::hub::{AUDIT_SEED, Client, Hub, Key, gso, id};
 
 /// The program, with nothing of our own environment.
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sharehub"));
     command.env_clear().current_dir(dir).stdin(Stdio::null());
+    if dir.join("url").exists() {
+        // The store was begun by a hub of this process.
+        command.env("SHAREHUB_AUDIT_KEY", audit_key_file(dir));
+    }
     command
+}
+
+/// The key of the tests' audit logs as a file: PKCS #8 in PEM.
+pub fn audit_key_file(dir: &Path) -> PathBuf {
+    let path = dir.join("tests.audit-key");
+    let head = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    let key = STANDARD.encode([head.as_slice(), &AUDIT_SEED].concat());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
+    fs::write(&path, pem).unwrap();
+    path
 }
 
 /// What a command did.
@@ -199,6 +214,8 @@ const BAD: &[(&str, &str)] = &[
     ("connections_per_system", "0"),
     ("connection_age_s", "0"),
     ("connection_idle_s", "never"),
+    ("audit_key", "no/such/folder/audit.key"),
+    ("audit_grace_s", "-1"),
 ];
 
 fn check_bad(key: &str, how: &str, ran: &Ran) {

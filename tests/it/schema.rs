@@ -35,6 +35,11 @@ const POLICY: &[(&str, &str, &str)] = &[
     ("AccessService/RegisterSystem", "administrator", r#"{"code": "so-y-te", "name": "Sở Y tế"}"#),
     ("AccessService/RevokeKey", "administrator", r#"{"key_id": "aaaaaaaaaaaa"}"#),
     ("AccessService/WhoAmI", "identified", "{}"),
+    ("AuditService/GetCheckpoint", "identified", "{}"),
+    ("AuditService/ListAccessToSubject", "grant auditor", r#"{"dossier": "H61.1"}"#),
+    ("AuditService/ListRecords", "identified", "{}"),
+    ("AuditService/ProveConsistency", "identified", r#"{"first": "1"}"#),
+    ("AuditService/ProveInclusion", "identified", r#"{"seq": "1"}"#),
     ("DossierService/DefineProcedures", "grant define_procedures", "{}"),
     ("DossierService/ErasePersonalData", "administrator", r#"{"dossiers": ["H61.1"], "legal_basis": "x"}"#),
     ("DossierService/ExportDossiers", "grant read_dossiers", "{}"),
@@ -100,7 +105,7 @@ fn methods() -> BTreeSet<String> {
     all
 }
 
-fn policy() -> BTreeMap<&'static str, (&'static str, &'static str)> {
+pub(crate) fn policy() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     POLICY.iter().map(|(method, policy, message)| (*method, (*policy, *message))).collect()
 }
 
@@ -160,7 +165,7 @@ fn every_method_has_a_policy_and_every_policy_a_method() {
 }
 
 /// A token that a system got by a watch.
-async fn watch_token(client: &Client) -> String {
+pub(crate) async fn watch_token(client: &Client) -> String {
     let mut history = History::of(vec![indicators(&["*"])]);
     let mut watch = history.watch(client, None).await.unwrap();
     history.take(watch.message().await.unwrap().unwrap());
@@ -254,6 +259,7 @@ async fn the_policies_messages_are_good_for_those_who_may() {
         publish_dossiers: true,
         read_dossiers: true,
         read_personal_data: true,
+        auditor: true,
         ..all_indicators()
     };
     let caller = hub.system("so-y-te", everything).await;

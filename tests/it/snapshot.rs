@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
 use crate::{
-    hub::{Client, exactly, id, slow},
+    hub::{Client, audit_key, exactly, id, slow},
     indicator::{Desk, batch, count, saw},
 };
 
@@ -38,7 +38,7 @@ fn number(name: &str, usual: u64) -> u64 {
 /// Another hub on the same store, and somebody who calls it with the same key.
 async fn beside(desk: &Desk) -> (Arc<hub::Hub>, Client) {
     let db = Db::open(&desk.hub.store.url).await.unwrap();
-    let (hub, _committer) = hub::Hub::start(db, slow()).await.unwrap();
+    let (hub, _committer) = hub::Hub::start(db, slow(), audit_key()).await.unwrap();
     let (services, health) = server::services(&hub, &Arc::<Meter>::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

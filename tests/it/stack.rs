@@ -35,7 +35,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    hub::{Hub, Key, gso, slow},
+    hub::{Hub, Key, audit_key, gso, slow},
     raw::{Raw, announced, frame, post, unary},
 };
 
@@ -397,7 +397,8 @@ impl Rigged {
         LazyLock::force(&LOG);
         let hub = Hub::start().await;
         // The same store, so that keys are known, with other limits.
-        let (rigged, _) = sharehub::hub::Hub::start(hub.hub.db.clone(), limits).await.unwrap();
+        let (rigged, _) =
+            sharehub::hub::Hub::start(hub.hub.db.clone(), limits, audit_key()).await.unwrap();
         let gate = Arc::<Gate>::default();
         let handler = {
             let gate = Arc::clone(&gate);

@@ -491,6 +491,6 @@ async fn the_schema_is_told_to_those_who_have_a_key() {
     let mut names: Vec<_> = services.service.into_iter().map(|it| it.name).collect();
     names.retain(|it| it.starts_with("sharehub."));
     names.sort();
-    let services = ["Access", "Dossier", "Feed", "Hub", "Indicator", "Unit"];
+    let services = ["Access", "Audit", "Dossier", "Feed", "Hub", "Indicator", "Unit"];
     assert_eq!(names, services.map(|it| format!("sharehub.v1.{it}Service")));
 }

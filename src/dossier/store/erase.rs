@@ -159,7 +159,7 @@ async fn take(
 /// Seals anew, under the newest key, what was kept in clear or is sealed with an older one: so many applicants and remarks,
 /// a part of them in each transaction.
 pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
-    let caller = Caller::hub(hub.limits.longest);
+    let caller = Caller::hub("hub/Reseal", hub.limits.longest);
     let mut done = 0;
     loop {
         let work = async move |hub: Arc<Hub>, write: Arc<Write>| {

@@ -55,7 +55,7 @@ pub struct Compacted {
 pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
     let Compact { keep_after, reason, grace } = asked;
     let wanted = last_at(hub.db.read(), keep_after).await?;
-    let caller = Caller::hub(hub.limits.longest);
+    let caller = Caller::hub("hub/Compact", hub.limits.longest);
     let work = async move |_, write: Arc<Write>| {
         let floor = Ord::max(wanted, write.head.floor);
         if floor == write.head.floor {

@@ -1,0 +1,142 @@
+//! The trail of one call: what its record will say, gathered on its way.
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tonic::Code;
+
+use super::{
+    record::{Answered, Phase, Record, Who},
+    rpc::{
+        read::{LOOKED_AT, asked},
+        shape::Method,
+    },
+};
+use crate::{access::Caller, error::Reason, time::Timestamp};
+
+/// Gathers what is to be recorded of a call; in the extensions of its request, and with its caller.
+#[derive(Debug)]
+pub struct Trail {
+    of: Of,
+    request_id: String,
+    trace_id: String,
+    began_at: Timestamp,
+    began: Instant,
+    seen: Mutex<Seen>,
+}
+
+/// What leaves a trail.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Call(&'static Method),
+    /// What the hub does of its own accord.
+    Own(&'static str),
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    who: Option<Who>,
+    /// How the request begins.
+    request: Vec<u8>,
+    /// Records that were committed together with what they are of.
+    committed: u64,
+}
+
+impl Trail {
+    /// Of a call.
+    pub fn new(method: &'static Method, request_id: String, trace_id: String) -> Arc<Self> {
+        Self::of(Of::Call(method), request_id, trace_id)
+    }
+
+    /// Of what the hub does of its own accord, by this name.
+    pub fn own(what: &'static str) -> Arc<Self> {
+        let trail = Self::of(Of::Own(what), String::new(), String::new());
+        let who = Who { system: "sharehub".to_owned(), ..Who::default() };
+        trail.seen().who = Some(who);
+        trail
+    }
+
+    fn of(of: Of, request_id: String, trace_id: String) -> Arc<Self> {
+        Arc::new(Self {
+            of,
+            request_id,
+            trace_id,
+            began_at: Timestamp::now(),
+            began: Instant::now(),
+            seen: Mutex::default(),
+        })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The caller is known.
+    pub fn known(&self, caller: &Caller) {
+        let who = Who {
+            system: caller.system.code.as_str().to_owned(),
+            credential: format!("{} {}", caller.credential.kind(), caller.credential.id()),
+            purpose: String::new(),
+            agreement: String::new(),
+        };
+        self.seen().who = Some(who);
+    }
+
+    /// Nobody is known, and why: that of the credential which was shown is not told to the caller, but on record.
+    pub fn stranger(&self, cause: &str) {
+        let credential = format!("refused: {cause}");
+        self.seen().who = Some(Who { credential, ..Who::default() });
+    }
+
+    /// More of the request came.
+    pub fn heard(&self, bytes: &[u8]) {
+        let mut seen = self.seen();
+        let left = LOOKED_AT.saturating_sub(seen.request.len());
+        let taken = bytes.get(..left).unwrap_or(bytes);
+        seen.request.extend_from_slice(taken);
+    }
+
+    /// The record of a write that is about to be committed, with it.
+    pub fn written(&self, items: i64, revision: i64) -> Record {
+        let phase = match self.of {
+            Of::Call(method) if method.is_stream => Phase::Part,
+            Of::Call(_) | Of::Own(_) => Phase::Whole,
+        };
+        let answered = Answered { items, revision, ..Answered::default() };
+        self.record(phase, Code::Ok, Reason::Unspecified, answered)
+    }
+
+    /// That record was committed.
+    pub fn committed(&self) {
+        self.seen().committed += 1;
+    }
+
+    /// Whether a record was committed with what the call did.
+    pub fn is_committed(&self) -> bool {
+        self.seen().committed > 0
+    }
+
+    /// A record as of now.
+    pub fn record(&self, phase: Phase, code: Code, reason: Reason, answered: Answered) -> Record {
+        let seen = self.seen();
+        let (method, asked) = match self.of {
+            Of::Call(method) => (method.name.as_str(), asked(method, &seen.request)),
+            Of::Own(what) => (what, String::new()),
+        };
+        Record {
+            phase,
+            who: seen.who.clone().unwrap_or_default(),
+            method,
+            asked,
+            answered,
+            code,
+            reason,
+            request_id: self.request_id.clone(),
+            trace_id: self.trace_id.clone(),
+            began_at: self.began_at,
+            took: self.began.elapsed(),
+            left_out: 0,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `sharehub audit`: the log's public key, the whole log as a file, and the check of such a file.
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    path::Path,
+};
+
+use super::{Outcome, clean, say, serve::quiet};
+use crate::{
+    audit::{
+        key::{Key, PublicKey},
+        store::export,
+        verify::{Line, Sound, Verify},
+    },
+    config::{ExportAudit, Knobs, VerifyAudit},
+    db::Db,
+    error::Error,
+};
+
+pub(super) fn key(knobs: Knobs) -> Outcome {
+    let config = quiet(knobs).read()?;
+    say(&Key::open(&config.audit_key)?.public().to_string())
+}
+
+pub(super) async fn export(asked: ExportAudit) -> Outcome {
+    let ExportAudit { file, knobs } = asked;
+    let config = quiet(knobs).read()?;
+    let db = Db::open(&config.database_url).await?;
+    let is_stdout = file == Path::new("-");
+    let out: Box<dyn Write + Send> =
+        if is_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&file)?) };
+    let mut out = BufWriter::new(out);
+    let line = |line: &Line<'_>| {
+        let text = serde_json::to_string(line).map_err(Error::internal)?;
+        writeln!(out, "{text}").map_err(Error::internal)
+    };
+    let records = export::export(db.read(), line).await?;
+    out.flush()?;
+    db.close().await;
+    if is_stdout {
+        return Ok(());
+    }
+    say(&format!("{records} records in {}", file.display()))
+}
+
+pub(super) fn verify(asked: &VerifyAudit) -> Outcome {
+    let VerifyAudit { file, key, checkpoint } = asked;
+    let text = match PublicKey::parse(key) {
+        Some(_) => key.clone(),
+        None => std::fs::read_to_string(key).map_err(|err| format!("--key {key}: {err}"))?,
+    };
+    let key = PublicKey::parse(&text).ok_or("--key must be a public key, or a file with one")?;
+    let mut verify = Verify::new(key);
+    for path in checkpoint {
+        let name = path.display().to_string();
+        verify
+            .keep(&name, &std::fs::read_to_string(path).map_err(|err| format!("{name}: {err}"))?)?;
+    }
+    let input: Box<dyn Read> =
+        if file == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(file)?) };
+    let mut input = BufReader::with_capacity(1 << 20, input);
+    let mut line = String::new();
+    while input.read_line(&mut line)? > 0 {
+        // What is wrong may say what somebody wrote into the file.
+        verify.line(line.trim_end()).map_err(|fault| clean(&fault.to_string()))?;
+        line.clear();
+    }
+    let Sound { records, checkpoints, kept, signed } = verify.finish()?;
+    say(&format!("sound: {records} records, {checkpoints} checkpoints, {kept} kept elsewhere"))?;
+    match records - signed {
+        0 => Ok(()),
+        left => say(&format!("the last {left} records are not covered by a checkpoint yet")),
+    }
+}
