@@ -134,12 +134,16 @@ fn number_of(kind: &Kind, it: u64) -> Json {
     }
 }
 
-/// Codes and the like are told; of text in words, which could speak of a person, only how long it is.
+/// Codes and the like are told; of text in words, which could speak of a person, only how long it is. So of what looks like a
+/// number or an address of one: some ask for a dossier by that instead of its code.
 fn text(bytes: &[u8]) -> Json {
+    let is_code = |it: &str| {
+        let is_number = it.len() >= 9 && it.bytes().all(|it| it.is_ascii_digit() || it == b'+');
+        let is_plain = it.len() <= MOST_TEXT && it.bytes().all(|it| it.is_ascii_graphic());
+        is_plain && !is_number && !it.contains('@')
+    };
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.len() <= MOST_TEXT && text.bytes().all(|it| it.is_ascii_graphic()) => {
-            text.into()
-        }
+        Ok(text) if is_code(text) => text.into(),
         Ok(text) => format!("({} characters)", text.chars().count()).into(),
         Err(_) => format!("({} bytes)", bytes.len()).into(),
     }
