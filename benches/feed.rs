@@ -132,12 +132,7 @@ async fn connect(endpoint: &Endpoint) -> Channel {
 async fn publisher(channel: &Channel, admin: &str) -> (String, Vec<i64>) {
     let mut access = AccessServiceClient::new(channel.clone());
     let all = || vec!["*".to_owned()];
-    let grants = pb::Grants {
-        define_indicators: all(),
-        publish_indicators: all(),
-        read_indicators: all(),
-        ..Default::default()
-    };
+    let grants = pb::Grants { define_indicators: all(), ..Default::default() };
     let register = pb::RegisterSystemRequest {
         code: "bench".to_owned(),
         name: "bench".to_owned(),
@@ -145,6 +140,21 @@ async fn publisher(channel: &Channel, admin: &str) -> (String, Vec<i64>) {
         ..Default::default()
     };
     access.register_system(with(admin, register)).await.unwrap();
+    let every = pb::IndicatorDataset { patterns: all() };
+    let operations = [pb::Operation::Read, pb::Operation::Watch, pb::Operation::Publish];
+    let agreement = pb::Agreement {
+        code: "bench".to_owned(),
+        system: "bench".to_owned(),
+        purpose: "bench".to_owned(),
+        title: "Bench".to_owned(),
+        legal_basis: "none".to_owned(),
+        operations: operations.map(Into::into).into(),
+        dataset: Some(pb::agreement::Dataset::Indicators(every)),
+        valid_until: Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 }),
+        ..Default::default()
+    };
+    let grant = pb::GrantAgreementRequest { agreement: Some(agreement), ..Default::default() };
+    access.grant_agreement(with(admin, grant)).await.unwrap();
     let issue = pb::IssueKeyRequest { system: "bench".to_owned(), expires_at: None };
     let key = access.issue_key(with(admin, issue)).await.unwrap().into_inner().key;
     let indicator = pb::Indicator {

@@ -1,6 +1,8 @@
-//! Who asks, and what was granted to it.
+//! Who asks, which duties it has, and by which agreements data is shared with it.
+pub mod agreement;
 pub mod credential;
 pub mod directory;
+pub mod policy;
 pub mod refusals;
 pub mod row;
 pub mod rpc;
@@ -9,7 +11,7 @@ pub mod token;
 pub mod uses;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,17 +19,23 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use self::credential::Credential;
+use self::{
+    agreement::{Agreement, Operation, Right, Rights, Word, not_covered},
+    credential::Credential,
+    policy::{Duty, Kind, Policy},
+};
 use crate::{
     audit::trail::Trail,
     error::{Error, Result},
     page::Page,
+    personal::Tier,
     revision::{Consistency, committer::Write},
     rule::Rule,
     time::Timestamp,
 };
 
-/// The system behind a request. Made by the `identify` layer; every store function asks for it.
+/// The system behind a request, and what it may do by it. Made by the `identify` layer, given its rights by `permit`; every
+/// store function asks for it.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The hub's id of the system.
@@ -44,10 +52,18 @@ pub struct Caller {
     pub connection: CancellationToken,
     /// What is to be recorded of the call.
     pub trail: Arc<Trail>,
+    /// What its method needs.
+    pub policy: Policy,
+    /// The purpose that the call names.
+    pub purpose: Option<Word>,
+    /// Every agreement of the system, also those that do not hold at the moment.
+    pub agreements: Arc<[Arc<Agreement>]>,
+    /// The agreements that answer the call.
+    pub rights: Rights,
 }
 
 impl Caller {
-    /// The hub itself, for what it keeps of its own accord, by a name for it. It may publish reference data and issue keys.
+    /// The hub itself, for what it keeps of its own accord, by a name for it. It may do everything to itself, and has no data.
     pub fn hub(what: &'static str, longest: Duration) -> Self {
         let grants = Grants { administrator: true, publish_units: true, ..Grants::default() };
         let system = System {
@@ -67,6 +83,10 @@ impl Caller {
             until: None,
             connection: CancellationToken::new(),
             trail: Trail::own(what),
+            policy: Policy::Identified,
+            purpose: None,
+            agreements: Arc::default(),
+            rights: Rights::default(),
         }
     }
 
@@ -76,17 +96,63 @@ impl Caller {
         Self { deadline: Instant::now() + longest, ..self.clone() }
     }
 
-    /// The grants of the system.
+    /// The duties of the system.
     pub fn grants(&self) -> &Grants {
         &self.system.grants
     }
 
     /// Refuses unless the caller is an administrator.
     pub fn must_administer(&self) -> Result<()> {
-        if self.grants().administrator {
-            return Ok(());
-        }
-        Err(Error::not_permitted("administrator"))
+        Duty::Administrator.must_be_held(self.grants())
+    }
+
+    // === what it may know of ===
+
+    /// Whether the caller may know that there is such an indicator: by any of its agreements, or because it defines it.
+    pub fn knows_indicator(&self, code: &str) -> bool {
+        agreement::knows_indicator(self.grants(), &self.agreements, code, Timestamp::now())
+    }
+
+    // === what this call may be answered with ===
+
+    /// Whether the call may be answered with data of an indicator.
+    pub fn sees_indicator(&self, code: &str) -> bool {
+        self.rights.indicators.as_ref().is_some_and(|it| it.agreement.has_indicator(code))
+    }
+
+    /// The units of which the call may be answered with data of indicators; all where there is no list.
+    pub fn indicator_units(&self) -> Option<&Arc<BTreeSet<i64>>> {
+        self.rights.indicators.as_ref().and_then(|it| it.units.as_ref())
+    }
+
+    /// Whether the call may be answered with what is reported for a unit.
+    pub fn sees_unit(&self, id: i64) -> bool {
+        self.rights.indicators.as_ref().is_some_and(|it| it.has_unit(id))
+    }
+
+    /// Whether the call may be answered with the dossiers of others, too.
+    pub fn sees_others_dossiers(&self) -> bool {
+        self.rights.dossiers.as_ref().is_some_and(|it| it.operation != Operation::Publish)
+    }
+
+    /// Whether the caller may know of every dossier, by any of its agreements.
+    pub fn knows_every_dossier(&self) -> bool {
+        let now = Timestamp::now();
+        self.agreements.iter().any(|it| {
+            it.lives(now) && it.covers(Operation::Read, Kind::Dossiers) && it.terms.is_for_all()
+        })
+    }
+
+    /// How much personal data the call may be answered with.
+    pub fn tier(&self) -> Tier {
+        let right = self.rights.dossiers.as_ref();
+        right.map_or(Tier::None, |it| it.agreement.terms.personal_data)
+    }
+
+    /// The right to a kind of data, or the refusal.
+    pub fn right(&self, kind: Kind, operation: Operation) -> Result<&Right> {
+        let right = self.rights.of(kind);
+        right.ok_or_else(|| not_covered(operation, kind, self.purpose.as_ref()))
     }
 
     /// Whether the caller may see the records of others.
@@ -162,39 +228,20 @@ impl Pattern {
     }
 }
 
-/// What a system may do; everything else is refused.
+/// The duties of a system; rights to data are in its agreements.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Grants {
-    /// Register systems, issue keys.
+    /// Register systems, issue keys, make agreements.
     pub administrator: bool,
     /// Publish units and successions.
     pub publish_units: bool,
     /// Define these indicators.
     pub define_indicators: Vec<Pattern>,
-    /// Publish observations and targets of these indicators.
-    pub publish_indicators: Vec<Pattern>,
-    /// Read these indicators.
-    pub read_indicators: Vec<Pattern>,
     /// Define procedures.
     pub define_procedures: bool,
-    /// Publish dossiers as their source.
-    pub publish_dossiers: bool,
-    /// Read dossiers, without personal data.
-    pub read_dossiers: bool,
-    /// Read the personal data of dossiers.
-    pub read_personal_data: bool,
     /// Read the audit log.
     pub auditor: bool,
-}
-
-impl Grants {
-    /// Whether indicators with this code may be known to the system.
-    pub fn sees_indicator(&self, code: &str) -> bool {
-        [&self.read_indicators, &self.publish_indicators, &self.define_indicators]
-            .iter()
-            .any(|patterns| any(patterns, code))
-    }
 }
 
 /// Whether a code matches one of the patterns.

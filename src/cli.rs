@@ -1,4 +1,5 @@
 //! The commands of the program, and where each is done.
+mod agreement;
 mod audit;
 mod call;
 mod client;
@@ -47,6 +48,7 @@ pub async fn run(command: Command) -> Outcome {
             DataKeysCommand::Rotate(asked) => data_keys::rotate(asked),
             DataKeysCommand::Reseal(knobs) => serve::reseal(*knobs).await,
         },
+        Command::Agreement { command } => agreement::agreement(command).await,
         Command::Pki { command: PkiCommand::Dev(asked) } => pki::dev(&asked),
         Command::Audit { command: AuditCommand::Key(knobs) } => audit::key(knobs),
         Command::Audit { command: AuditCommand::Export(asked) } => audit::export(asked).await,

@@ -1,4 +1,5 @@
 //! Every knob: its name, its default and its check; read once, from flags, the environment and a file, in that order.
+mod agreements;
 mod caller;
 mod identity;
 mod tables;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
 
 pub use self::{
+    agreements::{AgreementCommand, Apply, Explain, ListAgreements},
     caller::{As, Call, Target},
     tables::{Asked, Export, Exported, Filter, Import, Loaded, Query, Watch},
 };
@@ -58,6 +60,12 @@ pub enum Command {
     Compact(Compact),
     /// Say that a backup was restored: who follows changes then starts over, since revisions may be used again.
     Restored(Knobs),
+    /// Keep the agreements by which data is shared.
+    Agreement {
+        /// What to do with agreements.
+        #[command(subcommand)]
+        command: AgreementCommand,
+    },
     /// Certificates for trying the hub out.
     Pki {
         /// What to do with them.

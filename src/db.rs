@@ -172,6 +172,18 @@ impl Db {
         })))
     }
 
+    /// Begins a transaction beside those of commits: for what is counted in place, and is no part of a revision.
+    pub async fn begin_beside(&self) -> Result<DatabaseTransaction> {
+        match self.0.pool.get_database_backend() {
+            DbBackend::Postgres => {
+                let db = self.0.pool.now();
+                Ok(self.0.pool.once(db.begin()).await?)
+            }
+            // It has one writer, whoever begins.
+            DbBackend::Sqlite | DbBackend::MySql | _ => self.commits().begin().await,
+        }
+    }
+
     /// For questions about what is newest, such as the head itself. It sees what was committed when each statement began.
     pub fn read(&self) -> &Reader {
         &self.0.read

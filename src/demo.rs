@@ -2,17 +2,28 @@
 mod articles;
 mod dossiers;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
 
 use crate::{
-    access::{self, Caller, Grants, Issue, Pattern, Register, SystemCode},
+    access::{
+        self, Caller, Grants, Issue, Pattern, Register, SystemCode,
+        agreement::{Dataset, Document, Grant, Operation, Terms, Word},
+        credential::Credential,
+    },
     error::{Error, Result},
     hub::{Ask, Hub},
+    personal::Tier,
     revision::{
         Book, committer,
         receipt::{Outcome, Receipt},
     },
     rule::Rule,
+    time::Timestamp,
 };
 
 /// A role of the demo, and the key of the system that plays it.
@@ -28,45 +39,64 @@ pub struct Role {
     pub key: String,
 }
 
-/// The systems of the demo.
+/// A system of the demo: its duties, and the agreements by which it shares and is shared with.
 struct Cast {
     name: &'static str,
     system: &'static str,
     may: &'static str,
     grants: Grants,
+    purpose: &'static str,
+    agreements: Vec<Terms>,
 }
 
 fn cast() -> Result<Vec<Cast>> {
+    use Operation::{Publish, Read, Watch};
     let all = || Pattern::parse("*").map(|it| vec![it]).map_err(broken);
+    let terms = |operations: &[Operation], dataset| Terms {
+        operations: operations.iter().copied().collect(),
+        dataset,
+        units: BTreeSet::new(),
+        personal_data: Tier::None,
+        limits: Vec::new(),
+    };
+    let indicators = || all().map(Dataset::Indicators);
+    let (fields, procedures) = (BTreeSet::new(), BTreeSet::new());
+    let dossiers = || Dataset::Dossiers { fields: fields.clone(), procedures: procedures.clone() };
     Ok(vec![
         Cast {
             name: "ADMIN",
             system: "admin",
-            may: "registers systems and issues keys",
+            may: "registers systems, issues keys, makes agreements",
             grants: Grants { administrator: true, ..Grants::default() },
+            purpose: "administration",
+            agreements: Vec::new(),
         },
         Cast {
             name: "ARTICLES",
             system: articles::SOURCE,
             may: "publishes the articles' figures",
-            grants: Grants {
-                define_indicators: all()?,
-                publish_indicators: all()?,
-                read_indicators: all()?,
-                ..Grants::default()
-            },
+            grants: Grants { define_indicators: all()?, ..Grants::default() },
+            purpose: "reporting",
+            agreements: vec![terms(&[Publish, Read, Watch], indicators()?)],
         },
         Cast {
             name: "ONE_STOP",
             system: dossiers::SOURCE,
             may: "publishes dossiers",
-            grants: Grants { define_procedures: true, publish_dossiers: true, ..Grants::default() },
+            grants: Grants { define_procedures: true, ..Grants::default() },
+            purpose: "reporting",
+            agreements: vec![terms(&[Publish], dossiers())],
         },
         Cast {
             name: "IOC",
             system: "ioc",
             may: "reads indicators and dossiers, no personal data",
-            grants: Grants { read_indicators: all()?, read_dossiers: true, ..Grants::default() },
+            grants: Grants::default(),
+            purpose: "dashboards",
+            agreements: vec![
+                terms(&[Read, Watch], indicators()?),
+                terms(&[Read, Watch], dossiers()),
+            ],
         },
     ])
 }
@@ -79,26 +109,58 @@ pub fn systems() -> Result<Vec<SystemCode>> {
 /// Loads the demo's data, if it is not there yet, and issues a key for each role.
 pub async fn load(hub: &Arc<Hub>) -> Result<Vec<Role>> {
     let mut roles = Vec::new();
-    for Cast { name, system, may, grants } in cast()? {
+    let mut keys = BTreeMap::new();
+    for Cast { name, system, may, grants, purpose, agreements } in cast()? {
         let code = SystemCode::parse(system).map_err(broken)?;
         register(hub, &code, grants).await?;
+        for terms in agreements {
+            agree(hub, &code, purpose, terms).await?;
+        }
         retire_keys(hub, &code).await?;
-        let (key, ..) = hub.issue_key(Issue { system: code, expires_at: None }).await?;
+        let (key, kept, _) = hub.issue_key(Issue { system: code, expires_at: None }).await?;
+        keys.insert(system, kept.id);
         roles.push(Role { name, system, may, key });
     }
-    articles::load(hub, &caller(hub, articles::SOURCE).await?).await?;
-    dossiers::load(hub, &caller(hub, dossiers::SOURCE).await?).await?;
+    articles::load(hub, &caller(hub, articles::SOURCE, &keys).await?).await?;
+    dossiers::load(hub, &caller(hub, dossiers::SOURCE, &keys).await?).await?;
     Ok(roles)
 }
 
 async fn register(hub: &Arc<Hub>, code: &SystemCode, grants: Grants) -> Result<()> {
     let (code, name) = (code.clone(), format!("Demo: {}", code.as_str()));
     let registration = Register { code, name, grants, statuses: BTreeMap::new() };
-    let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>| {
+    let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>, _| {
         access::store::register(&hub, &write, registration).await
     };
     let own = Caller::hub("hub/Demo", hub.limits.longest);
     hub.write_one(&own, Ask::own("RegisterSystem"), Book::Access, work).await?;
+    Ok(())
+}
+
+/// Makes an agreement with a system, for five years.
+async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms) -> Result<()> {
+    const FIVE_YEARS: i64 = 5 * 365 * 86_400_000_000;
+    let word = |it: &str| Word::parse(it).map_err(broken);
+    let code = word(&format!("{}.{}", system.as_str(), terms.dataset.kind().name()))?;
+    let directory = hub.directory(&hub.revisions.latest()).await?;
+    if directory.agreement(code.as_str()).is_some_and(|it| it.lives(hub.db.clock())) {
+        return Ok(());
+    }
+    let until = hub.db.clock().micros() + FIVE_YEARS;
+    let grant = Grant {
+        title: format!("Demo: {} of {}", terms.dataset.kind().name(), system.as_str()),
+        code,
+        system: system.clone(),
+        purpose: word(purpose)?,
+        legal_basis: "Demo: no law asks for it".to_owned(),
+        document: Document::default(),
+        terms,
+        units: Vec::new(),
+        valid_from: None,
+        valid_until: Timestamp::from_micros(until),
+    };
+    let own = Caller::hub("hub/Demo", hub.limits.longest);
+    access::store::agreements::grant(hub, &own, Ask::own("GrantAgreement"), grant).await?;
     Ok(())
 }
 
@@ -108,7 +170,7 @@ async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
     let Some((id, _)) = directory.by_code(code.as_str()) else { return Ok(()) };
     for key in directory.keys_of(id) {
         let own = Caller::hub("hub/Demo", hub.limits.longest);
-        let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>| {
+        let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>, _| {
             access::store::revoke(&hub, &write, key.id).await
         };
         hub.write_one(&own, Ask::own("RevokeKey"), Book::Access, work).await?;
@@ -116,12 +178,18 @@ async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
     Ok(())
 }
 
-/// A registered system as a caller.
-async fn caller(hub: &Hub, code: &str) -> Result<Caller> {
+/// A registered system as a caller that publishes.
+async fn caller(hub: &Hub, code: &str, keys: &BTreeMap<&str, String>) -> Result<Caller> {
     let directory = hub.directory(&hub.revisions.latest()).await?;
     let known = directory.by_code(code).ok_or_else(|| Error::not_found("system", code))?;
     let (system_id, system) = (known.0, Arc::clone(known.1));
-    Ok(Caller { system_id, system, ..Caller::hub("hub/Demo", hub.limits.longest) })
+    Ok(Caller {
+        system_id,
+        system,
+        credential: Credential::Key(keys.get(code).map_or("", String::as_str).into()),
+        agreements: directory.agreements_of(system_id),
+        ..Caller::hub("hub/Demo", hub.limits.longest)
+    })
 }
 
 /// The demo's data are ours: a refused item is a fault of ours.

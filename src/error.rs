@@ -46,6 +46,7 @@ struct Parts {
     message: String,
     violations: Vec<Violation>,
     metadata: Vec<(&'static str, String)>,
+    wait: Option<Duration>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
@@ -57,6 +58,7 @@ impl Error {
             message: message.into(),
             violations: Vec::new(),
             metadata: Vec::new(),
+            wait: None,
             source: None,
         }))
     }
@@ -113,6 +115,13 @@ impl Error {
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.0.metadata.push((key, value.to_string()));
+        self
+    }
+
+    /// Says after how long it helps to try again.
+    #[must_use]
+    pub fn retry_in(mut self, wait: Duration) -> Self {
+        self.0.wait = Some(wait);
         self
     }
 
@@ -221,6 +230,11 @@ impl Error {
         &self.0.message
     }
 
+    /// The facts for machines.
+    pub fn metadata(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone()))
+    }
+
     /// The fields that break rules.
     pub fn violations(&self) -> &[Violation] {
         &self.0.violations
@@ -247,6 +261,7 @@ fn code(reason: Reason) -> Code {
         | Reason::Overloaded
         | Reason::TooManyStreams
         | Reason::TooManyConnections
+        | Reason::QuotaExceeded
         | Reason::ReaderTooSlow => Code::ResourceExhausted,
         Reason::MethodUnknown => Code::Unimplemented,
         Reason::CallerUnknown => Code::Unauthenticated,
@@ -258,7 +273,9 @@ fn code(reason: Reason) -> Code {
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::PersonalDataLocked
-        | Reason::PersonalDataErased => Code::FailedPrecondition,
+        | Reason::PersonalDataErased
+        | Reason::PurposeRequired
+        | Reason::AgreementOverlaps => Code::FailedPrecondition,
         Reason::OutOfTime => Code::DeadlineExceeded,
         Reason::Unavailable | Reason::AuditUnavailable => Code::Unavailable,
         Reason::Aborted => Code::Aborted,
@@ -270,8 +287,11 @@ fn code(reason: Reason) -> Code {
 fn retry_after(reason: Reason) -> Option<Duration> {
     match reason {
         Reason::Overloaded | Reason::Aborted => Some(Duration::from_millis(200)),
+        // When the window of a limit ends, the refusal itself says.
+        Reason::Unavailable | Reason::AuditUnavailable | Reason::QuotaExceeded => {
+            Some(Duration::from_secs(1))
+        }
         Reason::TooManyStreams | Reason::TooManyConnections => Some(Duration::from_secs(5)),
-        Reason::Unavailable | Reason::AuditUnavailable => Some(Duration::from_secs(1)),
         Reason::Unspecified
         | Reason::FieldInvalid
         | Reason::MessageMalformed
@@ -293,13 +313,15 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::PersonalDataErased
         | Reason::OutOfTime
         | Reason::ReaderTooSlow
+        | Reason::PurposeRequired
+        | Reason::AgreementOverlaps
         | Reason::Internal => None,
     }
 }
 
 impl From<Error> for Status {
     fn from(err: Error) -> Self {
-        let Parts { reason, message, violations, metadata, source } = *err.0;
+        let Parts { reason, message, violations, metadata, wait, source } = *err.0;
         if let Some(source) = &source {
             // Logged once, here, inside the request's span.
             tracing::error!(error = %Chain(source.as_ref()), "request failed");
@@ -315,7 +337,7 @@ impl From<Error> for Status {
                 .collect::<Vec<_>>();
             details.set_bad_request(named);
         }
-        if let Some(wait) = retry_after(reason) {
+        if let Some(wait) = wait.or(retry_after(reason)) {
             details.set_retry_info(Some(wait));
         }
         Self::with_error_details(code(reason), message, details)

@@ -198,6 +198,8 @@ pub enum Shared {
     Dossiers,
     /// The personal data of dossiers.
     PersonalData,
+    /// Some of the units or procedures.
+    Scope,
 }
 
 /// Why a watch cannot go on.
@@ -219,7 +221,7 @@ pub enum Message {
         /// Names for what they speak of.
         books: Arc<watch::Books>,
         /// Who they are for.
-        caller: Caller,
+        caller: Arc<Caller>,
         /// Every match up to here was sent.
         through: Option<Revision>,
         /// Goes on after them.

@@ -1,4 +1,6 @@
 //! The hub: what every slice shares, and the two ways in, a read at one revision and a write that makes one.
+pub mod explain;
+pub mod permit;
 pub mod rpc;
 
 use std::{
@@ -6,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,13 +30,13 @@ use crate::{
     },
     revision::{
         Book, Revision, Revisions, View,
-        committer::{Committer, Done, Effect, Write},
+        committer::{Committer, Done, Effect, Followed, Write},
+        lease::SETTLED,
         receipt::{ItemResult, Outcome, Receipt},
         store::{noted, slate::Slate},
     },
     shelf::Shelf,
     slots::Slots,
-    time::Timestamp,
     unit::{self, forest::Forest},
 };
 
@@ -131,6 +133,9 @@ pub struct Hub {
     definitions: Shelf<Definitions>,
     catalogues: Shelf<Catalogue>,
     directories: Shelf<Directory>,
+    reaches: permit::Reaches,
+    /// Counts calls for the limits of agreements.
+    meter: access::store::limits::Meter,
 }
 
 /// How a batch was asked for.
@@ -175,11 +180,12 @@ impl Hub {
     /// last record.
     pub async fn start(db: Db, limits: Limits, key: Key) -> Result<(Arc<Self>, JoinHandle<()>)> {
         let (audit, writer) = Audit::start(db.clone(), key, limits.audit_grace).await?;
-        let (committer, head, task) = Committer::start(db.clone(), Arc::clone(&audit)).await?;
+        let (committer, followed, task) = Committer::start(db.clone(), Arc::clone(&audit)).await?;
+        let Followed { head, lease, reread } = followed;
         let task = tokio::spawn(async move {
             drop(tokio::join!(task, writer));
         });
-        let revisions = Revisions::new(db.clone(), head);
+        let revisions = Revisions::new(db.clone(), head, lease, reread);
         let reader = (db.clone(), revisions.clone());
         let dossiers = Group::start(MANY, move |codes| {
             let (db, revisions) = reader.clone();
@@ -193,6 +199,7 @@ impl Hub {
         let feed = Tail::start(db.clone(), revisions.follow(), Arc::clone(&watches));
         let kept = Arc::new(Cells::new(revisions.head().newest.number, limits.kept_cells));
         tokio::spawn(follow::follow(db.clone(), revisions.follow(), Arc::clone(&kept)));
+        let meter = access::store::limits::Meter::start(db.clone());
         let hub = Arc::new_cyclic(|hub| Self {
             snapshots: Snapshots::start(Weak::clone(hub), kept, encoded::encode),
             db,
@@ -213,6 +220,8 @@ impl Hub {
             definitions: Shelf::default(),
             catalogues: Shelf::default(),
             directories: Shelf::default(),
+            reaches: permit::Reaches::default(),
+            meter,
         });
         Ok((hub, task))
     }
@@ -272,13 +281,13 @@ impl Hub {
         Ok(Arc::new(load.await?))
     }
 
-    /// Systems and keys, as they stood at a view.
+    /// Systems, keys and agreements, as they stood at a view.
     pub async fn directory(&self, view: &View) -> Result<Arc<Directory>> {
         let at = view.book(Book::Access);
         self.directories.at(at, access::store::load(&self.db.at(view), at)).await
     }
 
-    /// Systems and keys, as a write sees them.
+    /// Systems, keys and agreements, as a write sees them.
     pub async fn directory_in(&self, write: &Write) -> Result<Arc<Directory>> {
         let at = write.head.book(Book::Access);
         let load = access::store::load(&write.db, at);
@@ -288,19 +297,9 @@ impl Hub {
         Ok(Arc::new(load.await?))
     }
 
-    /// The caller of an open stream, as it stands now: with its grants of today, or no more.
-    pub async fn again(&self, caller: &Caller) -> Result<Caller> {
-        again(&*self.directory(&self.revisions.latest()).await?, caller)
-    }
-
-    /// The same, as a write sees it: no right is used that was taken away before the write.
-    pub async fn again_in(&self, write: &Write, caller: &Caller) -> Result<Caller> {
-        again(&*self.directory_in(write).await?, caller)
-    }
-
     // === writes ===
 
-    /// Writes a batch, in one revision. A request that was answered before gets the first answer; the answer is kept in
+    /// Writes a batch, in one revision, for the caller as it stands then. A request that was answered before gets the first answer; the answer is kept in
     /// the transaction of the effect, so that a retry after a lost reply finds it or finds nothing done.
     pub async fn write_batch<W, F>(
         self: &Arc<Self>,
@@ -309,7 +308,7 @@ impl Hub {
         work: W,
     ) -> Result<Receipt>
     where
-        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Batch>> + Send,
     {
         self.write_ahead(caller, ask, |_| {}, work).await
@@ -326,10 +325,10 @@ impl Hub {
     ) -> Result<Receipt>
     where
         A: Fn(&mut Slate) + Send + 'static,
-        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Batch>> + Send,
     {
-        let hub = Arc::clone(self);
+        let (hub, by) = (Arc::clone(self), caller.clone());
         let system_id = caller.system_id;
         let request_id = ask.request_id.clone();
         let ahead = move |slate: &mut Slate| {
@@ -338,12 +337,13 @@ impl Hub {
             }
             ahead(slate);
         };
-        let write = move |write| answer(hub, write, system_id, ask, work);
+        let write = move |write| answer(hub, write, by, ask, work);
         let receipt = self.committer.write(caller, ahead, write).await?;
         Ok(Receipt { checkpoint: self.audit.checkpoint(), ..receipt })
     }
 
-    /// Writes one thing that touches one book, as a batch of one: all or nothing.
+    /// Writes one thing that touches one book, as a batch of one: all or nothing. What may take a right away is answered when
+    /// no hub decides by what was before.
     pub async fn write_one<W, F>(
         self: &Arc<Self>,
         caller: &Caller,
@@ -352,34 +352,37 @@ impl Hub {
         work: W,
     ) -> Result<Receipt>
     where
-        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
         F: Future<Output = Result<ItemResult>> + Send,
     {
-        let batch = async move |hub: Arc<Self>, write: Arc<Write>| {
+        let batch = async move |hub: Arc<Self>, write: Arc<Write>, by: Caller| {
             // A refusal refuses the call: there is nothing else in it.
-            let item = work(hub, write).await?;
+            let item = work(hub, write, by).await?;
             Ok(Batch { items: vec![Ok(item)], touched: book.bit() })
         };
-        self.write_batch(caller, ask, batch).await
+        let receipt = self.write_batch(caller, ask, batch).await?;
+        let is_new = receipt.results.iter().all(|it| it.outcome == Outcome::Created);
+        // Also when nothing was changed: the first answer to the same may have been lost. The hub itself promises it to nobody.
+        if book == Book::Access && !is_new && !receipt.validated_only && caller.system_id != 0 {
+            time::sleep(SETTLED).await;
+        }
+        Ok(receipt)
     }
 
     /// Writes something whose answer is not a receipt, and is not kept.
     pub async fn write_once<T, W, F>(self: &Arc<Self>, caller: &Caller, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(Arc<Self>, Arc<Write>) -> F + Clone + Send + 'static,
+        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Done<T>>> + Send,
     {
-        let hub = Arc::clone(self);
-        self.committer.write(caller, |_| {}, move |write| work(hub, write)).await
+        let (hub, by) = (Arc::clone(self), caller.clone());
+        let write = async move |write: Arc<Write>| {
+            let by = hub.again_in(&write, &by).await?;
+            work(hub, write, by).await
+        };
+        self.committer.write(caller, |_| {}, write).await
     }
-}
-
-fn again(directory: &Directory, caller: &Caller) -> Result<Caller> {
-    let system = directory.again(caller.system_id, &caller.credential, Timestamp::now());
-    let what = "the credential is no longer accepted";
-    let system = system.ok_or_else(|| Error::new(Reason::CallerUnknown, what))?;
-    Ok(Caller { system: Arc::clone(system), ..caller.clone() })
 }
 
 impl Hub {
@@ -389,7 +392,7 @@ impl Hub {
         issue: Issue,
     ) -> Result<(String, access::Key, Revision)> {
         let caller = Caller::hub("hub/IssueKey", self.limits.longest);
-        let work = async move |hub: Arc<Self>, write: Arc<Write>| {
+        let work = async move |hub: Arc<Self>, write: Arc<Write>, _| {
             access::store::issue(&hub, &write, issue).await
         };
         self.write_once(&caller, work).await
@@ -399,15 +402,18 @@ impl Hub {
 async fn answer<W, F>(
     hub: Arc<Hub>,
     write: Arc<Write>,
-    system_id: i64,
+    by: Caller,
     ask: Ask,
     work: W,
 ) -> Result<Done<Receipt>>
 where
-    W: FnOnce(Arc<Hub>, Arc<Write>) -> F,
+    W: FnOnce(Arc<Hub>, Arc<Write>, Caller) -> F,
     F: Future<Output = Result<Batch>>,
 {
     let Ask { request_id, fingerprint, all_or_nothing, validate_only, list } = ask;
+    // As the caller stands at this write: a right that was taken away before it is not used in it.
+    let by = hub.again_in(&write, &by).await?;
+    let system_id = by.system_id;
     // It is kept, and what it was made of may be personal.
     let fingerprint = hub.db.vault().keyed(fingerprint);
     if let Some(id) = &request_id
@@ -422,7 +428,7 @@ where
             effect: Effect::None,
         });
     }
-    let Batch { items, touched } = work(hub, Arc::clone(&write)).await?;
+    let Batch { items, touched } = work(hub, Arc::clone(&write), by).await?;
     let mut results = Vec::with_capacity(items.len());
     let mut refused = Vec::new();
     for (index, item) in items.into_iter().enumerate() {

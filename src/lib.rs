@@ -22,7 +22,7 @@
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | [`dossier`] | procedures, dossiers, their events and counts |
 //! | [`feed`] | what changed, in order, for those who keep a copy |
-//! | [`access`] | systems, by what they show who they are, grants; the [`access::Caller`] |
+//! | [`access`] | systems, by what they show who they are, their agreements, what each method needs; the [`access::Caller`] |
 //! | [`personal`] | personal data: kinds, masks, keys, and a holder that cannot be printed |
 //! | [`audit`] | a record of every call, in a log that proves that it was not changed |
 //! | [`time`], [`period`], [`decimal`], [`rule`] | values that cannot be wrong, and what to say when input is |
@@ -36,7 +36,8 @@
 //!
 //! # A walk: publishing observations
 //!
-//! 1. [`stack`] finds the caller and the deadline; `indicator::rpc` opens the message into entries, each read or refused.
+//! 1. [`stack`] finds the caller, the deadline and the agreement that answers the call; `indicator::rpc` opens the message into
+//!    entries, each read or refused.
 //! 2. [`hub::Hub::write_ahead`] hands the work to the [`revision::committer`], with the keys that it will look for: those of
 //!    all writes of a commit are looked up at once, onto their [slate](revision::store::slate).
 //! 3. `indicator::store` resolves units at each period's end, checks the source, and supersedes what differs.

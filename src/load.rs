@@ -4,10 +4,15 @@
 pub mod row;
 mod store;
 
-use std::{collections::VecDeque, future::pending, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt, Stream, future::BoxFuture, stream::try_unfold};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 use tonic::{Status, Streaming};
 
 use crate::{
@@ -24,14 +29,13 @@ use crate::{
 
 /// Items that may wait to be written before no more are read. What is under way is at most this, one batch, and one write.
 const ENOUGH: usize = 4_000;
+/// How often it is looked whether a sender that pauses may go on.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What can be loaded.
 pub trait Item: Clone + Sized + Send + 'static {
     /// What the items are called: loads of one system have a name in each.
     const LIST: &'static str;
-
-    /// Refuses a caller that may load none of them.
-    fn allowed(caller: &Caller) -> Result<()>;
 
     /// How much work it is, in items of a batch.
     fn weight(&self) -> usize;
@@ -139,7 +143,6 @@ where
     M: TryInto<Step<E>, Error = Error> + Send + 'static,
     E: Item,
 {
-    E::allowed(&caller)?;
     let load = Load {
         _slot: hub.loads.take(caller.system_id)?,
         hub: Arc::clone(hub),
@@ -196,6 +199,12 @@ where
                     self.ending = Some(Err(stopping().into()));
                 }
                 read = self.messages.message(), if reads => self.came(read),
+                // A sender that pauses is told as well when it may not go on.
+                () = sleep(LOOK), if reads && self.working.is_none() => {
+                    if let Err(err) = self.hub.again(&self.caller).await {
+                        self.ending = Some(Err(err.into()));
+                    }
+                }
             }
         }
     }
@@ -279,8 +288,7 @@ where
         }
         let (hub, caller) = (Arc::clone(&self.hub), self.caller.clone());
         let work = async move {
-            let by = caller.clone();
-            let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+            let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
                 keep(&hub, &write, &by, &claim, first, items).await
             };
             hub.write_once(&caller, work).await.map(Worked::Kept)
@@ -293,7 +301,7 @@ where
 fn open(hub: &Arc<Hub>, caller: &Caller, name: String) -> BoxFuture<'static, Result<Worked>> {
     let (hub, caller) = (Arc::clone(hub), caller.clone());
     let system_id = caller.system_id;
-    let work = async move |_: Arc<Hub>, write: Arc<Write>| {
+    let work = async move |_: Arc<Hub>, write: Arc<Write>, _| {
         let (opening, through) = store::open(&write, system_id, &name).await?;
         let claim = Claim { system_id, name, opening };
         Ok(Done { answer: Worked::Opened(claim, through), effect: Effect::Kept })
@@ -310,12 +318,9 @@ async fn keep<E: Item>(
     first: i64,
     items: Vec<Result<E>>,
 ) -> Result<Done<Acknowledged>> {
-    // As it stands at this write: a right that was taken away before it is not used in it.
-    let caller = hub.again_in(write, caller).await?;
-    E::allowed(&caller)?;
     store::must_hold(write, claim).await?;
     let through = first + count(items.len()) - 1;
-    let Batch { items, touched } = E::keep(hub, write, &caller, items).await?;
+    let Batch { items, touched } = E::keep(hub, write, caller, items).await?;
     let (mut created, mut corrected, mut unchanged) = (0, 0, 0);
     let mut rejected = Vec::new();
     for (number, item) in (first..).zip(items) {

@@ -13,7 +13,8 @@ use crate::{
 };
 
 words! {
-    /// How much personal data is shown.
+    /// How much personal data is shown, least first.
+    #[derive(Serialize, Deserialize)]
     pub enum Tier {
         /// None.
         None = 1,

@@ -1,5 +1,6 @@
 //! The revision: every committed write gets the next number, and a read picks one.
 pub mod committer;
+pub mod lease;
 pub mod receipt;
 pub mod row;
 pub mod store;
@@ -14,10 +15,12 @@ use std::{
 
 use tokio::{sync::watch, time};
 
+use self::{committer::Reread, lease::Lease};
 use crate::{
     access::Caller,
     db::Db,
     error::{Error, Reason, Result},
+    group::Group,
     page::Page,
     time::Timestamp,
 };
@@ -177,6 +180,8 @@ impl From<Head> for View {
 pub struct Revisions {
     db: Db,
     head: watch::Receiver<Head>,
+    lease: Lease,
+    reread: Arc<Group<(), ()>>,
     /// The last instant up to which this process told a reader everything, in microseconds.
     told: Arc<AtomicI64>,
 }
@@ -186,8 +191,24 @@ const MARGIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)
 
 impl Revisions {
     /// Follows the head that the committer sets.
-    pub fn new(db: Db, head: watch::Receiver<Head>) -> Self {
-        Self { db, head, told: Arc::default() }
+    pub fn new(db: Db, head: watch::Receiver<Head>, lease: Lease, reread: Reread) -> Self {
+        let reread = Group::start(1, move |keys: Vec<()>| {
+            let reread = reread.clone();
+            async move {
+                reread.now().await?;
+                Ok(keys.into_iter().map(|it| (it, ())).collect())
+            }
+        });
+        Self { db, head, lease, reread: Arc::new(reread), told: Arc::default() }
+    }
+
+    /// The newest view, good enough to decide by it who may do what: see [`lease`]. Calls that find the lease over share a
+    /// question.
+    pub async fn fresh(&self) -> Result<View> {
+        if !self.lease.holds() {
+            self.reread.get(()).await?;
+        }
+        Ok(self.latest())
     }
 
     /// The head as it moves on.

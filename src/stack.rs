@@ -3,6 +3,7 @@ mod deadline;
 mod ending;
 pub mod identify;
 pub mod measure;
+mod permit;
 pub(crate) mod record;
 mod rescue;
 mod shape;
@@ -38,7 +39,9 @@ pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Ro
         // What is refused below this line is recorded as well, and no personal data passes it before that is durable.
         .layer(from_fn_with_state(Arc::clone(hub), record::record))
         // From here on there is a Caller.
-        .layer(from_fn_with_state(Arc::clone(hub), identify::identify));
+        .layer(from_fn_with_state(Arc::clone(hub), identify::identify))
+        // From here on the caller has its rights, and nothing but them: what is not allowed does not reach a service.
+        .layer(from_fn_with_state(Arc::clone(hub), permit::permit));
     let outer = ServiceBuilder::new()
         // Everything below can name the request, and the answer names it to the caller.
         .layer(from_fn(trace::plain_id))

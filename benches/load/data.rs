@@ -3,7 +3,7 @@ use sharehub::{
     access::{Issue, SystemCode},
     db::Db,
     hub::{Hub, Limits},
-    pb,
+    pb::{self, Operation, agreement::Dataset},
 };
 use tonic::metadata::{Ascii, MetadataValue};
 
@@ -48,16 +48,12 @@ pub async fn fill(url: &str) -> Key {
 impl Made {
     pub async fn prepare(hub: &Program, admin: &Key) -> Self {
         let all = || vec!["*".to_owned()];
-        let grants = pb::Grants {
-            define_indicators: all(),
-            publish_indicators: all(),
-            read_indicators: all(),
-            ..Default::default()
-        };
-        let indicators = system(hub, admin, "statistics", grants).await;
-        let grants =
-            pb::Grants { define_procedures: true, publish_dossiers: true, ..Default::default() };
-        let dossiers = system(hub, admin, "one-stop", grants).await;
+        let grants = pb::Grants { define_indicators: all(), ..Default::default() };
+        let every = Dataset::Indicators(pb::IndicatorDataset { patterns: all() });
+        let indicators = system(hub, admin, "statistics", grants, every).await;
+        let grants = pb::Grants { define_procedures: true, ..Default::default() };
+        let every = Dataset::Dossiers(pb::DossierDataset::default());
+        let dossiers = system(hub, admin, "one-stop", grants, every).await;
         let mut units = Vec::new();
         let mut token = String::new();
         loop {
@@ -228,7 +224,14 @@ fn instant(seconds: i64) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp { seconds, nanos: 0 })
 }
 
-async fn system(hub: &Program, admin: &Key, code: &str, grants: pb::Grants) -> Key {
+/// Registers a system that may do everything with a dataset. Its key.
+async fn system(
+    hub: &Program,
+    admin: &Key,
+    code: &str,
+    grants: pb::Grants,
+    dataset: Dataset,
+) -> Key {
     let registration = pb::RegisterSystemRequest {
         code: code.to_owned(),
         name: code.to_owned(),
@@ -236,6 +239,19 @@ async fn system(hub: &Program, admin: &Key, code: &str, grants: pb::Grants) -> K
         ..Default::default()
     };
     hub.access().register_system(with(admin, registration)).await.unwrap();
+    let agreement = pb::Agreement {
+        code: code.to_owned(),
+        system: code.to_owned(),
+        purpose: "bench".to_owned(),
+        title: "Bench".to_owned(),
+        legal_basis: "none".to_owned(),
+        operations: [Operation::Read, Operation::Watch, Operation::Publish].map(Into::into).into(),
+        dataset: Some(dataset),
+        valid_until: instant(1_900_000_000),
+        ..Default::default()
+    };
+    let grant = pb::GrantAgreementRequest { agreement: Some(agreement), ..Default::default() };
+    hub.access().grant_agreement(with(admin, grant)).await.unwrap();
     let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
     let key = hub.access().issue_key(with(admin, issue)).await.unwrap().into_inner().key;
     format!("Bearer {key}").parse().unwrap()

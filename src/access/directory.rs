@@ -1,4 +1,4 @@
-//! Every system and key at one revision, in memory: identifying a caller asks no database.
+//! Every system, key and agreement at one revision, in memory: identifying and permitting a caller asks no database.
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -7,28 +7,56 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use sha2::{Digest, Sha256};
 
-use super::{Key, System, credential::Credential, refusals::Cause};
+use super::{Key, System, agreement::Agreement, credential::Credential, refusals::Cause};
 use crate::time::Timestamp;
 
 /// How a key begins.
 pub const PREFIX: &str = "shk_";
 
-/// Systems and keys.
+/// Systems, keys and agreements.
 #[derive(Debug, Default)]
 pub struct Directory {
     systems: BTreeMap<i64, Arc<System>>,
     /// Their ids by their codes.
     ids: HashMap<String, i64>,
     keys: HashMap<String, Key>,
+    agreements: BTreeMap<String, Arc<Agreement>>,
+    by_system: HashMap<i64, Arc<[Arc<Agreement>]>>,
 }
 
 impl Directory {
-    /// From every system and key.
-    pub fn new(systems: BTreeMap<i64, Arc<System>>, keys: Vec<Key>) -> Self {
+    /// From every system, key and agreement.
+    pub fn new(
+        systems: BTreeMap<i64, Arc<System>>,
+        keys: Vec<Key>,
+        agreements: Vec<Agreement>,
+    ) -> Self {
         let keys = keys.into_iter().map(|it| (it.id.clone(), it)).collect();
         let code = |it: &System| it.code.as_str().to_owned();
         let ids = systems.iter().map(|(id, it)| (code(it), *id)).collect();
-        Self { systems, ids, keys }
+        let agreements: BTreeMap<_, _> =
+            agreements.into_iter().map(|it| (it.code.as_str().to_owned(), Arc::new(it))).collect();
+        let mut of: HashMap<i64, Vec<_>> = HashMap::new();
+        for it in agreements.values().filter(|it| it.revoked_at.is_none()) {
+            of.entry(it.system_id).or_default().push(Arc::clone(it));
+        }
+        let by_system = of.into_iter().map(|(id, all)| (id, all.into())).collect();
+        Self { systems, ids, keys, agreements, by_system }
+    }
+
+    /// The agreements of a system that were not revoked, by code.
+    pub fn agreements_of(&self, system_id: i64) -> Arc<[Arc<Agreement>]> {
+        self.by_system.get(&system_id).map(Arc::clone).unwrap_or_default()
+    }
+
+    /// An agreement by its code.
+    pub fn agreement(&self, code: &str) -> Option<&Arc<Agreement>> {
+        self.agreements.get(code)
+    }
+
+    /// Every agreement, by code.
+    pub fn agreements(&self) -> impl Iterator<Item = &Arc<Agreement>> {
+        self.agreements.values()
     }
 
     /// The system that may use this key at this instant, and the key.

@@ -69,3 +69,36 @@ pub mod key {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Versions of agreements.
+pub mod agreement {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::agreement::Word;
+    use crate::time::Timestamp;
+
+    /// A version of an agreement.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "agreement")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub code: String,
+        pub system_id: i64,
+        pub purpose: Word,
+        pub title: String,
+        pub legal_basis: String,
+        pub document_number: String,
+        pub document_sha256: String,
+        pub terms_json: String,
+        pub valid_from: Timestamp,
+        pub valid_until: Timestamp,
+        pub revoked_at: Option<Timestamp>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,10 +1,16 @@
 //! `AccessService` on the wire: open, ask, answer.
+mod agreements;
+mod explain;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use tonic::Request;
 
 use super::{
-    Grants, Issue, Key, List, Pattern, Register, SystemCode, credential::Credential, store,
+    Grants, Issue, Key, List, Pattern, Register, SystemCode,
+    agreement::{Grant, Word},
+    credential::Credential,
+    store,
 };
 use crate::{
     error::{Error, Reply, Result},
@@ -36,8 +42,7 @@ impl pb::access_service_server::AccessService for Rpc {
         req: Request<pb::RegisterSystemRequest>,
     ) -> Reply<pb::RegisterSystemResponse> {
         let (caller, (ask, register)): (_, (Ask, Register)) = open(req)?;
-        caller.must_administer()?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             store::register(&hub, &write, register).await
         };
         let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
@@ -62,18 +67,18 @@ impl pb::access_service_server::AccessService for Rpc {
         req: Request<pb::DisableSystemRequest>,
     ) -> Reply<pb::DisableSystemResponse> {
         let (caller, (ask, code)): (_, (Ask, SystemCode)) = open(req)?;
-        caller.must_administer()?;
-        let work =
-            async move |hub: Arc<Hub>, write: Arc<Write>| store::disable(&hub, &write, code).await;
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
+            store::disable(&hub, &write, code).await
+        };
         let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
         done(pb::DisableSystemResponse { receipt: Some(receipt.into()) })
     }
 
     async fn issue_key(&self, req: Request<pb::IssueKeyRequest>) -> Reply<pb::IssueKeyResponse> {
         let (caller, issue): (_, Issue) = open(req)?;
-        caller.must_administer()?;
-        let work =
-            async move |hub: Arc<Hub>, write: Arc<Write>| store::issue(&hub, &write, issue).await;
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
+            store::issue(&hub, &write, issue).await
+        };
         let (key, issued, revision) = self.hub.write_once(&caller, work).await?;
         let (issued, revision) = (Some(issued.into()), Some(revision.into()));
         done(pb::IssueKeyResponse { key, issued, revision })
@@ -81,11 +86,54 @@ impl pb::access_service_server::AccessService for Rpc {
 
     async fn revoke_key(&self, req: Request<pb::RevokeKeyRequest>) -> Reply<pb::RevokeKeyResponse> {
         let (caller, (ask, id)): (_, (Ask, String)) = open(req)?;
-        caller.must_administer()?;
         let work =
-            async move |hub: Arc<Hub>, write: Arc<Write>| store::revoke(&hub, &write, id).await;
+            async move |hub: Arc<Hub>, write: Arc<Write>, _| store::revoke(&hub, &write, id).await;
         let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
         done(pb::RevokeKeyResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn grant_agreement(
+        &self,
+        req: Request<pb::GrantAgreementRequest>,
+    ) -> Reply<pb::GrantAgreementResponse> {
+        let (caller, (ask, grant)): (_, (Ask, Grant)) = open(req)?;
+        let (receipt, before, after) =
+            store::agreements::grant(&self.hub, &caller, ask, grant).await?;
+        let (before, after) = (before.map(Into::into), Some(after.into()));
+        done(pb::GrantAgreementResponse { receipt: Some(receipt.into()), before, after })
+    }
+
+    async fn revoke_agreement(
+        &self,
+        req: Request<pb::RevokeAgreementRequest>,
+    ) -> Reply<pb::RevokeAgreementResponse> {
+        let (caller, (ask, code)): (_, (Ask, Word)) = open(req)?;
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
+            store::agreements::revoke(&hub, &write, code).await
+        };
+        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        done(pb::RevokeAgreementResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn explain_access(
+        &self,
+        req: Request<pb::ExplainAccessRequest>,
+    ) -> Reply<pb::ExplainAccessResponse> {
+        let (caller, asked) = open(req)?;
+        reply(self.hub.explain(&caller, asked).await?.into())
+    }
+
+    async fn list_agreements(
+        &self,
+        req: Request<pb::ListAgreementsRequest>,
+    ) -> Reply<pb::ListAgreementsResponse> {
+        let (caller, list) = open(req)?;
+        let (read_at, page) = store::agreements::list(&self.hub, &caller, list).await?;
+        reply(pb::ListAgreementsResponse {
+            read_at: Some(read_at.into()),
+            agreements: page.items.into_iter().map(Into::into).collect(),
+            next_page_token: page.next,
+        })
     }
 }
 
@@ -128,39 +176,23 @@ impl TryFrom<pb::RegisterSystemRequest> for (Ask, Register) {
 }
 
 fn read_grants(fields: &mut Fields, grants: pb::Grants) -> Option<Grants> {
-    let pb::Grants {
-        administrator,
-        publish_units,
-        define_indicators,
-        publish_indicators,
-        read_indicators,
-        define_procedures,
-        publish_dossiers,
-        read_dossiers,
-        read_personal_data,
-        auditor,
-    } = grants;
-    let mut patterns = |field: &str, texts: Vec<String>| {
-        fields.at_most(field, texts.len(), 1_000)?;
-        let read = texts.iter().enumerate();
-        let read = read.map(|(i, it)| fields.read(&format!("{field}[{i}]"), Pattern::parse(it)));
-        read.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()
-    };
-    let define_indicators = patterns("define_indicators", define_indicators);
-    let publish_indicators = patterns("publish_indicators", publish_indicators);
-    let read_indicators = patterns("read_indicators", read_indicators);
+    let pb::Grants { administrator, publish_units, define_indicators, define_procedures, auditor } =
+        grants;
+    let define_indicators = patterns(fields, "define_indicators", &define_indicators);
     Some(Grants {
         administrator,
         publish_units,
         define_indicators: define_indicators?,
-        publish_indicators: publish_indicators?,
-        read_indicators: read_indicators?,
         define_procedures,
-        publish_dossiers,
-        read_dossiers,
-        read_personal_data,
         auditor,
     })
+}
+
+fn patterns(fields: &mut Fields, field: &str, texts: &[String]) -> Option<Vec<Pattern>> {
+    fields.at_most(field, texts.len(), 1_000)?;
+    let read = texts.iter().enumerate();
+    let read = read.map(|(i, it)| fields.read(&format!("{field}[{i}]"), Pattern::parse(it)));
+    read.collect::<Vec<_>>().into_iter().collect()
 }
 
 fn read_statuses(
@@ -275,29 +307,14 @@ impl From<store::Listed> for pb::System {
 
 impl From<Grants> for pb::Grants {
     fn from(grants: Grants) -> Self {
-        let Grants {
-            administrator,
-            publish_units,
-            define_indicators,
-            publish_indicators,
-            read_indicators,
-            define_procedures,
-            publish_dossiers,
-            read_dossiers,
-            read_personal_data,
-            auditor,
-        } = grants;
+        let Grants { administrator, publish_units, define_indicators, define_procedures, auditor } =
+            grants;
         let texts = |it: Vec<Pattern>| it.iter().map(|it| it.as_str().to_owned()).collect();
         Self {
             administrator,
             publish_units,
             define_indicators: texts(define_indicators),
-            publish_indicators: texts(publish_indicators),
-            read_indicators: texts(read_indicators),
             define_procedures,
-            publish_dossiers,
-            read_dossiers,
-            read_personal_data,
             auditor,
         }
     }

@@ -1,4 +1,7 @@
 //! What we ask the database about systems and keys.
+pub mod agreements;
+pub mod limits;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Weak},
@@ -47,14 +50,14 @@ fn visible_keys(number: i64) -> sea_orm::Select<key::Entity> {
     key::Entity::find().filter(MadeAt.lte(number)).filter(stands)
 }
 
-/// Loads every system and key as they stood at a revision.
+/// Loads every system, key and agreement as they stood at a revision.
 pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Directory> {
     let mut systems = BTreeMap::new();
     for row in visible(number).all(db).await? {
         systems.insert(row.id, Arc::new(System::try_from(row)?));
     }
     let keys = visible_keys(number).all(db).await?.into_iter().map(Key::from).collect();
-    Ok(Directory::new(systems, keys))
+    Ok(Directory::new(systems, keys, agreements::load(db, number).await?))
 }
 
 /// Registers a system, or replaces what is registered under its code; enables it.
@@ -186,7 +189,7 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
     let registration = Register { code, name, grants, statuses: BTreeMap::new() };
     let caller = Caller::hub("hub/RegisterAdministrator", hub.limits.longest);
     let work =
-        async move |hub: Arc<Hub>, write: Arc<Write>| register(&hub, &write, registration).await;
+        async move |hub: Arc<Hub>, write: Arc<Write>, _| register(&hub, &write, registration).await;
     hub.write_one(&caller, Ask::own("RegisterSystem"), Book::Access, work).await?;
     Ok(())
 }
@@ -232,7 +235,7 @@ pub async fn write_uses(hub: &Arc<Hub>) -> Result<()> {
             last_used_at: Set(at.micros()),
         })
         .collect();
-    let work = async move |_, write: Arc<Write>| {
+    let work = async move |_, write: Arc<Write>, _| {
         for rows in rows.chunks(1_000) {
             let (old, new) = ((key_use::Entity, key_use::Column::LastUsedAt), "excluded");
             let newer =
@@ -285,7 +288,6 @@ pub type Listed = (Arc<System>, Vec<Used>);
 
 /// Lists systems, for administrators.
 pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, Paged<Listed>)> {
-    caller.must_administer()?;
     let List { page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let directory = hub.directory(&view).await?;

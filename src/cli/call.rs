@@ -28,6 +28,9 @@ pub(super) async fn call(asked: Call) -> Outcome {
     if let Some(key) = bearer(&by)? {
         req.metadata_mut().insert("authorization", key);
     }
+    if let Some(purpose) = &by.purpose {
+        req.metadata_mut().insert("sharehub-purpose", purpose.parse()?);
+    }
     let service = method.parent_service().full_name().to_owned();
     let path = PathAndQuery::try_from(format!("/{service}/{}", method.name()))?;
     let answer =

@@ -17,9 +17,9 @@ use super::{Outcome, say};
 use crate::{
     config::{As, Target},
     pb::{
-        dossier_service_client::DossierServiceClient, feed_service_client::FeedServiceClient,
-        hub_service_client::HubServiceClient, indicator_service_client::IndicatorServiceClient,
-        unit_service_client::UnitServiceClient,
+        access_service_client::AccessServiceClient, dossier_service_client::DossierServiceClient,
+        feed_service_client::FeedServiceClient, hub_service_client::HubServiceClient,
+        indicator_service_client::IndicatorServiceClient, unit_service_client::UnitServiceClient,
     },
 };
 
@@ -125,14 +125,20 @@ pub(super) struct Caller {
     key: Key,
 }
 
-/// Sends the key, if there is one, with each call.
+/// Sends the key, if there is one, with each call, and the purpose, likewise.
 #[derive(Clone, Debug)]
-pub(super) struct Key(Option<MetadataValue<Ascii>>);
+pub(super) struct Key {
+    key: Option<MetadataValue<Ascii>>,
+    purpose: Option<MetadataValue<Ascii>>,
+}
 
 impl Interceptor for Key {
     fn call(&mut self, mut req: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(key) = &self.0 {
+        if let Some(key) = &self.key {
             req.metadata_mut().insert("authorization", key.clone());
+        }
+        if let Some(purpose) = &self.purpose {
+            req.metadata_mut().insert("sharehub-purpose", purpose.clone());
         }
         Ok(req)
     }
@@ -143,7 +149,8 @@ type Keyed = InterceptedService<Channel, Key>;
 impl Caller {
     /// Connects.
     pub(super) async fn connect(by: &As) -> Outcome<Self> {
-        let key = Key(bearer(by)?);
+        let purpose = by.purpose.as_ref().map(|it| it.parse()).transpose()?;
+        let key = Key { key: bearer(by)?, purpose };
         // A stream lasts as long as it has something to say.
         let streams = connect_as(&by.target, identity(by)?, None).await?;
         Ok(Self { channel: connect_by(by).await?, streams, key })
@@ -156,6 +163,11 @@ impl Caller {
     /// The hub itself.
     pub(super) fn hub(&self) -> HubServiceClient<Keyed> {
         HubServiceClient::new(self.over(&self.channel))
+    }
+
+    /// Systems and agreements.
+    pub(super) fn access(&self) -> AccessServiceClient<Keyed> {
+        AccessServiceClient::new(self.over(&self.channel))
     }
 
     /// Units.

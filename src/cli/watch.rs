@@ -209,6 +209,9 @@ impl Following {
                 Some(pb::access_change::About::PersonalData(_)) => {
                     "access to personal data".to_owned()
                 }
+                Some(pb::access_change::About::Scope(_)) => {
+                    "access to some units or procedures".to_owned()
+                }
                 None => String::new(),
             },
         }

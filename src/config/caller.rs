@@ -40,6 +40,9 @@ pub struct As {
     /// Its private key (PEM).
     #[arg(long, env = "SHAREHUB_CERT_KEY", requires = "cert")]
     pub cert_key: Option<PathBuf>,
+    /// What the data is used for: by which of its agreements the hub is to answer.
+    #[arg(long, env = "SHAREHUB_PURPOSE")]
+    pub purpose: Option<String>,
 }
 
 /// A call.

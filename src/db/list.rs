@@ -6,6 +6,27 @@ use sea_orm::{
 
 use crate::error::{Error, Result};
 
+/// Whether an expression is one of these ids.
+pub fn among(
+    backend: DbBackend,
+    column: impl ExprTrait,
+    ids: impl IntoIterator<Item = i64>,
+) -> Result<SimpleExpr> {
+    let ids: Vec<i64> = ids.into_iter().collect();
+    Ok(match backend {
+        DbBackend::Postgres => column.eq(PgFunc::any(Value::from(ids))),
+        DbBackend::Sqlite | DbBackend::MySql | _ => {
+            let list = serde_json::to_string(&ids).map_err(Error::internal)?;
+            column.in_subquery(
+                sea_orm::sea_query::Query::select()
+                    .column("value")
+                    .from_function(Func::cust("json_each").arg(list), "list")
+                    .take(),
+            )
+        }
+    })
+}
+
 /// Whether a column is one of these texts.
 pub fn one_of(
     backend: DbBackend,

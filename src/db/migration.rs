@@ -2,6 +2,7 @@
 mod m0001_first;
 mod m0002_streams;
 mod m0003_load;
+mod m0004_agreement;
 mod m0005_identity;
 mod m0006_audit;
 mod m0007_personal;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first::Change),
             Box::new(m0002_streams::Change),
             Box::new(m0003_load::Change),
+            Box::new(m0004_agreement::Change),
             Box::new(m0005_identity::Change),
             Box::new(m0006_audit::Change),
             Box::new(m0007_personal::Change),

@@ -30,11 +30,12 @@ const FIGURES: &str = include_str!("seed_observations.csv");
 pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
     let definitions: Vec<Result<Define>> =
         lines(DEFINITIONS).map(|it| Ok(it.and_then(|it| define(&it)))).collect::<Result<_>>()?;
-    let by = caller.clone();
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+    let to = |method: &'static str| hub.permit(caller.clone(), method, None);
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
         store::define(&hub, &write, &by, definitions).await
     };
-    must_be_kept(&hub.write_batch(caller, Ask::own("indicators"), work).await?, "definitions")?;
+    let define = to("/sharehub.v1.IndicatorService/DefineIndicators").await?;
+    must_be_kept(&hub.write_batch(&define, Ask::own("indicators"), work).await?, "definitions")?;
     let figures: HashMap<String, Line> = lines(FIGURES)
         .map(|it| it.and_then(|it| Ok((it.text("id")?.to_owned(), it))))
         .collect::<Result<_>>()?;
@@ -50,13 +51,13 @@ pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
             _ => observations.push(observation(&line, figure)),
         }
     }
+    let publish = to("/sharehub.v1.IndicatorService/PublishObservations").await?;
     let ask = Ask::own("observations");
-    must_be_kept(
-        &store::publish::observations(hub, caller, ask, observations).await?,
-        "observations",
-    )?;
+    let receipt = store::publish::observations(hub, &publish, ask, observations).await?;
+    must_be_kept(&receipt, "observations")?;
+    let publish = to("/sharehub.v1.IndicatorService/PublishTargets").await?;
     let ask = Ask::own("targets");
-    must_be_kept(&store::publish::targets(hub, caller, ask, targets).await?, "targets")
+    must_be_kept(&store::publish::targets(hub, &publish, ask, targets).await?, "targets")
 }
 
 /// A line of a table, by the names of its columns.

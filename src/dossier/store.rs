@@ -24,8 +24,13 @@ use super::{
     row::{self, dossier, event},
 };
 use crate::{
-    access::{Caller, directory::Directory},
-    db::list::one_of,
+    access::{
+        Caller,
+        agreement::{Operation, Right, not_in_full},
+        directory::Directory,
+        policy,
+    },
+    db::list::{among, one_of},
     error::{Error, Result},
     hub::Hub,
     page::Paged,
@@ -39,12 +44,40 @@ pub use procedures::load;
 
 /// The one door to dossiers: those that stood at a revision, and that the caller may know of. ([`find`] keeps the same
 /// rule for look-ups, which are read together with those of other callers.)
-fn visible(caller: &Caller, number: i64) -> sea_orm::Select<dossier::Entity> {
-    let rows = standing(number);
-    if caller.grants().read_dossiers {
-        return rows;
+fn visible(
+    backend: DbBackend,
+    caller: &Caller,
+    number: i64,
+) -> Result<sea_orm::Select<dossier::Entity>> {
+    use dossier::Column::{CompetentUnitId, ProcedureId, ReceivingUnitId, SourceId};
+    let right = caller.right(policy::Kind::Dossiers, Operation::Read)?;
+    let mut rows = standing(number);
+    if !caller.sees_others_dossiers() {
+        rows = rows.filter(SourceId.eq(caller.system_id));
     }
-    rows.filter(dossier::Column::SourceId.eq(caller.system_id))
+    if let Some(units) = &right.units {
+        let inside = |it: dossier::Column| of_units(backend, it, units);
+        let inside = Condition::any().add(inside(ReceivingUnitId)?).add(inside(CompetentUnitId)?);
+        rows = rows.filter(inside);
+    }
+    if let Some(procedures) = &right.procedures {
+        let column = Expr::col((dossier::Entity, ProcedureId));
+        rows = rows.filter(among(backend, column, procedures.iter().copied())?);
+    }
+    Ok(rows)
+}
+
+/// The same rule, for one dossier that was read together with others.
+fn is_visible(caller: &Caller, source_id: i64, units: (i64, Option<i64>), procedure: i64) -> bool {
+    let Some(right) = &caller.rights.dossiers else { return false };
+    let is_own = source_id == caller.system_id;
+    (is_own || caller.sees_others_dossiers()) && is_inside(right, units, procedure)
+}
+
+/// Whether a dossier is inside an agreement: by the unit that received it, or the one that is competent for it.
+fn is_inside(right: &Right, (receiving, competent): (i64, Option<i64>), procedure: i64) -> bool {
+    let is_unit = right.has_unit(receiving) || competent.is_some_and(|it| right.has_unit(it));
+    is_unit && right.has_procedure(procedure)
 }
 
 /// Every dossier that stood at a revision: for [`visible`], and for a write, which must know whose a code is.
@@ -200,14 +233,12 @@ async fn find(hub: &Hub, caller: &Caller, code: &str, consistency: Consistency) 
             find_all(&hub.db.at(&view), view, vec![code.to_owned()]).await?.remove(code)
         }
     };
-    let may_know =
-        |it: &Found| caller.grants().read_dossiers || it.dossier.source_id == caller.system_id;
+    let may_know = |it: &Found| {
+        let header = &it.dossier.header;
+        let units = (header.receiving_unit_id, header.competent_unit_id);
+        is_visible(caller, it.dossier.source_id, units, header.procedure_id)
+    };
     found.filter(may_know).ok_or_else(|| Error::not_found("dossier", code))
-}
-
-/// How much personal data a caller may see.
-fn tier(caller: &Caller) -> Tier {
-    if caller.grants().read_personal_data { Tier::Full } else { Tier::None }
 }
 
 /// A dossier as the caller may see it. `noted` says whether some event of it has a remark.
@@ -218,7 +249,7 @@ fn show(
     mut events: Vec<Event>,
     noted: bool,
 ) -> Result<Shown> {
-    let tier = tier(caller);
+    let tier = caller.tier();
     if tier == Tier::None {
         return Ok(without(dossier, events, noted));
     }
@@ -292,8 +323,8 @@ impl Wanted {
             filter;
         let applicant = match applicant {
             // Who sees a mask could try out what is behind it.
-            Some(_) if tier(caller) != Tier::Full => {
-                return Err(Error::not_permitted("read_personal_data").at("applicant"));
+            Some(_) if caller.tier() != Tier::Full => {
+                return Err(not_in_full().at("applicant"));
             }
             Some(it) => Some((it.kind, hub.db.vault().digest(&it)?)),
             None => None,
@@ -324,9 +355,11 @@ impl Wanted {
         use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
         let vault = hub.db.vault();
         let view = &self.view;
-        let mut rows = visible(caller, view.number());
+        let db = hub.db.at(view);
+        let backend = db.get_database_backend();
+        let mut rows = visible(backend, caller, view.number())?;
         if let Some(units) = &self.units {
-            rows = rows.filter(received_by(units));
+            rows = rows.filter(received_by(backend, units)?);
         }
         if let Some(id) = self.procedure_id {
             rows = rows.filter(ProcedureId.eq(id));
@@ -345,7 +378,7 @@ impl Wanted {
         }
         rows = rows.filter(Code.gt(after.unwrap_or_default()));
         let limit = u64::try_from(size).unwrap_or(u64::MAX).saturating_add(1);
-        let mut rows = rows.order_by_asc(Code).limit(limit).all(&hub.db.at(view)).await?;
+        let mut rows = rows.order_by_asc(Code).limit(limit).all(&db).await?;
         let more = rows.len() > size;
         rows.truncate(size);
         let noted = noted(hub, caller, view, rows.iter().map(|it| it.id)).await?;
@@ -373,10 +406,21 @@ fn digest_of(kind: Kind) -> dossier::Column {
 
 /// Received by one of these units. Of many units, most rows are wanted, in the order of the answer: then their index must
 /// not be taken, and the sum keeps it from being taken.
-fn received_by(units: &BTreeSet<i64>) -> SimpleExpr {
-    let unit = Expr::col((dossier::Entity, dossier::Column::ReceivingUnitId));
+fn received_by(backend: DbBackend, units: &BTreeSet<i64>) -> Result<SimpleExpr> {
+    of_units(backend, dossier::Column::ReceivingUnitId, units)
+}
+
+fn of_units(
+    backend: DbBackend,
+    column: dossier::Column,
+    units: &BTreeSet<i64>,
+) -> Result<SimpleExpr> {
+    let unit = Expr::col((dossier::Entity, column));
     let all = units.iter().copied();
-    if units.len() > FEW_UNITS { unit.add(0_i64).is_in(all) } else { unit.is_in(all) }
+    if units.len() > FEW_UNITS {
+        return among(backend, unit.add(0_i64), all);
+    }
+    Ok(unit.is_in(all))
 }
 
 /// Which of these dossiers have remarks; none of interest to a caller who may read them.
@@ -386,7 +430,7 @@ async fn noted(
     view: &View,
     dossiers: impl IntoIterator<Item = i64>,
 ) -> Result<BTreeSet<i64>> {
-    if tier(caller) != Tier::None {
+    if caller.tier() != Tier::None {
         return Ok(BTreeSet::new());
     }
     let ids: Vec<i64> = events_of(dossiers, view.number())

@@ -78,7 +78,16 @@ impl Matcher {
             }
         }
         let units = indicators.iter().map(|it| it.units.as_ref()).collect::<Option<Vec<_>>>();
-        let units = units.map(|it| it.into_iter().flatten().copied().collect());
+        let units: Option<HashSet<i64>> =
+            units.map(|it| it.into_iter().flatten().copied().collect());
+        let shared = caller.indicator_units();
+        let units = match (units, shared) {
+            (units, None) => units,
+            (None, Some(shared)) => Some(shared.iter().copied().collect()),
+            (Some(units), Some(shared)) => {
+                Some(units.into_iter().filter(|it| shared.contains(it)).collect())
+            }
+        };
         let named = definitions.shared_with(caller).map(|it| (it.id, it.code.clone()));
         let codes = named.collect();
         let opened = opened_with(view);
@@ -103,6 +112,11 @@ impl Matcher {
         }
     }
 
+    /// Whether indicators are followed.
+    pub fn follows_indicators(&self) -> bool {
+        !self.indicators.is_empty()
+    }
+
     /// Whether dossiers are followed.
     pub fn follows_dossiers(&self) -> bool {
         !self.dossiers.is_empty()
@@ -123,7 +137,7 @@ impl Matcher {
         match thing {
             Thing::Unit(_) => self.has_units,
             Thing::Procedure(_) => self.has_procedures,
-            Thing::Indicator(made) => self.is_indicator(made),
+            Thing::Indicator(made) => self.is_indicator(caller, made),
             Thing::Dossier(made) => {
                 let header = &made.dossier.header;
                 made.is_visible(caller)
@@ -138,16 +152,16 @@ impl Matcher {
             return Some(Happened::Set);
         }
         match thing {
-            Thing::Dossier(made) if made.is_visible(caller) => {
-                let before = made.before?;
+            Thing::Dossier(made) => {
+                let before = made.before.filter(|it| it.is_visible(caller))?;
                 let was = self.is_dossier(before.receiving_unit_id, before.procedure_id);
                 was.then_some(Happened::Left)
             }
-            Thing::Unit(_) | Thing::Procedure(_) | Thing::Indicator(_) | Thing::Dossier(_) => None,
+            Thing::Unit(_) | Thing::Procedure(_) | Thing::Indicator(_) => None,
         }
     }
 
-    fn is_indicator(&self, made: &Made) -> bool {
+    fn is_indicator(&self, caller: &Caller, made: &Made) -> bool {
         let part = match made {
             Made::Definition(_) => Part::Definitions,
             Made::Observation(_) => Part::Observations,
@@ -155,6 +169,9 @@ impl Matcher {
         };
         // Only what is shared with the caller has a code here.
         let Some(code) = self.codes.get(&made.indicator_id()) else { return false };
+        if made.unit_id().is_some_and(|it| !caller.sees_unit(it)) {
+            return false;
+        }
         self.indicators.iter().any(|it| {
             let is_unit = match (&it.units, made.unit_id()) {
                 (Some(units), Some(unit)) => units.contains(&unit),

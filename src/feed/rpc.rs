@@ -263,6 +263,7 @@ fn change(books: &watch::Books, caller: &Caller, change: Change) -> Option<pb::C
                 Shared::Indicator(code) => About::Indicator(code.as_str().to_owned()),
                 Shared::Dossiers => About::Dossiers(true),
                 Shared::PersonalData => About::PersonalData(true),
+                Shared::Scope => About::Scope(true),
             };
             let kind = if is_gained { ChangeType::AccessGained } else { ChangeType::AccessLost };
             (revision, kind, Subject::Access(pb::AccessChange { about: Some(about) }))

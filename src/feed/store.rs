@@ -207,7 +207,7 @@ pub async fn acknowledge(
         revision: Set(revision),
         acknowledged_at: Set(Timestamp::now()),
     };
-    let work = async move |_, write: Arc<Write>| {
+    let work = async move |_, write: Arc<Write>, _| {
         let mut replace =
             OnConflict::columns([position::Column::SystemId, position::Column::Consumer]);
         replace.update_columns([position::Column::Revision, position::Column::AcknowledgedAt]);

@@ -20,7 +20,11 @@ use super::{
     place::{self, Opened, Place},
 };
 use crate::{
-    access::Caller,
+    access::{
+        Caller,
+        agreement::{Operation, Right, Rights, not_covered},
+        policy::Kind,
+    },
     dossier,
     error::{Error, Reason, Result},
     hub::Hub,
@@ -97,6 +101,7 @@ pub async fn watch(
         // The first bookmark comes as soon as there is nothing else to send.
         bookmark_due: now,
         resync,
+        refused: None,
         pulse,
         has_ended: false,
         _guard: guard,
@@ -152,6 +157,15 @@ struct Piece {
     has_sent: bool,
 }
 
+/// The versions of the agreements that answer a call.
+fn versions(caller: &Caller) -> [Option<(&str, i64)>; 2] {
+    fn version(it: &Right) -> (&str, i64) {
+        (it.agreement.code.as_str(), it.agreement.made_at)
+    }
+    let Rights { indicators, dossiers } = &caller.rights;
+    [indicators, dossiers].map(|it| it.as_ref().map(version))
+}
+
 struct Watching {
     hub: Arc<Hub>,
     tail: watch::Receiver<i64>,
@@ -167,6 +181,8 @@ struct Watching {
     bookmark: Duration,
     bookmark_due: Instant,
     resync: Option<Resync>,
+    /// Why it ends, once what it followed is not shared any more, and that was told.
+    refused: Option<Error>,
     pulse: Arc<Pulse>,
     has_ended: bool,
     _guard: AbortOnDropHandle<()>,
@@ -211,11 +227,14 @@ impl Watching {
             if let Some(message) = self.ready.pop_front() {
                 return Ok(message);
             }
-            // In this order: what is newer than the books and grants that are looked up now waits for the next turn.
+            // In this order: what is newer than the books and rights that are looked up now waits for the next turn.
             let newest = *self.tail.borrow_and_update();
             self.look_again().await?;
             if let Some(message) = self.ready.pop_front() {
                 return Ok(message);
+            }
+            if let Some(refused) = self.refused.take() {
+                return Err(refused);
             }
             let head = self.hub.revisions.head();
             if head.epoch != self.epoch {
@@ -268,6 +287,12 @@ impl Watching {
     /// Waits for something new, or until it is time to look.
     async fn wait(&mut self) {
         let mut until = self.bookmark_due.min(Instant::now() + LOOK);
+        let ends = self.caller.rights.all().map(|it| it.agreement.valid_until).min();
+        if let Some(ends) = ends {
+            let left = ends.micros().saturating_sub(self.hub.db.clock().micros()).max(0);
+            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+            until = until.min(Instant::now() + left.min(LOOK));
+        }
         if let Some(deadline) = self.caller.until {
             until = until.min(deadline);
         }
@@ -279,27 +304,38 @@ impl Watching {
         }
     }
 
-    /// Takes up the caller's grants and the filters' units as they stand now.
+    /// Takes up the caller's rights and the filters' units as they stand now.
     async fn look_again(&mut self) -> Result<()> {
         let now = self.hub.again(&self.caller).await?;
         let view = self.hub.revisions.latest();
-        let has_new_grants = now.system.made_at != self.caller.system.made_at;
-        if !has_new_grants && !self.matcher.is_old(&view) {
+        let has_new_rights = versions(&now) != versions(&self.caller);
+        if !has_new_rights && !self.matcher.is_old(&view) {
             self.caller = now;
             return Ok(());
         }
         let matcher = Matcher::open(&self.hub, &now, &self.filters, &view).await?;
         let before = std::mem::replace(&mut self.caller, now);
         self.matcher = matcher;
-        if has_new_grants {
+        if has_new_rights {
             self.access_changed(&before, &view).await?;
         }
         Ok(())
     }
 
+    /// The rights to what is followed.
+    fn followed<'a>(
+        &self,
+        caller: &'a Caller,
+    ) -> impl Iterator<Item = Option<&'a Right>> + use<'a> {
+        let Rights { indicators, dossiers } = &caller.rights;
+        let indicators = indicators.as_ref().filter(|_| self.matcher.follows_indicators());
+        let dossiers = dossiers.as_ref().filter(|_| self.matcher.follows_dossiers());
+        [indicators, dossiers].into_iter()
+    }
+
     async fn access_changed(&mut self, before: &Caller, view: &View) -> Result<()> {
         let at = self.place.revision();
-        let (was, is) = (before.grants(), self.caller.grants());
+        let (was, is) = (before, &self.caller);
         let definitions = self.hub.definitions(view).await?;
         let mut changes = Vec::new();
         for it in definitions.all().filter(|it| self.matcher.names(it)) {
@@ -310,12 +346,27 @@ impl Watching {
             }
         }
         if self.matcher.follows_dossiers() {
-            if was.read_dossiers != is.read_dossiers {
-                changes.push(Change::Access(at, Shared::Dossiers, is.read_dossiers));
+            let (had, has) = (was.rights.dossiers.is_some(), is.rights.dossiers.is_some());
+            if had != has {
+                changes.push(Change::Access(at, Shared::Dossiers, has));
             }
-            if was.read_personal_data != is.read_personal_data {
-                changes.push(Change::Access(at, Shared::PersonalData, is.read_personal_data));
+            if was.tier() != is.tier() {
+                changes.push(Change::Access(at, Shared::PersonalData, is.tier() > was.tier()));
             }
+        }
+        for (had, has) in self.followed(was).zip(self.followed(is)) {
+            if let (Some(had), Some(has)) = (had, has)
+                && (had.units != has.units || had.procedures != has.procedures)
+            {
+                let is_gained = has.must_include(had).is_ok();
+                changes.push(Change::Access(at, Shared::Scope, is_gained));
+            }
+        }
+        let has_any = |it: &Caller| self.followed(it).any(|it| it.is_some());
+        if has_any(was) && !has_any(is) {
+            let kind =
+                if was.rights.indicators.is_some() { Kind::Indicators } else { Kind::Dossiers };
+            self.refused = Some(not_covered(Operation::Watch, kind, is.purpose.as_ref()));
         }
         if !changes.is_empty() {
             let token = self.token(&self.place);
@@ -341,7 +392,7 @@ impl Watching {
         };
         let vault = self.hub.db.vault().clone();
         let books = Arc::new(Books { indicators, dossiers, vault });
-        let caller = self.caller.clone();
+        let caller = Arc::new(self.caller.clone());
         self.ready.push_back(Message::Changes { changes, books, caller, through, token });
         Ok(())
     }

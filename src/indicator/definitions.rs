@@ -41,9 +41,16 @@ impl Definitions {
     }
 
     /// The definition with this code, if the caller may know of it.
+    pub fn known_to(&self, caller: &Caller, code: &Code) -> Result<&Arc<Definition>> {
+        self.known(code)
+            .filter(|it| caller.knows_indicator(it.code.as_str()))
+            .ok_or_else(|| Error::not_found("indicator", code.as_str()))
+    }
+
+    /// The definition with this code, if the call may be answered with data of it.
     pub fn visible(&self, caller: &Caller, code: &Code) -> Result<&Arc<Definition>> {
         self.known(code)
-            .filter(|it| caller.grants().sees_indicator(it.code.as_str()))
+            .filter(|it| caller.sees_indicator(it.code.as_str()))
             .ok_or_else(|| Error::not_found("indicator", code.as_str()))
     }
 
@@ -66,11 +73,19 @@ impl Definitions {
     }
 
     /// Every definition that the caller may know of, by code.
+    pub fn all_known_to<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> impl Iterator<Item = &'a Arc<Definition>> {
+        self.by_code.values().filter(|it| caller.knows_indicator(it.code.as_str()))
+    }
+
+    /// Every definition with whose data the call may be answered, by code.
     pub fn shared_with<'a>(
         &'a self,
         caller: &'a Caller,
     ) -> impl Iterator<Item = &'a Arc<Definition>> {
-        self.by_code.values().filter(|it| caller.grants().sees_indicator(it.code.as_str()))
+        self.by_code.values().filter(|it| caller.sees_indicator(it.code.as_str()))
     }
 
     /// A definition by its id.

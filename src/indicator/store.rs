@@ -84,7 +84,7 @@ pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Definitions>
 pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Arc<Definition>)> {
     let view = hub.revisions.view(caller, get.consistency).await?;
     let definitions = hub.definitions(&view).await?;
-    Ok((view.revision, Arc::clone(definitions.visible(caller, &get.code)?)))
+    Ok((view.revision, Arc::clone(definitions.known_to(caller, &get.code)?)))
 }
 
 /// A page of definitions.
@@ -97,7 +97,7 @@ pub async fn list(
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = hub.definitions(&view).await?;
     let mut items: Vec<_> = definitions
-        .shared_with(caller)
+        .all_known_to(caller)
         .filter(|it| it.code.as_str().starts_with(&code_prefix))
         .filter(|it| after.as_ref().is_none_or(|after| it.code.as_str() > after.as_str()))
         .take(page.size() + 1)

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     Book, Head, Revision,
+    lease::Lease,
     store::{
         self, noted,
         own::{Own, Shared},
@@ -189,22 +190,20 @@ impl std::fmt::Debug for Committer {
 
 impl Committer {
     /// Starts the task on a store. It ends, after its last commit, when every `Committer` is dropped.
-    pub async fn start(
-        db: Db,
-        audit: Arc<Audit>,
-    ) -> Result<(Self, watch::Receiver<Head>, JoinHandle<()>)> {
+    pub async fn start(db: Db, audit: Arc<Audit>) -> Result<(Self, Followed, JoinHandle<()>)> {
+        let lease = Lease::new(Instant::now());
         let head = store::head(db.write()).await?;
         let (set_head, head) = watch::channel(head);
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
-        let set_head = Arc::new(set_head);
-        let follower = tokio::spawn(follow(db.clone(), Arc::clone(&set_head)));
-        let committer = run(db, audit, waiting, set_head, Arc::clone(&commits));
+        let reread = Reread { db: db.clone(), set_head: Arc::new(set_head), lease: lease.clone() };
+        let follower = tokio::spawn(follow(reread.clone()));
+        let committer = run(db, audit, waiting, reread.clone(), Arc::clone(&commits));
         let task = tokio::spawn(async move {
             committer.await;
             follower.abort();
         });
-        Ok((Self { jobs, commits }, head, task))
+        Ok((Self { jobs, commits }, Followed { head, lease, reread }, task))
     }
 
     /// How many commits were made.
@@ -238,7 +237,7 @@ async fn run(
     db: Db,
     audit: Arc<Audit>,
     mut waiting: mpsc::Receiver<Box<dyn Job>>,
-    set_head: Arc<watch::Sender<Head>>,
+    known: Reread,
     commits: Arc<AtomicU64>,
 ) {
     let mut jobs = Vec::with_capacity(GROUP);
@@ -257,7 +256,7 @@ async fn run(
                     audit.added(added);
                 }
                 // Also when nothing was written: an answer may name a revision that another hub made meanwhile.
-                announce(&set_head, head);
+                announce(&known.set_head, head);
                 for (job, outcome) in jobs.drain(..).zip(outcomes) {
                     if matches!(&outcome, Ok((effect, _)) if effect.is_kept()) {
                         job.trail().committed();
@@ -285,19 +284,46 @@ async fn run(
 }
 
 /// Sees what other processes commit to the same store: another hub, or `sharehub key issue`.
-async fn follow(db: Db, set_head: Arc<watch::Sender<Head>>) {
+async fn follow(known: Reread) {
     let mut told = false;
     loop {
         time::sleep(FOLLOW).await;
-        let head = store::head(db.read()).await;
+        let read = known.now().await;
         // Once for each time that it goes and comes.
-        if let (Err(err), false) = (&head, told) {
+        if let (Err(err), false) = (&read, told) {
             tracing::warn!(error = %err, "the head cannot be read");
         }
-        told = head.is_err();
-        if let Ok(head) = head {
-            announce(&set_head, head);
-        }
+        told = read.is_err();
+    }
+}
+
+/// What follows the head: the head itself, the lease on it, and a way to read it.
+#[derive(Debug)]
+pub struct Followed {
+    /// The head, as it moves on.
+    pub head: watch::Receiver<Head>,
+    /// How long it is good enough to decide by it.
+    pub lease: Lease,
+    /// Reads it.
+    pub reread: Reread,
+}
+
+/// Reads the head of the primary, and makes it known.
+#[derive(Clone, Debug)]
+pub struct Reread {
+    db: Db,
+    set_head: Arc<watch::Sender<Head>>,
+    lease: Lease,
+}
+
+impl Reread {
+    /// Reads it now.
+    pub async fn now(&self) -> Result<()> {
+        let began = Instant::now();
+        let head = store::head(self.db.read()).await?;
+        announce(&self.set_head, head);
+        self.lease.renew(began);
+        Ok(())
     }
 }
 

@@ -17,8 +17,10 @@ use super::{deadline::Deadline, rescue};
 use crate::{
     access::{
         Caller, System,
+        agreement::Rights,
         credential::{Certificate, Credential},
         directory::{Directory, PREFIX},
+        policy::Policy,
         refusals::{Cause, Refused},
     },
     audit::trail::Trail,
@@ -86,7 +88,7 @@ async fn caller(
     deadline: Option<Deadline>,
     trail: Arc<Trail>,
 ) -> Result<Caller> {
-    let view = hub.revisions.latest();
+    let view = hub.revisions.fresh().await?;
     let directory = hub.directory(&view).await?;
     let Known { system_id, system, credential } =
         know(hub, &directory, connection.certificate.as_ref(), shown).map_err(|stranger| {
@@ -104,7 +106,19 @@ async fn caller(
     let until = deadline.and_then(|it| it.callers);
     let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.ours_too);
     let connection = connection.cut.clone();
-    Ok(Caller { system_id, system, credential, deadline, until, connection, trail })
+    Ok(Caller {
+        system_id,
+        system,
+        credential,
+        deadline,
+        until,
+        connection,
+        trail,
+        policy: Policy::Identified,
+        purpose: None,
+        agreements: directory.agreements_of(system_id),
+        rights: Rights::default(),
+    })
 }
 
 /// A system that has shown who it is.

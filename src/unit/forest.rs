@@ -175,6 +175,27 @@ impl Forest {
         }
     }
 
+    /// Finds the unit that is meant, if it is shared: one that is not is refused like one that there is not.
+    pub fn resolve_shared(
+        &self,
+        named: &Ref,
+        date: Day,
+        field: &str,
+        is_shared: impl Fn(i64) -> bool,
+    ) -> Result<&Unit> {
+        let unit = self.resolve(named, date, field)?;
+        if is_shared(unit.id) {
+            return Ok(unit);
+        }
+        Err(match named {
+            Ref::Id(id) => Error::not_found("unit", id).at(format!("{field}.id")),
+            Ref::Code { scheme, code, date: _ } => {
+                let what = format!("{}:{code}", scheme.as_str());
+                Error::not_found("unit", what).at(format!("{field}.code.code"))
+            }
+        })
+    }
+
     /// The unit above, in a tree on a day.
     pub fn parent(&self, id: i64, tree: Tree, day: Day) -> Option<i64> {
         let links = &self.get(id)?.parents;

@@ -188,7 +188,7 @@ pub async fn publish_reference(hub: &Arc<Hub>) -> Result<Receipt> {
     let publication = super::reference::entries()?;
     let caller = Caller::hub("hub/LoadReference", hub.limits.longest);
     let work =
-        async move |hub: Arc<Hub>, write: Arc<Write>| publish(&hub, &write, publication).await;
+        async move |hub: Arc<Hub>, write: Arc<Write>, _| publish(&hub, &write, publication).await;
     hub.write_batch(&caller, Ask::own("reference"), work).await
 }
 

@@ -15,9 +15,9 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     feed::history::{History, indicators},
-    hub::{Client, Hub, Key, all_indicators, gso, refusal, slow},
+    hub::{Client, Grants, Hub, Key, all_indicators, gso, refusal, slow},
     raw::{Raw, frame, post},
-    schema::{policy, watch_token},
+    schema::{policies, watch_token},
 };
 
 /// All records, in their order.
@@ -61,8 +61,7 @@ async fn start() -> (Hub, Client, Client) {
 
 async fn start_with(limits: Limits) -> (Hub, Client, Client) {
     let hub = Hub::with(limits).await;
-    let grants =
-        pb::Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
+    let grants = Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = hub.system("mot-cua", grants).await;
     let procedure = pb::Procedure {
         code: "1.004194".to_owned(),
@@ -72,7 +71,7 @@ async fn start_with(limits: Limits) -> (Hub, Client, Client) {
     let request = pb::DefineProceduresRequest { procedures: vec![procedure], ..Default::default() };
     source.dossiers().define_procedures(request).await.unwrap();
     publish(&source, &["H1.1", "H1.2", "H1.3"]).await.unwrap();
-    let grants = pb::Grants { read_dossiers: true, read_personal_data: true, ..Default::default() };
+    let grants = Grants { read_dossiers: true, read_personal_data: true, ..Default::default() };
     let reader = hub.system("ioc", grants).await;
     (hub, source, reader)
 }
@@ -119,11 +118,11 @@ const SILENT: [&str; 5] = [
 #[tokio::test]
 async fn every_method_leaves_exactly_one_record() {
     let hub = Hub::start().await;
-    let nothing = hub.system("nothing", pb::Grants::default()).await;
+    let nothing = hub.system("nothing", Grants::default()).await;
     let (token, Key(key)) = (watch_token(&nothing).await, nothing.key.clone());
     let raw = Raw::connect(hub.address).await;
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
-    for (method, (_, json)) in policy() {
+    for (method, _, json) in policies() {
         let (service, name) = method.split_once('/').unwrap();
         let service = pool.get_service_by_name(&format!("sharehub.v1.{service}")).unwrap();
         let found = service.methods().find(|it| it.name() == name).unwrap();
@@ -144,7 +143,7 @@ async fn every_method_leaves_exactly_one_record() {
     for record in records(&hub).await {
         of.entry(record.request_id.clone()).or_default().push(record);
     }
-    for method in policy().into_keys() {
+    for (method, ..) in policies() {
         let named = method.replace('/', ".");
         let refused = of.remove(&format!("{named}:nobody")).unwrap_or_default();
         let [refused] = refused.as_slice() else { panic!("{method}: {refused:?}") };
@@ -256,7 +255,7 @@ async fn who_saw_personal_data_is_on_record_before_it_is_seen() {
     );
     assert!(seen.iter().all(|it| it.subjects.len() == 3));
     // Who may not see it has seen nothing.
-    let grants = pb::Grants { read_dossiers: true, ..Default::default() };
+    let grants = Grants { read_dossiers: true, ..Default::default() };
     let other = hub.system("other", grants).await;
     assert!(get(&other, "H1.1").await.unwrap().applicant.is_none());
     let seen = records(&hub).await.into_iter().filter(|it| it.system == "other");
@@ -267,7 +266,7 @@ async fn who_saw_personal_data_is_on_record_before_it_is_seen() {
     let own = other.audit().list_records(pb::ListRecordsRequest::default()).await.unwrap();
     let own = own.into_inner().records;
     assert!(!own.is_empty() && own.iter().all(|it| it.system == "other"));
-    let grants = pb::Grants { auditor: true, ..Default::default() };
+    let grants = Grants { auditor: true, ..Default::default() };
     let auditor = hub.system("auditor", grants).await;
     let seen = auditor.audit().list_access_to_subject(of("H1.1")).await.unwrap().into_inner();
     assert_eq!(seen.records.len(), 3);
@@ -310,7 +309,7 @@ async fn receipts_and_bookmarks_carry_checkpoints() {
 async fn without_the_log_no_personal_data_is_answered_and_nothing_is_published() {
     let grace = Duration::from_secs(4);
     let (hub, source, reader) = start_with(Limits { audit_grace: grace, ..slow() }).await;
-    let grants = pb::Grants { read_dossiers: true, ..Default::default() };
+    let grants = Grants { read_dossiers: true, ..Default::default() };
     let other = hub.system("other", grants).await;
     let health = async || {
         let service = "sharehub.audit".to_owned();

@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, time};
 use tonic::{Request, Status};
 
 use crate::{
-    hub::{Client, gso, refusal},
+    hub::{Client, Grants, gso, refusal},
     program::{Program, admin_key, sharehub},
 };
 
@@ -99,14 +99,19 @@ fn found_in(bytes: &[u8]) -> Vec<&'static str> {
     ALL.iter().filter(has).copied().collect()
 }
 
-async fn system(admin: &Client, program: &Program, code: &str, grants: pb::Grants) -> Client {
+async fn system(admin: &Client, program: &Program, code: &str, grants: Grants) -> Client {
     let registration = pb::RegisterSystemRequest {
         code: code.to_owned(),
         name: code.to_owned(),
-        grants: Some(grants),
+        grants: Some(grants.duties()),
         ..Default::default()
     };
     admin.access().register_system(registration).await.unwrap();
+    for agreement in grants.agreements(code) {
+        let agreement = Some(agreement);
+        let grant = pb::GrantAgreementRequest { agreement, ..Default::default() };
+        admin.access().grant_agreement(grant).await.unwrap();
+    }
     let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
     program.as_(&admin.access().issue_key(issue).await.unwrap().into_inner().key)
 }
@@ -120,11 +125,11 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     let mut program = Program::serve(dir.path(), &more).await;
     let admin = program.as_(&key);
     let publisher =
-        pb::Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
+        Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = system(&admin, &program, "mot-cua", publisher).await;
-    let plain = pb::Grants { read_dossiers: true, ..Default::default() };
+    let plain = Grants { read_dossiers: true, ..Default::default() };
     let reader = system(&admin, &program, "ioc", plain.clone()).await;
-    let full = pb::Grants { read_personal_data: true, ..plain };
+    let full = Grants { read_personal_data: true, ..plain };
     let trusted = system(&admin, &program, "tin-cay", full).await;
     let procedure = pb::Procedure {
         code: "1.004194".to_owned(),

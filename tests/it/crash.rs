@@ -246,10 +246,15 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
     let register = pb::RegisterSystemRequest {
         code: "publisher".to_owned(),
         name: "publisher".to_owned(),
-        grants: Some(all_indicators()),
+        grants: Some(all_indicators().duties()),
         ..Default::default()
     };
     access.register_system(register).await.unwrap();
+    for agreement in all_indicators().agreements("publisher") {
+        let agreement = Some(agreement);
+        let grant = pb::GrantAgreementRequest { agreement, ..Default::default() };
+        access.grant_agreement(grant).await.unwrap();
+    }
     let issue = pb::IssueKeyRequest { system: "publisher".to_owned(), expires_at: None };
     let key = access.issue_key(issue).await.unwrap().into_inner().key;
     let publisher = Client { channel: admin.channel.clone(), key: Key(Some(key.clone())) };

@@ -4,7 +4,7 @@ mod counts;
 use sharehub::{pb, time::Day};
 use tonic::Code;
 
-use crate::hub::{Client, Hub, exactly, gso, id, refusal};
+use crate::hub::{Client, Grants, Hub, exactly, gso, id, refusal};
 
 /// A commune of Vinh Long since 2025-07-01, and the province.
 const COMMUNE: &str = "28915";
@@ -50,12 +50,12 @@ fn limited(code: &str, max_time: i32, unit: pb::TimeUnit) -> pb::Procedure {
     pb::Procedure { cases: vec![case], ..procedure(code) }
 }
 
-fn source() -> pb::Grants {
-    pb::Grants { publish_dossiers: true, define_procedures: true, ..Default::default() }
+fn source() -> Grants {
+    Grants { publish_dossiers: true, define_procedures: true, ..Default::default() }
 }
 
-fn reader() -> pb::Grants {
-    pb::Grants { read_dossiers: true, ..Default::default() }
+fn reader() -> Grants {
+    Grants { read_dossiers: true, ..Default::default() }
 }
 
 async fn define(client: &Client, procedures: Vec<pb::Procedure>) -> pb::Receipt {
@@ -284,7 +284,7 @@ async fn another_source_may_not_publish_what_is_not_its_own() {
     let events = vec![event("2025-10-01 08:00", "2")];
     publish(&source, vec![entry("H-1", events.clone())]).await;
     let stranger = hub.system("khac", self::source()).await;
-    let known = hub.system("biet", pb::Grants { read_dossiers: true, ..self::source() }).await;
+    let known = hub.system("biet", Grants { read_dossiers: true, ..self::source() }).await;
     let late = event("2025-10-02 08:00", "4");
     for (client, reason) in
         [(&stranger, pb::ErrorReason::NotFound), (&known, pb::ErrorReason::NotAuthoritative)]
@@ -308,7 +308,7 @@ async fn another_source_may_not_publish_what_is_not_its_own() {
 #[tokio::test]
 async fn each_write_and_each_count_needs_its_grant() {
     let hub = Hub::start().await;
-    let nobody = hub.system("khach", pb::Grants::default()).await;
+    let nobody = hub.system("khach", Grants::default()).await;
     let mut dossiers = nobody.dossiers();
     let period = "2025-10".to_owned();
     let count = pb::SummarizeDossiersRequest { period, ..Default::default() };
@@ -387,7 +387,7 @@ async fn personal_data_leaves_only_with_the_grant() {
     };
     publish(&source, vec![private, only_note, plain]).await;
     let blind = hub.system("doc", reader()).await;
-    let trusted = hub.system("tin-cay", pb::Grants { read_personal_data: true, ..reader() }).await;
+    let trusted = hub.system("tin-cay", Grants { read_personal_data: true, ..reader() }).await;
     for client in [&source, &blind] {
         let seen = get(client, "H-1").await;
         assert_eq!((seen.applicant.clone(), seen.personal_data_withheld), (None, true));
@@ -535,7 +535,7 @@ async fn procedures_are_known_by_their_code_and_by_their_aliases() {
         source: source.to_owned(),
         consistency: None,
     };
-    let anyone = hub.system("khach", pb::Grants::default()).await;
+    let anyone = hub.system("khach", Grants::default()).await;
     let mut dossiers = anyone.dossiers();
     let mut found = async |code: &str, source: &str| {
         dossiers.get_procedure(by(code, source)).await.map(|it| it.into_inner().procedure.unwrap())

@@ -25,14 +25,14 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::{
-    hub::{Client, Hub, gso, refusal},
+    hub::{Client, Grants, Hub, gso, refusal},
     indicator::{BEN_TRE, Desk, saw},
 };
 
 /// A hub, and a source of dossiers that may read them.
 async fn source() -> (Hub, Client) {
     let hub = Hub::start().await;
-    let grants = pb::Grants {
+    let grants = Grants {
         publish_dossiers: true,
         define_procedures: true,
         read_dossiers: true,

@@ -4,7 +4,7 @@ use sharehub::pb;
 use tonic::{Code, Status};
 
 use crate::{
-    hub::{Client, Hub, exactly, gso, id, refusal},
+    hub::{Client, Grants, Hub, exactly, gso, id, refusal},
     indicator::{Desk, SOURCE, amount, saw},
 };
 
@@ -128,11 +128,8 @@ async fn a_right_that_is_taken_away_ends_an_export() {
     let (desk, _) = five_thousand().await;
     let (_, mut seen, mut rest) = slowly(&desk, Default::default()).await;
     let other = vec!["other.*".to_owned()];
-    let grants = pb::Grants {
-        publish_indicators: other.clone(),
-        read_indicators: other,
-        ..Default::default()
-    };
+    let grants =
+        Grants { publish_indicators: other.clone(), read_indicators: other, ..Default::default() };
     desk.hub.register(SOURCE, grants).await;
     let ended = loop {
         match rest.message().await {
@@ -289,8 +286,7 @@ async fn listed(client: &Client) -> Vec<pb::Dossier> {
 #[tokio::test]
 async fn dossiers_are_loaded_and_exported_as_they_are_listed_for_each_caller() {
     let hub = Hub::start().await;
-    let grants =
-        pb::Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
+    let grants = Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = hub.system("mot-cua", grants).await;
     let procedure = pb::Procedure {
         code: "1.004194".to_owned(),
@@ -348,24 +344,22 @@ async fn dossiers_are_loaded_and_exported_as_they_are_listed_for_each_caller() {
     assert_eq!(refused.2, ["batch.dossiers"], "4,000 dossiers with 8,000 events are too many");
     assert_eq!(created, 4_500);
 
-    let reader = pb::Grants { read_dossiers: true, ..Default::default() };
+    let reader = Grants { read_dossiers: true, ..Default::default() };
     let reader = hub.system("reader", reader).await;
-    let personal =
-        pb::Grants { read_dossiers: true, read_personal_data: true, ..Default::default() };
+    let personal = Grants { read_dossiers: true, read_personal_data: true, ..Default::default() };
     let personal = hub.system("personal", personal).await;
-    let stranger = hub.system("stranger", pb::Grants::default()).await;
-    for (client, count, is_named) in [
-        (&source, 4_500, false),
-        (&reader, 4_500, false),
-        (&personal, 4_500, true),
-        (&stranger, 0, false),
-    ] {
+    let stranger = hub.system("stranger", Grants::default()).await;
+    for (client, count, is_named) in
+        [(&source, 4_500, false), (&reader, 4_500, false), (&personal, 4_500, true)]
+    {
         let exported = dossiers(client, Default::default()).await.unwrap();
         assert_eq!(exported.len(), count);
         assert!(exported == listed(client).await);
         assert!(exported.iter().all(|it| it.applicant.is_some() == is_named));
         assert!(exported.iter().all(|it| it.personal_data_withheld != is_named));
     }
+    let nothing = refusal(dossiers(&stranger, Default::default()).await);
+    assert_eq!((nothing.0, nothing.1.as_str()), (Code::PermissionDenied, "NOT_PERMITTED"));
     let request =
         pb::ExportDossiersRequest { procedure: "1.000000".to_owned(), ..Default::default() };
     let (code, _, fields) = refusal(dossiers(&reader, request).await);
@@ -377,7 +371,7 @@ async fn dossiers_are_loaded_and_exported_as_they_are_listed_for_each_caller() {
     let everything = pb::ExportDossiersRequest::default();
     let mut pages = narrow.export_dossiers(everything).await.unwrap().into_inner();
     pages.message().await.unwrap().unwrap();
-    hub.register("personal", pb::Grants { read_dossiers: true, ..Default::default() }).await;
+    hub.register("personal", Grants { read_dossiers: true, ..Default::default() }).await;
     let ended = loop {
         match pages.message().await {
             Ok(it) => assert!(it.is_some(), "it does not end well"),

@@ -13,7 +13,7 @@ use tokio::time;
 use tonic::Code;
 
 use crate::{
-    hub::{Client, Hub, all_indicators, exactly, gso, id, refusal},
+    hub::{Client, Grants, Hub, all_indicators, exactly, gso, id, refusal},
     indicator::{Desk, count, revision},
 };
 use history::{History, dossiers, expected, indicators, with};
@@ -295,11 +295,10 @@ async fn filtered_by_pattern_unit_and_part() {
 #[tokio::test]
 async fn filtered_dossiers_say_when_they_leave_and_show_what_the_caller_may_see() {
     let hub = Hub::start().await;
-    let grants =
-        pb::Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
+    let grants = Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = hub.system("mot-cua", grants).await;
-    let reader = hub.system("ioc", pb::Grants { read_dossiers: true, ..Default::default() }).await;
-    let stranger = hub.system("stranger", pb::Grants::default()).await;
+    let reader = hub.system("ioc", Grants { read_dossiers: true, ..Default::default() }).await;
+    let stranger = hub.system("stranger", Grants::default()).await;
     let procedure = pb::Procedure {
         code: "1.004194".to_owned(),
         name: "Đăng ký".to_owned(),

@@ -28,7 +28,7 @@ use tonic::{Response, Status, Streaming};
 
 use crate::{
     engine::{Store, scale},
-    hub::{Client, Hub, gso, id, slow},
+    hub::{Client, Grants, Hub, gso, id, slow},
 };
 
 /// Steps of one history.
@@ -136,7 +136,7 @@ impl Pair {
             Hub::open(store, options, slow()).await
         };
         let hubs = [open(one).await, open(two).await];
-        let everything = || pb::Grants {
+        let everything = || Grants {
             define_indicators: vec!["*".to_owned()],
             publish_indicators: vec!["*".to_owned()],
             read_indicators: vec!["*".to_owned()],

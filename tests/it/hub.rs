@@ -151,7 +151,7 @@ impl Hub {
     }
 
     /// Registers a system with these grants, and is it by a certificate. The hub must speak TLS.
-    pub async fn certified(&self, code: &str, grants: pb::Grants) -> Client {
+    pub async fn certified(&self, code: &str, grants: Grants) -> Client {
         self.register(code, grants).await;
         self.with_certificate(code)
     }
@@ -170,14 +170,44 @@ impl Hub {
     }
 
     /// Registers a system, or what it may do from now on.
-    pub async fn register(&self, code: &str, grants: pb::Grants) {
+    pub async fn register(&self, code: &str, grants: Grants) {
+        self.register_with(code, grants, Vec::new()).await;
+    }
+
+    async fn register_with(&self, code: &str, grants: Grants, statuses: Vec<pb::StatusMapping>) {
+        let mut access = self.admin().access();
         let registration = pb::RegisterSystemRequest {
             code: code.to_owned(),
             name: code.to_owned(),
-            grants: Some(grants),
+            grants: Some(grants.duties()),
+            statuses,
             ..Default::default()
         };
-        self.admin().access().register_system(registration).await.unwrap();
+        access.register_system(registration).await.unwrap();
+        self.agree(code, grants.agreements(code)).await;
+    }
+
+    /// Makes these the agreements of a system.
+    pub async fn agree(&self, system: &str, agreements: Vec<pb::Agreement>) {
+        let mut access = self.admin().access();
+        let list = pb::ListAgreementsRequest { system: system.to_owned(), ..Default::default() };
+        let known = access.list_agreements(list).await.unwrap().into_inner().agreements;
+        for code in known.into_iter().map(|it| it.code) {
+            if agreements.iter().all(|it| it.code != code) {
+                let revoke = pb::RevokeAgreementRequest { code, ..Default::default() };
+                access.revoke_agreement(revoke).await.unwrap();
+            }
+        }
+        for agreement in agreements {
+            self.grant(agreement).await;
+        }
+    }
+
+    /// Makes an agreement.
+    pub async fn grant(&self, agreement: pb::Agreement) {
+        let agreement = Some(agreement);
+        let grant = pb::GrantAgreementRequest { agreement, ..Default::default() };
+        self.admin().access().grant_agreement(grant).await.unwrap();
     }
 
     /// The administrator.
@@ -196,7 +226,7 @@ impl Hub {
     }
 
     /// Registers a system with these grants, and is it.
-    pub async fn system(&self, code: &str, grants: pb::Grants) -> Client {
+    pub async fn system(&self, code: &str, grants: Grants) -> Client {
         self.system_with(code, grants, Vec::new()).await
     }
 
@@ -204,28 +234,108 @@ impl Hub {
     pub async fn system_with(
         &self,
         code: &str,
-        grants: pb::Grants,
+        grants: Grants,
         statuses: Vec<pb::StatusMapping>,
     ) -> Client {
+        self.register_with(code, grants, statuses).await;
         let mut access = self.admin().access();
-        let registration = pb::RegisterSystemRequest {
-            code: code.to_owned(),
-            name: code.to_owned(),
-            grants: Some(grants),
-            statuses,
-            ..Default::default()
-        };
-        access.register_system(registration).await.unwrap();
         let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
         let key = access.issue_key(issue).await.unwrap().into_inner().key;
         self.as_(&key)
     }
 }
 
+/// What a system of a test may do: its duties, and what its agreements give it. `define` and `publish` of indicators give `read`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grants {
+    pub administrator: bool,
+    pub publish_units: bool,
+    pub define_indicators: Vec<String>,
+    pub publish_indicators: Vec<String>,
+    pub read_indicators: Vec<String>,
+    pub define_procedures: bool,
+    pub publish_dossiers: bool,
+    pub read_dossiers: bool,
+    pub read_personal_data: bool,
+    pub auditor: bool,
+}
+
+/// The purpose of every agreement and every call of a test that does not say otherwise.
+pub const PURPOSE: &str = "dashboards";
+
+impl Grants {
+    /// The duties among them.
+    pub fn duties(&self) -> pb::Grants {
+        pb::Grants {
+            administrator: self.administrator,
+            publish_units: self.publish_units,
+            define_indicators: self.define_indicators.clone(),
+            define_procedures: self.define_procedures,
+            auditor: self.auditor,
+        }
+    }
+
+    /// The agreements by which a system gets the others.
+    pub fn agreements(&self, system: &str) -> Vec<pb::Agreement> {
+        use pb::{Operation, agreement::Dataset};
+        let mut agreements = Vec::new();
+        let mut add = |name: &str, operations: &[Operation], dataset| {
+            agreements.push(agreement(&format!("{system}.{name}"), system, operations, dataset));
+        };
+        let indicators =
+            |patterns: Vec<String>| Dataset::Indicators(pb::IndicatorDataset { patterns });
+        let mut read = self.read_indicators.clone();
+        read.extend(
+            [&self.publish_indicators, &self.define_indicators].into_iter().flatten().cloned(),
+        );
+        if !read.is_empty() {
+            add("read-indicators", &[Operation::Read, Operation::Watch], indicators(read));
+        }
+        if !self.publish_indicators.is_empty() {
+            let published = self.publish_indicators.clone();
+            add("publish-indicators", &[Operation::Publish], indicators(published));
+        }
+        let dossiers = || Dataset::Dossiers(pb::DossierDataset::default());
+        if self.publish_dossiers {
+            add("publish-dossiers", &[Operation::Publish], dossiers());
+        }
+        if self.read_dossiers {
+            add("read-dossiers", &[Operation::Read, Operation::Watch], dossiers());
+            if self.read_personal_data {
+                let last = agreements.last_mut().unwrap();
+                last.personal_data = pb::PersonalData::Full.into();
+            }
+        }
+        agreements
+    }
+}
+
+/// An agreement for the purpose of all tests, from long ago until long from now.
+pub fn agreement(
+    code: &str,
+    system: &str,
+    operations: &[pb::Operation],
+    dataset: pb::agreement::Dataset,
+) -> pb::Agreement {
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    pb::Agreement {
+        code: code.to_owned(),
+        system: system.to_owned(),
+        purpose: PURPOSE.to_owned(),
+        title: "Thử nghiệm".to_owned(),
+        legal_basis: "Quyết định 15/QĐ-UBND".to_owned(),
+        operations: operations.iter().map(|it| i32::from(*it)).collect(),
+        dataset: Some(dataset),
+        valid_from: at(1_700_000_000),
+        valid_until: at(1_900_000_000),
+        ..Default::default()
+    }
+}
+
 /// Grants of a system that may do everything with indicators.
-pub fn all_indicators() -> pb::Grants {
+pub fn all_indicators() -> Grants {
     let all = || vec!["*".to_owned()];
-    pb::Grants {
+    Grants {
         define_indicators: all(),
         publish_indicators: all(),
         read_indicators: all(),
@@ -275,6 +385,12 @@ impl Interceptor for Key {
         if let Some(key) = &self.0 {
             let value: MetadataValue<_> = format!("Bearer {key}").parse().unwrap();
             req.metadata_mut().insert("authorization", value);
+        }
+        // A call that says `-` is sent without a purpose.
+        match req.metadata().get("sharehub-purpose").map(|it| it == "-") {
+            Some(true) => drop(req.metadata_mut().remove("sharehub-purpose")),
+            Some(false) => {}
+            None => drop(req.metadata_mut().insert("sharehub-purpose", PURPOSE.parse().unwrap())),
         }
         Ok(req)
     }

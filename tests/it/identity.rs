@@ -27,7 +27,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::{
-    hub::{Client, Hub, Key, all_indicators, gso, refusal, slow},
+    hub::{Client, Grants, Hub, Key, all_indicators, gso, refusal, slow},
     pki::PKI,
     raw::{Raw, unary},
 };
@@ -71,8 +71,8 @@ async fn a_certificate_names_a_system() {
 #[tokio::test]
 async fn when_a_key_was_used_last_is_told() {
     let hub = Hub::start().await;
-    let idle = hub.system("so-noi-vu", pb::Grants::default()).await;
-    let used = hub.system("so-y-te", pb::Grants::default()).await;
+    let idle = hub.system("so-noi-vu", Grants::default()).await;
+    let used = hub.system("so-y-te", Grants::default()).await;
     who(&used).await.unwrap();
     let listed = async |hub: &Hub| {
         let request = pb::ListSystemsRequest::default();

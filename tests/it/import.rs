@@ -6,7 +6,7 @@ use sharehub::pb;
 use tokio::time;
 
 use crate::{
-    hub::{Client, Hub, Key, all_indicators, gso},
+    hub::{Client, Grants, Hub, Key, all_indicators, gso},
     indicator::{SOURCE, count, ratio},
     program::{Ran, sharehub},
     proxy::Proxy,
@@ -22,9 +22,9 @@ struct Desk {
 impl Desk {
     async fn start() -> Self {
         let hub = Hub::start().await;
-        let grants = pb::Grants { publish_units: true, ..all_indicators() };
+        let grants = Grants { publish_units: true, ..all_indicators() };
         let source = hub.system(SOURCE, grants).await;
-        hub.system("so-y-te", pb::Grants::default()).await;
+        hub.system("so-y-te", Grants::default()).await;
         let other =
             pb::Indicator { authoritative_source: "so-y-te".to_owned(), ..count("other.count") };
         let indicators = vec![

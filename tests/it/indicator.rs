@@ -5,7 +5,7 @@ use prost::Message;
 use sharehub::{hub::Limits, pb};
 use tonic::{Code, Request, Status};
 
-use crate::hub::{Client, Hub, all_indicators, exactly, gso, id, refusal, slow};
+use crate::hub::{Client, Grants, Hub, all_indicators, exactly, gso, id, refusal, slow};
 
 /// The system that publishes everything here.
 pub const SOURCE: &str = "so-tttt";
@@ -267,7 +267,7 @@ async fn only_who_was_granted_a_code_defines_it() {
     use pb::Outcome::{Created, Rejected, Unchanged};
     let desk = Desk::start().await;
     let own = vec!["water.*".to_owned()];
-    let grants = pb::Grants { define_indicators: own, ..Default::default() };
+    let grants = Grants { define_indicators: own, ..Default::default() };
     let water = desk.hub.system("so-nn", grants).await;
     let indicators = vec![count("water.flow"), count("air.dust")];
     let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
@@ -275,7 +275,7 @@ async fn only_who_was_granted_a_code_defines_it() {
     let receipt = receipt.into_inner().receipt.unwrap();
     assert_eq!(outcomes(&receipt), [Created, Rejected]);
     assert_eq!(rejected(&receipt), ("NOT_PERMITTED", vec!["code"]));
-    let reader = pb::Grants { read_indicators: vec!["*".to_owned()], ..Default::default() };
+    let reader = Grants { read_indicators: vec!["*".to_owned()], ..Default::default() };
     let reader = desk.hub.system("reader", reader).await;
     let (code, reason, _) = refusal(reader.indicators().define_indicators(request).await);
     assert_eq!((code, reason.as_str()), (Code::PermissionDenied, "NOT_PERMITTED"));

@@ -3,7 +3,7 @@ use sharehub::pb;
 use tonic::Code;
 
 use crate::{
-    hub::{Client, all_indicators, gso, refusal},
+    hub::{Client, Grants, all_indicators, gso, refusal},
     indicator::{BEN_TRE, Desk, batch, rejected, saw},
 };
 
@@ -24,11 +24,11 @@ async fn only_the_authoritative_source_with_a_grant_publishes() {
 
     let word = |it: &str| vec![it.to_owned()];
     let (publish_indicators, read_indicators) = (word("water.*"), word("doc.*"));
-    let grants = pb::Grants { publish_indicators, read_indicators, ..Default::default() };
+    let grants = Grants { publish_indicators, read_indicators, ..Default::default() };
     let reader = desk.hub.system("reader", grants).await;
     let receipt = publish(&reader, false).await.unwrap().unwrap();
     assert_eq!(rejected(&receipt), ("NOT_PERMITTED", vec!["indicator"]));
-    let grants = pb::Grants { read_indicators: word("*"), ..Default::default() };
+    let grants = Grants { read_indicators: word("*"), ..Default::default() };
     let reader = desk.hub.system("reader2", grants).await;
     assert_eq!(refusal(publish(&reader, false).await).1, "NOT_PERMITTED");
     let target = pb::TargetEntry { indicator: "doc.count".to_owned(), ..Default::default() };
@@ -41,7 +41,7 @@ async fn what_is_not_shared_does_not_exist() {
     let desk = Desk::start().await;
     desk.publish(vec![saw("doc.count", BEN_TRE, "2024", "5")]).await;
     let own = vec!["water.*".to_owned()];
-    let grants = || pb::Grants {
+    let grants = || Grants {
         read_indicators: own.clone(),
         publish_indicators: own.clone(),
         ..Default::default()

@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 
 use crate::{
-    hub::{Client, Key, all_indicators, id, refusal},
+    hub::{Client, Grants, Key, all_indicators, id, refusal},
     indicator::{Desk, SOURCE, saw},
     program::Program,
 };
@@ -261,7 +261,7 @@ async fn messages_that_a_load_does_not_take_are_refused() {
 #[tokio::test]
 async fn who_may_publish_nothing_may_load_nothing() {
     let desk = Desk::start().await;
-    let reader = pb::Grants { read_indicators: vec!["*".to_owned()], ..Default::default() };
+    let reader = Grants { read_indicators: vec!["*".to_owned()], ..Default::default() };
     let reader = desk.hub.system("reader", reader).await;
     let refused = Sender::silent(&reader).await.map(|_| ());
     assert_eq!(refusal(refused).0, Code::PermissionDenied);
@@ -446,7 +446,7 @@ async fn a_right_that_is_taken_away_ends_the_load_with_the_next_batch() {
     sender.send(1, entries(units, 1..=10)).await;
     sender.acknowledged().await.unwrap();
     let before = desk.head().await;
-    let reader = pb::Grants { read_indicators: vec!["*".to_owned()], ..Default::default() };
+    let reader = Grants { read_indicators: vec!["*".to_owned()], ..Default::default() };
     desk.hub.register(SOURCE, reader).await;
     sender.send(11, entries(units, 11..=20)).await;
     let (code, reason, _) = sender.refused().await;

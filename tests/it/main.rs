@@ -14,6 +14,7 @@
     reason = "what one of the two engines' targets does not use, the other one does"
 )]
 pub(crate) mod access;
+pub(crate) mod agreement;
 pub(crate) mod audit;
 pub(crate) mod bad_definition;
 pub(crate) mod bad_input;

@@ -13,7 +13,7 @@ use tonic::Code;
 
 use crate::{
     engine::Store,
-    hub::{Client, Hub, exactly, gso, refusal},
+    hub::{Client, Grants, Hub, exactly, gso, refusal},
 };
 
 const NUMBER: &str = "083301001234";
@@ -56,8 +56,7 @@ fn entry(code: &str, applicant: Option<pb::Applicant>) -> pb::DossierEntry {
 }
 
 async fn source(hub: &Hub) -> Client {
-    let grants =
-        pb::Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
+    let grants = Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = hub.system("mot-cua", grants).await;
     let procedure = pb::Procedure {
         code: "1.004194".to_owned(),
@@ -70,8 +69,7 @@ async fn source(hub: &Hub) -> Client {
 }
 
 async fn reader(hub: &Hub, code: &str, read_personal_data: bool) -> Client {
-    hub.system(code, pb::Grants { read_dossiers: true, read_personal_data, ..Default::default() })
-        .await
+    hub.system(code, Grants { read_dossiers: true, read_personal_data, ..Default::default() }).await
 }
 
 async fn publish(source: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receipt {

@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, task, time};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::hub::{AUDIT_SEED, Client, Hub, Key, gso, id};
+use crate::hub::{AUDIT_SEED, Client, Grants, Hub, Key, gso, id};
 
 /// The program, with nothing of our own environment.
 pub fn command(dir: &Path) -> Command {
@@ -532,7 +532,7 @@ async fn an_idle_hub_stops_at_once() {
 async fn two_hubs_in_one_process_do_not_disturb_each_other() {
     let (one, two) = (Hub::start().await, Hub::start().await);
     let before = two.hub.revisions.head();
-    let grants = pb::Grants { publish_units: true, ..Default::default() };
+    let grants = Grants { publish_units: true, ..Default::default() };
     let publisher = one.system("so-noi-vu", grants).await;
     assert!(one.hub.revisions.head().newest.number > before.newest.number);
     assert_eq!(two.hub.revisions.head(), before);

@@ -106,7 +106,8 @@ pub fn announced(length: u32, bytes: &[u8]) -> Vec<u8> {
 pub fn post(path: &str, key: Option<&str>) -> request::Builder {
     let head = Request::post(format!("http://hub{path}"))
         .header("content-type", "application/grpc")
-        .header("te", "trailers");
+        .header("te", "trailers")
+        .header("sharehub-purpose", crate::hub::PURPOSE);
     match key {
         Some(key) => head.header("authorization", format!("Bearer {key}")),
         None => head,

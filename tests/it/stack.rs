@@ -35,7 +35,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    hub::{Hub, Key, audit_key, gso, slow},
+    hub::{Grants, Hub, Key, audit_key, gso, slow},
     raw::{Raw, announced, frame, post, unary},
 };
 
@@ -233,7 +233,7 @@ async fn every_ending_is_answered_logged_and_counted_once() {
     let hub = Hub::start().await;
     let Key(admin) = hub.admin().key;
     let admin = admin.as_deref();
-    let Key(other) = hub.system("so-y-te", pb::Grants::default()).await.key;
+    let Key(other) = hub.system("so-y-te", Grants::default()).await.key;
     let other = other.as_deref();
     let raw = Raw::connect(hub.address).await;
     let mut witness = Witness::of(&hub.meter);

@@ -2,7 +2,7 @@
 use sharehub::pb;
 use tonic::Code;
 
-use crate::hub::{Hub, exactly, gso, id, refusal};
+use crate::hub::{Grants, Hub, exactly, gso, id, refusal};
 
 async fn name_of(hub: &Hub, code: &str, date: &str) -> String {
     let request = pb::GetUnitRequest { unit: gso(code, date), consistency: None };
@@ -127,7 +127,7 @@ async fn the_reference_data_loaded_twice_changes_nothing() {
 #[tokio::test]
 async fn a_corrected_unit_is_still_read_as_it_was() {
     let hub = Hub::start().await;
-    let grants = pb::Grants { publish_units: true, ..Default::default() };
+    let grants = Grants { publish_units: true, ..Default::default() };
     let publisher = hub.system("so-noi-vu", grants).await;
     let entry = |name: &str| pb::UnitEntry {
         level: pb::UnitLevel::Agency.into(),
@@ -168,7 +168,7 @@ async fn a_corrected_unit_is_still_read_as_it_was() {
 #[tokio::test]
 async fn a_bad_unit_is_refused_with_every_field() {
     let hub = Hub::start().await;
-    let grants = pb::Grants { publish_units: true, ..Default::default() };
+    let grants = Grants { publish_units: true, ..Default::default() };
     let publisher = hub.system("so-noi-vu", grants).await;
     let taken = pb::UnitCodeSpan { code: "86".to_owned(), ..Default::default() };
     let bad = pb::UnitEntry { valid_from: "2024-02-30".to_owned(), ..Default::default() };

@@ -3,7 +3,7 @@ use sharehub::pb;
 use tonic::Code;
 
 use crate::{
-    hub::{Client, Hub, all_indicators, gso, refusal},
+    hub::{Client, Grants, Hub, all_indicators, gso, refusal},
     indicator::{BEN_TRE, SOURCE, count, outcomes, saw},
 };
 
@@ -11,7 +11,7 @@ use pb::Outcome::{Created, Rejected, Unchanged};
 
 async fn start() -> (Hub, Client) {
     let hub = Hub::start().await;
-    let everything = pb::Grants {
+    let everything = Grants {
         publish_units: true,
         define_procedures: true,
         publish_dossiers: true,

@@ -21,7 +21,7 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
-    hub::{Hub, Key, gso, refusal, slow},
+    hub::{Grants, Hub, Key, gso, refusal, slow},
     raw::{Raw, announced, frame, post, unary},
 };
 
@@ -483,7 +483,7 @@ async fn the_schema_is_told_to_those_who_have_a_key() {
     let mut client = ServerReflectionClient::with_interceptor(nobody.channel, nobody.key);
     let (code, reason, _) = refusal(client.server_reflection_info(ask()).await.map(|_| ()));
     assert_eq!((code, reason.as_str()), (Code::Unauthenticated, "CALLER_UNKNOWN"));
-    let somebody = hub.system("so-y-te", pb::Grants::default()).await;
+    let somebody = hub.system("so-y-te", Grants::default()).await;
     let mut client = ServerReflectionClient::with_interceptor(somebody.channel, somebody.key);
     let mut answers = client.server_reflection_info(ask()).await.unwrap().into_inner();
     let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();

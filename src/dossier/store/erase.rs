@@ -162,7 +162,7 @@ pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
     let caller = Caller::hub("hub/Reseal", hub.limits.longest);
     let mut done = 0;
     loop {
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             let rows = applicants(&hub, &write).await? + notes(&hub, &write).await?;
             Ok(Done { answer: rows, effect: Effect::Kept })
         };

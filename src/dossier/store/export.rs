@@ -5,9 +5,9 @@ use futures_util::Stream;
 
 use super::{Books, Wanted};
 use crate::{
-    access::Caller,
+    access::{Caller, agreement::Operation, policy::Kind},
     dossier::{Export, Shown},
-    error::{Error, Result},
+    error::Result,
     export::{self, PAGE, Question},
     hub::Hub,
     revision::{Revision, View},
@@ -41,14 +41,9 @@ impl Question for Exported {
     }
 
     fn allowed(&self, caller: &Caller) -> Result<()> {
-        let (had, has) = (self.caller.grants(), caller.grants());
-        if had.read_dossiers && !has.read_dossiers {
-            return Err(Error::not_permitted("read_dossiers"));
-        }
-        if had.read_personal_data && !has.read_personal_data {
-            return Err(Error::not_permitted("read_personal_data"));
-        }
-        Ok(())
+        let had = self.caller.right(Kind::Dossiers, Operation::Read)?;
+        let has = caller.right(Kind::Dossiers, Operation::Read)?;
+        has.must_include(had)
     }
 
     async fn page(

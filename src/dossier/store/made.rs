@@ -8,7 +8,9 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{CHUNK, Shown, events_of, every_version, procedures, show, visible, without};
+use super::{
+    CHUNK, Shown, events_of, every_version, is_visible, procedures, show, visible, without,
+};
 use crate::{
     access::Caller,
     dossier::{Dossier, Event, Procedure, history, row::dossier},
@@ -33,8 +35,10 @@ pub struct Made {
 pub struct Before {
     id: i64,
     superseded_at: Option<i64>,
+    source_id: i64,
     /// The unit that received it.
     pub receiving_unit_id: i64,
+    competent_unit_id: Option<i64>,
     /// The procedure.
     pub procedure_id: i64,
 }
@@ -42,7 +46,9 @@ pub struct Before {
 impl Made {
     /// Whether a caller may know of it.
     pub fn is_visible(&self, caller: &Caller) -> bool {
-        caller.grants().read_dossiers || self.dossier.source_id == caller.system_id
+        let header = &self.dossier.header;
+        let units = (header.receiving_unit_id, header.competent_unit_id);
+        is_visible(caller, self.dossier.source_id, units, header.procedure_id)
     }
 
     /// As a caller may see it.
@@ -65,6 +71,14 @@ impl Made {
         let events: usize = self.events.iter().map(|it| 150 + it.sent.note.len()).sum();
         let applicant = header.applicant.as_ref().map_or(0, Personal::len);
         800 + documents + events + applicant + 50 * header.fees.len()
+    }
+}
+
+impl Before {
+    /// Whether a caller could know of that version.
+    pub fn is_visible(&self, caller: &Caller) -> bool {
+        let units = (self.receiving_unit_id, self.competent_unit_id);
+        is_visible(caller, self.source_id, units, self.procedure_id)
     }
 }
 
@@ -96,7 +110,9 @@ pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Ve
             .columns([
                 Column::Id,
                 Column::SupersededAt,
+                Column::SourceId,
                 Column::ReceivingUnitId,
+                Column::CompetentUnitId,
                 Column::ProcedureId,
             ]);
         for it in ended.into_model::<Before>().all(db).await? {
@@ -124,7 +140,8 @@ pub async fn state(
     limit: u64,
 ) -> Result<Vec<Made>> {
     use dossier::Column::Code;
-    let rows = visible(caller, revision).filter(Code.gt(after)).order_by_asc(Code).limit(limit);
+    let rows = visible(db.get_database_backend(), caller, revision)?;
+    let rows = rows.filter(Code.gt(after)).order_by_asc(Code).limit(limit);
     let made = |row: dossier::Model| {
         Ok(Made { dossier: row.try_into()?, events: Vec::new(), before: None })
     };

@@ -7,9 +7,14 @@ use std::{
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{applicant_of, note_of, standing};
+use super::{applicant_of, is_inside, note_of, standing};
 use crate::{
-    access::{Caller, directory::Directory},
+    access::{
+        Caller,
+        agreement::{Operation, outside},
+        directory::Directory,
+        policy::Kind,
+    },
     db::bulk::{self, Keys},
     dossier::{
         Code, Dossier, Entry, Event, EventEntry, Header, Procedure, Publish, PublishEvents, State,
@@ -43,10 +48,6 @@ pub async fn publish(hub: &Hub, caller: &Caller, write: &Write, publish: Publish
 impl load::Item for Entry {
     const LIST: &'static str = "dossiers";
 
-    fn allowed(caller: &Caller) -> Result<()> {
-        must_publish(caller)
-    }
-
     fn weight(&self) -> usize {
         1 + self.events.len()
     }
@@ -58,14 +59,6 @@ impl load::Item for Entry {
         items: Vec<Result<Self>>,
     ) -> Result<Batch> {
         publish(hub, caller, write, Publish(items)).await
-    }
-}
-
-/// Refuses a caller that may publish no dossiers.
-pub fn must_publish(caller: &Caller) -> Result<()> {
-    match caller.grants().publish_dossiers {
-        true => Ok(()),
-        false => Err(Error::not_permitted("publish_dossiers")),
     }
 }
 
@@ -187,6 +180,7 @@ impl<'a> Draft<'a> {
         let steps = history::steps(events.values().chain(fresh.values()));
         let day = history::day(&steps).unwrap_or_else(Day::today);
         let header = self.header(entry, erased, day)?;
+        self.must_cover(&header, "receiving_unit")?;
         let outcome = match known {
             None => Outcome::Created,
             Some(it) if it.dossier.header == header && fresh.is_empty() => Outcome::Unchanged,
@@ -223,11 +217,12 @@ impl<'a> Draft<'a> {
         let not_found = || Error::not_found("dossier", code.as_str()).at("code");
         let known = self.known.get(code.as_str()).ok_or_else(not_found)?;
         if known.dossier.source_id != self.caller.system_id {
-            if self.caller.grants().read_dossiers {
+            if self.caller.knows_every_dossier() {
                 return Err(self.not_authoritative(&known.dossier));
             }
             return Err(not_found());
         }
+        self.must_cover(&known.dossier.header, "code")?;
         let path = |_| "event".to_owned();
         let erased = known.dossier.header.erased;
         let fresh = self.fresh(code, erased, &known.events, std::slice::from_ref(entry), path)?;
@@ -240,10 +235,22 @@ impl<'a> Draft<'a> {
         Ok(ItemResult::new(Outcome::Created, 0))
     }
 
+    /// Refuses what the agreement that answers the call does not cover.
+    fn must_cover(&self, header: &Header, field: &str) -> Result<()> {
+        let right = self.caller.right(Kind::Dossiers, Operation::Publish)?;
+        let units = (header.receiving_unit_id, header.competent_unit_id);
+        if is_inside(right, units, header.procedure_id) {
+            return Ok(());
+        }
+        let unit = self.forest.name(header.receiving_unit_id).name;
+        let procedure = self.catalogue.code_of(header.procedure_id);
+        Err(outside(&right.agreement, &format!("{procedure} at {unit}")).at(field))
+    }
+
     fn not_authoritative(&self, dossier: &Dossier) -> Error {
         let what = format!("another system is the source of `{}`", dossier.code.as_str());
         let err = Error::new(Reason::NotAuthoritative, what).at("code");
-        if self.caller.grants().read_dossiers {
+        if self.caller.knows_every_dossier() {
             return err.with("source", self.directory.code_of(dossier.source_id));
         }
         err

@@ -82,7 +82,8 @@ pub async fn roll_up(
         Geography::AsOf(date) => date,
         Geography::AsReported => ends.unwrap_or_else(Day::today),
     };
-    let unit_id = books.forest.resolve(&unit, stands, "unit")?.id;
+    let is_shared = |it| caller.sees_unit(it);
+    let unit_id = books.forest.resolve_shared(&unit, stands, "unit", is_shared)?.id;
     let needed: BTreeSet<Period> =
         periods.iter().flat_map(|it| roll_up::periods_needed(meaning, *it)).collect();
     let readings = readings(hub, &view, definition, &needed).await?;
@@ -122,7 +123,8 @@ pub async fn rank(
     let below = match below {
         None => None,
         Some(named) => {
-            let above = books.forest.resolve(&named, day, "below")?.id;
+            let is_shared = |it| caller.sees_unit(it);
+            let above = books.forest.resolve_shared(&named, day, "below", is_shared)?.id;
             Some(books.forest.descendants(above, meaning.tree, day))
         }
     };
@@ -130,6 +132,7 @@ pub async fn rank(
         .forest
         .all()
         .filter(|it| it.level == level && it.span.contains(day))
+        .filter(|it| caller.sees_unit(it.id))
         .filter(|it| below.as_ref().is_none_or(|below| below.contains(&it.id)))
         .map(|it| it.id)
         .collect();

@@ -5,8 +5,12 @@ use futures_util::Stream;
 
 use super::read::{Key, Observed, Wanted};
 use crate::{
-    access::Caller,
-    error::{Error, Result},
+    access::{
+        Caller,
+        agreement::{Operation, outside},
+        policy::Kind,
+    },
+    error::Result,
     export::{self, PAGE, Question},
     hub::Hub,
     indicator::ask::Export,
@@ -34,10 +38,11 @@ impl Question for Wanted {
     }
 
     fn allowed(&self, caller: &Caller) -> Result<()> {
-        let is_seen = |code: &str| caller.grants().sees_indicator(code);
-        match self.definitions.iter().all(|it| is_seen(it.code.as_str())) {
-            true => Ok(()),
-            false => Err(Error::not_permitted("read_indicators")),
+        let right = caller.right(Kind::Indicators, Operation::Read)?;
+        let mut codes = self.definitions.iter().map(|it| it.code.as_str());
+        match codes.find(|it| !caller.sees_indicator(it)) {
+            None => Ok(()),
+            Some(code) => Err(outside(&right.agreement, code)),
         }
     }
 

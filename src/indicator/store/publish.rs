@@ -6,7 +6,11 @@ use super::{
     sheet::{Key, want},
 };
 use crate::{
-    access::{Caller, any},
+    access::{
+        Caller,
+        agreement::{Operation, outside},
+        policy,
+    },
     decimal::Decimal,
     error::{Error, Reason, Result},
     hub::{Ask, Batch, Hub},
@@ -33,10 +37,11 @@ struct Desk<'a> {
 impl Desk<'_> {
     /// Finds the indicator, and checks that the caller may publish it.
     fn definition(&self, code: &Code) -> Result<Arc<Definition>> {
-        let visible = self.definitions.visible(self.caller, code);
-        let definition = Arc::clone(visible.map_err(|err| err.at("indicator"))?);
-        if !any(&self.caller.grants().publish_indicators, code.as_str()) {
-            return Err(Error::not_permitted("publish_indicators").at("indicator"));
+        let known = self.definitions.known_to(self.caller, code);
+        let definition = Arc::clone(known.map_err(|err| err.at("indicator"))?);
+        if !self.caller.sees_indicator(code.as_str()) {
+            let right = self.caller.right(policy::Kind::Indicators, Operation::Publish)?;
+            return Err(outside(&right.agreement, code.as_str()).at("indicator"));
         }
         let source = &definition.meaning.authoritative_source;
         if *source != self.caller.system.code {
@@ -54,6 +59,10 @@ impl Desk<'_> {
             let valid = unit::forest::spell(unit.span);
             let rule = format!("be valid in {period}; {} is valid {valid}", unit.name);
             return Err(Error::field("unit", rule));
+        }
+        if !self.caller.sees_unit(unit.id) {
+            let right = self.caller.right(policy::Kind::Indicators, Operation::Publish)?;
+            return Err(outside(&right.agreement, &unit.name).at("unit"));
         }
         Ok(unit.id)
     }
@@ -106,8 +115,7 @@ pub async fn observations(
     });
     let keys = ahead(hub, caller, named).await?;
     let ahead = move |slate: &mut Slate| want::<observation::Model>(slate, &keys);
-    let by = caller.clone();
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
         publish_observations(&hub, &write, &by, entries).await
     };
     hub.write_ahead(caller, ask, ahead, work).await
@@ -126,8 +134,7 @@ pub async fn targets(
     });
     let keys = ahead(hub, caller, named).await?;
     let ahead = move |slate: &mut Slate| want::<target::Model>(slate, &keys);
-    let by = caller.clone();
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>| {
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
         publish_targets(&hub, &write, &by, entries).await
     };
     hub.write_ahead(caller, ask, ahead, work).await
@@ -152,10 +159,6 @@ async fn publish_observations(
 impl load::Item for ObservationEntry {
     const LIST: &'static str = "observations";
 
-    fn allowed(caller: &Caller) -> Result<()> {
-        must_publish(caller)
-    }
-
     fn weight(&self) -> usize {
         1
     }
@@ -167,14 +170,6 @@ impl load::Item for ObservationEntry {
         items: Vec<Result<Self>>,
     ) -> Result<Batch> {
         publish_observations(hub, write, caller, items).await
-    }
-}
-
-/// Refuses a caller that may publish no indicator.
-pub fn must_publish(caller: &Caller) -> Result<()> {
-    match caller.grants().publish_indicators.is_empty() {
-        false => Ok(()),
-        true => Err(Error::not_permitted("publish_indicators")),
     }
 }
 

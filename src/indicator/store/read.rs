@@ -5,14 +5,15 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, Select, Value,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
 use super::{every_version, observations, targets};
 use crate::{
     access::{Caller, directory::Directory},
+    db::list::among,
     decimal::Decimal,
     error::{Error, Result},
     hub::{Hub, MOST_CELLS},
@@ -121,12 +122,17 @@ impl Books {
         Aimed { definition, unit, row, source }
     }
 
-    /// The units that are meant, in their order; all bad ones are named at once.
-    pub(super) fn units(&self, named: &[unit::Ref], date: Day) -> Result<Vec<i64>> {
+    /// The units that are meant and shared, in their order; all bad ones are named at once.
+    pub(super) fn units(
+        &self,
+        caller: &Caller,
+        named: &[unit::Ref],
+        date: Day,
+    ) -> Result<Vec<i64>> {
         let mut refused = Vec::new();
         let mut found = Vec::with_capacity(named.len());
         for (index, named) in named.iter().enumerate() {
-            match self.forest.resolve(named, date, "") {
+            match self.forest.resolve_shared(named, date, "", |it| caller.sees_unit(it)) {
                 Ok(unit) => found.push(unit.id),
                 Err(err) => refused.push((index, err)),
             }
@@ -178,14 +184,16 @@ impl Wanted {
         let Filter { indicators, units, with_descendants, since, until, period } = filter;
         let definitions = asked_for(hub, caller, &view, &indicators).await?;
         let books = Books::open(hub, &view).await?;
-        let named = books.units(&units, until.unwrap_or_else(Day::today))?;
+        let named = books.units(caller, &units, until.unwrap_or_else(Day::today))?;
         let units = (!units.is_empty()).then(|| {
             let mut units: BTreeSet<i64> = named.iter().copied().collect();
             if with_descendants {
                 units.extend(named.iter().flat_map(|it| books.forest.ever_below(*it)));
             }
+            // What is below is inside as well, where the unit is.
             units
         });
+        let units = units.or_else(|| caller.indicator_units().map(|it| it.as_ref().clone()));
         Ok(Self { view, definitions, books, units, since, until, period })
     }
 
@@ -197,18 +205,23 @@ impl Wanted {
         limit: u64,
     ) -> Result<Vec<observation::Model>> {
         let stretch = Stretch { definitions: &self.definitions, after, limit };
-        stretch.read(&hub.db.at(&self.view), |definitions, key| self.asked(definitions, key)).await
+        let db = hub.db.at(&self.view);
+        let inside = among_units(db.get_database_backend(), self.units.as_ref(), || {
+            Expr::col((observation::Entity, observation::Column::UnitId))
+        })?;
+        stretch.read(&db, |definitions, key| self.asked(definitions, key, inside.as_ref())).await
     }
 
     fn asked(
         &self,
         definitions: &[Arc<Definition>],
         after: Option<&Key>,
+        inside: Option<&SimpleExpr>,
     ) -> Select<observation::Entity> {
         use observation::Column;
         let mut rows = observations(definitions, self.view.number());
-        if let Some(units) = &self.units {
-            rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
+        if let Some(inside) = inside {
+            rows = rows.filter(inside.clone());
         }
         if let Some(since) = self.since {
             rows = rows.filter(Column::PeriodEnd.gt(since));
@@ -245,11 +258,19 @@ pub async fn query_targets(
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = asked_for(hub, caller, &view, &indicators).await?;
     let books = Books::open(hub, &view).await?;
-    let units = books.units(&units, Day::today())?;
+    let units = match (units.is_empty(), caller.indicator_units()) {
+        (false, _) => Some(books.units(caller, &units, Day::today())?.into_iter().collect()),
+        (true, Some(shared)) => Some(shared.as_ref().clone()),
+        (true, None) => None,
+    };
+    let db = hub.db.at(&view);
+    let inside = among_units(db.get_database_backend(), units.as_ref(), || {
+        Expr::col((target::Entity, Column::UnitId))
+    })?;
     let asked = |definitions: &[Arc<Definition>], after: Option<&Key>| {
         let mut rows = targets(definitions, view.number());
-        if !units.is_empty() {
-            rows = rows.filter(Column::UnitId.is_in(units.iter().copied()));
+        if let Some(inside) = &inside {
+            rows = rows.filter(inside.clone());
         }
         if let Some(key) = after {
             rows = rows.filter(key.before_target());
@@ -258,7 +279,7 @@ pub async fn query_targets(
     };
     let after = after.as_deref().and_then(Key::parse);
     let stretch = Stretch { definitions: &definitions, after, limit: limit(&page) };
-    let rows = stretch.read(&hub.db.at(&view), asked).await?;
+    let rows = stretch.read(&db, asked).await?;
     let paged = paged(hub, caller, &view, &page, rows, Key::of_target);
     let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
     let Paged { items, next } = paged;
@@ -285,6 +306,15 @@ async fn asked_for(
 
 fn limit(page: &Page) -> u64 {
     u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Whether a row's unit is one of these; nothing where all are.
+fn among_units(
+    backend: DbBackend,
+    units: Option<&BTreeSet<i64>>,
+    unit: impl Fn() -> Expr,
+) -> Result<Option<SimpleExpr>> {
+    units.map(|it| among(backend, unit(), it.iter().copied())).transpose()
 }
 
 /// Cuts the one row too many, and makes the token for the page after.
@@ -452,7 +482,8 @@ pub async fn list_revisions(
     let definitions = hub.definitions(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
     let books = Books::open(hub, &view).await?;
-    let unit = books.forest.resolve(&unit, definition.meaning.range(period).to, "unit")?;
+    let ends = definition.meaning.range(period).to;
+    let unit = books.forest.resolve_shared(&unit, ends, "unit", |it| caller.sees_unit(it))?;
     let mut rows = every_version(&[Arc::clone(definition)], view.number())
         .filter(Column::UnitId.eq(unit.id))
         .filter(Column::Period.eq(period))
@@ -510,7 +541,7 @@ pub async fn availability(
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.definitions(&view).await?.visible_all(caller, &indicators)?;
     let books = Books::open(hub, &view).await?;
-    let units = books.units(&units, span.to)?;
+    let units = books.units(caller, &units, span.to)?;
     let today = Day::today();
     let periods_of = |it: &Arc<Definition>| {
         let kind = it.meaning.frequency.kind();

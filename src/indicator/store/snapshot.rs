@@ -179,7 +179,7 @@ async fn keys(
         (Some(period), Some(first)) => first.meaning.range(period).to,
         (_, _) => date,
     };
-    let units = books.units(units, spoken_of)?;
+    let units = books.units(caller, units, spoken_of)?;
     let cells = units.iter().flat_map(|unit| definitions.iter().map(|it| (it.id, *unit)));
     Ok(cells.collect())
 }

@@ -56,7 +56,7 @@ pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
     let Compact { keep_after, reason, grace } = asked;
     let wanted = last_at(hub.db.read(), keep_after).await?;
     let caller = Caller::hub("hub/Compact", hub.limits.longest);
-    let work = async move |_, write: Arc<Write>| {
+    let work = async move |_, write: Arc<Write>, _| {
         let floor = Ord::max(wanted, write.head.floor);
         if floor == write.head.floor {
             return Ok(Done { answer: (floor, None), effect: Effect::None });

@@ -15,7 +15,7 @@ use super::{
     saw,
 };
 use crate::{
-    hub::{Client, all_indicators, refusal, slow},
+    hub::{Client, Grants, all_indicators, refusal, slow},
     indicator::{Desk, count, revision},
 };
 
@@ -45,17 +45,9 @@ async fn a_right_that_is_lost_is_told_and_nothing_of_it_comes_any_more() {
     let communes = desk.communes().await;
     desk.define(vec![count("secret.count")]).await;
     let words = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-    let grants = |it: &[&str]| pb::Grants { read_indicators: words(it), ..Default::default() };
+    let grants = |it: &[&str]| Grants { read_indicators: words(it), ..Default::default() };
     let reader = desk.hub.system("ioc", grants(&["doc.*", "secret.*"])).await;
-    let register = async |grants| {
-        let request = pb::RegisterSystemRequest {
-            code: "ioc".to_owned(),
-            name: "ioc".to_owned(),
-            grants: Some(grants),
-            ..Default::default()
-        };
-        desk.hub.admin().access().register_system(request).await.unwrap();
-    };
+    let register = async |grants| desk.hub.register("ioc", grants).await;
     let mut history = History::of(all());
     let mut watch = history.watch(&reader, Some(From::Now(true))).await.unwrap();
     let told = desk.publish(vec![saw("secret.count", communes[0], "2024", 1)]).await;

@@ -1,0 +1,407 @@
+//! Agreements: what a system may do with data, for which purpose, and until when.
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Grants, Pattern, SystemCode, any, is_code, policy::Kind};
+use crate::{
+    error::{Error, Reason},
+    page::Page,
+    personal::Tier,
+    revision::Consistency,
+    rule::Rule,
+    time::{Day, Timestamp},
+    unit,
+};
+
+/// Code of an agreement, or a purpose: shaped like the code of a system.
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    sea_orm::DeriveValueType,
+)]
+#[serde(transparent)]
+pub struct Word(String);
+
+impl Word {
+    /// Reads a code.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        SystemCode::parse(text).map(|_| Self(text.to_owned()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+crate::db::words! {
+    /// What is done with data.
+    #[derive(Serialize, Deserialize)]
+    pub enum Operation {
+        /// Read it.
+        Read = 1,
+        /// Follow its changes.
+        Watch = 2,
+        /// Publish it.
+        Publish = 3,
+    }
+}
+
+impl Operation {
+    /// As refusals name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "READ",
+            Self::Watch => "WATCH",
+            Self::Publish => "PUBLISH",
+        }
+    }
+}
+
+crate::db::words! {
+    /// How long a window is, in which calls are counted.
+    #[derive(Serialize, Deserialize)]
+    pub enum Window {
+        /// A second.
+        Second = 1,
+        /// A minute.
+        Minute = 2,
+        /// An hour.
+        Hour = 3,
+        /// A day.
+        Day = 4,
+        /// A month.
+        Month = 5,
+    }
+}
+
+impl Window {
+    /// As refusals name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Second => "SECOND",
+            Self::Minute => "MINUTE",
+            Self::Hour => "HOUR",
+            Self::Day => "DAY",
+            Self::Month => "MONTH",
+        }
+    }
+
+    /// The window that an instant is in, in Viet Nam's time: its first instant, and the first one after it.
+    pub fn around(self, at: Timestamp) -> (Timestamp, Timestamp) {
+        const SECOND: i64 = 1_000_000;
+        let fixed = |length: i64| {
+            let start = at.micros().div_euclid(length) * length;
+            (Timestamp::from_micros(start), Timestamp::from_micros(start + length))
+        };
+        match self {
+            // Viet Nam's clock is whole hours ahead: its hours begin with the world's.
+            Self::Second => fixed(SECOND),
+            Self::Minute => fixed(60 * SECOND),
+            Self::Hour => fixed(3_600 * SECOND),
+            Self::Day => (at.day().start(), at.day().next().start()),
+            Self::Month => {
+                let (year, month) = at.month();
+                let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+                let first = |(year, month)| Day::from_ymd(year, month, 1).unwrap_or(Day::LAST);
+                (first((year, month)).start(), first(next).start())
+            }
+        }
+    }
+}
+
+/// So many calls in each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limit {
+    /// Calls.
+    pub calls: i64,
+    /// The window.
+    pub per: Window,
+}
+
+/// The data that an agreement is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Dataset {
+    /// Indicators whose codes match.
+    Indicators(Vec<Pattern>),
+    /// Dossiers of these fields or procedures; all where both are empty.
+    Dossiers {
+        /// Codes of fields.
+        fields: BTreeSet<String>,
+        /// National codes of procedures.
+        procedures: BTreeSet<String>,
+    },
+}
+
+impl Dataset {
+    /// Which kind of data it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Indicators(_) => Kind::Indicators,
+            Self::Dossiers { .. } => Kind::Dossiers,
+        }
+    }
+}
+
+/// What an agreement allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// What may be done.
+    pub operations: BTreeSet<Operation>,
+    /// With which data.
+    pub dataset: Dataset,
+    /// Of which units, each with all below it; all where there are none.
+    pub units: BTreeSet<i64>,
+    /// How much of personal data is shown.
+    pub personal_data: Tier,
+    /// How many calls, by the length of the window.
+    pub limits: Vec<Limit>,
+}
+
+impl Terms {
+    /// Whether all dossiers of all units are meant.
+    pub fn is_for_all(&self) -> bool {
+        let all = match &self.dataset {
+            Dataset::Indicators(_) => false,
+            Dataset::Dossiers { fields, procedures } => fields.is_empty() && procedures.is_empty(),
+        };
+        all && self.units.is_empty()
+    }
+}
+
+/// A signed document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// Its number and date as written; empty when there is none.
+    pub number: String,
+    /// SHA-256 of its file in hexadecimal digits; may be empty.
+    pub sha256: String,
+}
+
+/// An agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its code.
+    pub code: Word,
+    /// The system that it is made with.
+    pub system_id: i64,
+    /// What the data is used for.
+    pub purpose: Word,
+    /// Its title.
+    pub title: String,
+    /// By which law or decision.
+    pub legal_basis: String,
+    /// The document.
+    pub document: Document,
+    /// What it allows.
+    pub terms: Terms,
+    /// From when on it holds.
+    pub valid_from: Timestamp,
+    /// Until when, excluded.
+    pub valid_until: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// The revision that made this version.
+    pub made_at: i64,
+}
+
+impl Agreement {
+    /// Whether it holds at an instant.
+    pub fn lives(&self, at: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.valid_from <= at && at < self.valid_until
+    }
+
+    /// Whether its data are of a kind, and an operation is in it.
+    pub fn covers(&self, operation: Operation, kind: Kind) -> bool {
+        self.terms.dataset.kind() == kind && self.terms.operations.contains(&operation)
+    }
+
+    /// Whether its indicators have this code among them.
+    pub fn has_indicator(&self, code: &str) -> bool {
+        match &self.terms.dataset {
+            Dataset::Indicators(patterns) => any(patterns, code),
+            Dataset::Dossiers { .. } => false,
+        }
+    }
+
+    /// Whether a call could be answered by this one or by another, at some instant.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let is_same = self.system_id == other.system_id
+            && self.purpose == other.purpose
+            && self.terms.dataset.kind() == other.terms.dataset.kind();
+        let at_once = self.valid_from < other.valid_until && other.valid_from < self.valid_until;
+        let shared = !self.terms.operations.is_disjoint(&other.terms.operations);
+        let both_hold = self.revoked_at.is_none() && other.revoked_at.is_none();
+        is_same && at_once && shared && both_hold
+    }
+}
+
+/// An agreement that a call is answered by, as far as it goes for the call.
+#[derive(Clone, Debug)]
+pub struct Right {
+    /// The agreement.
+    pub agreement: Arc<Agreement>,
+    /// The operation of it that was found: who may only publish dossiers sees its own.
+    pub operation: Operation,
+    /// The units inside it; all where there is no list.
+    pub units: Option<Arc<BTreeSet<i64>>>,
+    /// The procedures inside it; all where there is no list.
+    pub procedures: Option<Arc<BTreeSet<i64>>>,
+}
+
+impl Right {
+    /// Whether a unit is inside.
+    pub fn has_unit(&self, id: i64) -> bool {
+        self.units.as_ref().is_none_or(|it| it.contains(&id))
+    }
+
+    /// Whether a procedure is inside.
+    pub fn has_procedure(&self, id: i64) -> bool {
+        self.procedures.as_ref().is_none_or(|it| it.contains(&id))
+    }
+
+    /// Refuses to go on with what was begun by an earlier version of the agreement, if that showed more.
+    pub fn must_include(&self, earlier: &Self) -> Result<(), Error> {
+        let tier = self.agreement.terms.personal_data;
+        let is_less = is_less(self.units.as_ref(), earlier.units.as_ref())
+            || is_less(self.procedures.as_ref(), earlier.procedures.as_ref())
+            || tier < earlier.agreement.terms.personal_data;
+        if is_less { Err(outside(&self.agreement, "some of the data")) } else { Ok(()) }
+    }
+}
+
+/// Whether something of a list is gone; no list is all there is.
+fn is_less(now: Option<&Arc<BTreeSet<i64>>>, before: Option<&Arc<BTreeSet<i64>>>) -> bool {
+    match (now, before) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(now), Some(before)) => !before.is_subset(now),
+    }
+}
+
+/// The agreements that a call is answered by: one for each kind of data that its method deals with.
+#[derive(Clone, Debug, Default)]
+pub struct Rights {
+    /// For indicators.
+    pub indicators: Option<Right>,
+    /// For dossiers.
+    pub dossiers: Option<Right>,
+}
+
+impl Rights {
+    /// The right to a kind of data.
+    pub fn of(&self, kind: Kind) -> Option<&Right> {
+        match kind {
+            Kind::Indicators => self.indicators.as_ref(),
+            Kind::Dossiers => self.dossiers.as_ref(),
+        }
+    }
+
+    /// Every right.
+    pub fn all(&self) -> impl Iterator<Item = &Right> {
+        self.indicators.iter().chain(&self.dossiers)
+    }
+}
+
+/// Makes or replaces an agreement.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Its code.
+    pub code: Word,
+    /// The system.
+    pub system: SystemCode,
+    /// The purpose.
+    pub purpose: Word,
+    /// The title.
+    pub title: String,
+    /// The legal basis.
+    pub legal_basis: String,
+    /// The document.
+    pub document: Document,
+    /// The terms; their units are named in `units`.
+    pub terms: Terms,
+    /// The units.
+    pub units: Vec<unit::Ref>,
+    /// From when on; absent: as it was, or now.
+    pub valid_from: Option<Timestamp>,
+    /// Until when.
+    pub valid_until: Timestamp,
+}
+
+/// Asks for agreements.
+#[derive(Debug)]
+pub struct ListAgreements {
+    /// Of this system; of all that the caller may know of where there is none.
+    pub system: Option<SystemCode>,
+    /// Also those that hold no more.
+    pub with_ended: bool,
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// The longest that an agreement may hold: ten years.
+pub const LONGEST: i64 = 3_653 * 86_400_000_000;
+
+/// Whether a system may know of an indicator: it defines it, or a living agreement of it speaks of it.
+pub fn knows_indicator(
+    grants: &Grants,
+    agreements: &[Arc<Agreement>],
+    code: &str,
+    at: Timestamp,
+) -> bool {
+    any(&grants.define_indicators, code)
+        || agreements.iter().any(|it| it.has_indicator(code) && it.lives(at))
+}
+
+/// The refusal of a call that no living agreement covers.
+pub fn not_covered(operation: Operation, kind: Kind, purpose: Option<&Word>) -> Error {
+    let (operation, kind) = (operation.name(), kind.name());
+    let what = format!("no living agreement of yours covers {operation} of {kind}");
+    let (what, err) = match purpose {
+        None => (what, None),
+        Some(it) => (format!("{what} for the purpose `{}`", it.as_str()), Some(it)),
+    };
+    let refused = Error::new(Reason::NotPermitted, what);
+    let refused = refused.with("operation", operation).with("dataset", kind);
+    match err {
+        None => refused,
+        Some(it) => refused.with("purpose", it.as_str()),
+    }
+}
+
+/// The refusal of a part of a call that its agreement does not cover.
+pub fn outside(agreement: &Agreement, what: &str) -> Error {
+    let code = agreement.code.as_str();
+    let what = format!("`{what}` is not in the agreement `{code}` that answers this call");
+    let refused = Error::new(Reason::NotPermitted, what).with("agreement", code);
+    refused.with("dataset", agreement.terms.dataset.kind().name())
+}
+
+/// The refusal of a question that needs personal data in full.
+pub fn not_in_full() -> Error {
+    let what = "the agreement that answers this call does not show personal data in full";
+    Error::new(Reason::NotPermitted, what).with("dataset", Kind::Dossiers.name())
+}
+
+/// Whether a text is a SHA-256 in hexadecimal digits.
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The rule for purposes in metadata.
+pub fn purpose(text: &str) -> Result<Word, Error> {
+    if is_code(text) {
+        return Ok(Word(text.to_owned()));
+    }
+    Err(Error::field("sharehub-purpose", super::CODE_RULE))
+}

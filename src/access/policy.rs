@@ -1,0 +1,232 @@
+//! What each method needs: the one table from methods to policies, and how a call's agreement is found.
+use std::sync::Arc;
+
+use super::{
+    Grants,
+    agreement::{Agreement, Operation, Word, not_covered},
+};
+use crate::{
+    error::{Error, Reason, Result},
+    personal::Tier,
+    time::Timestamp,
+};
+
+/// A duty over the hub or over reference data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// Registers systems, issues keys, makes agreements.
+    Administrator,
+    /// Publishes units.
+    PublishUnits,
+    /// Defines indicators.
+    DefineIndicators,
+    /// Defines procedures.
+    DefineProcedures,
+    /// Reads the audit log; administrators do, too.
+    Auditor,
+}
+
+impl Duty {
+    /// The name of the grant.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::PublishUnits => "publish_units",
+            Self::DefineIndicators => "define_indicators",
+            Self::DefineProcedures => "define_procedures",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// Refuses who does not have it.
+    pub fn must_be_held(self, grants: &Grants) -> Result<()> {
+        let is_held = match self {
+            Self::Administrator => grants.administrator,
+            Self::PublishUnits => grants.publish_units,
+            Self::DefineIndicators => !grants.define_indicators.is_empty(),
+            Self::DefineProcedures => grants.define_procedures,
+            Self::Auditor => grants.auditor || grants.administrator,
+        };
+        if is_held { Ok(()) } else { Err(Error::not_permitted(self.name())) }
+    }
+}
+
+/// A kind of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Observations and targets.
+    Indicators,
+    /// Dossiers and their events.
+    Dossiers,
+}
+
+impl Kind {
+    /// As refusals name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Indicators => "indicators",
+            Self::Dossiers => "dossiers",
+        }
+    }
+}
+
+/// What a method needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// A registered system.
+    Identified,
+    /// A duty.
+    Duty(Duty),
+    /// An agreement that covers one of the operations, the first one before the others.
+    Data(Kind, &'static [Operation], Personal),
+    /// An agreement for each kind of data that the call asks for; what none covers is left out.
+    Feed,
+}
+
+/// Whether an answer may hold personal data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Personal {
+    /// Never.
+    Never,
+    /// As the agreement says.
+    AsAgreed,
+}
+
+use Operation::{Publish, Read, Watch};
+use Personal::{AsAgreed, Never};
+use Policy::{Data, Feed, Identified};
+
+const ADMINISTRATOR: Policy = Policy::Duty(Duty::Administrator);
+const READ_INDICATORS: Policy = Data(Kind::Indicators, &[Read], Never);
+const PUBLISH_INDICATORS: Policy = Data(Kind::Indicators, &[Publish], Never);
+/// Who is the source of dossiers may read its own.
+const READ_DOSSIERS: Policy = Data(Kind::Dossiers, &[Read, Publish], AsAgreed);
+const PUBLISH_DOSSIERS: Policy = Data(Kind::Dossiers, &[Publish], Never);
+
+/// Every method, by its path without the package. A method that is not here is refused.
+#[rustfmt::skip]
+pub const POLICIES: &[(&str, Policy)] = &[
+    ("AccessService/DisableSystem", ADMINISTRATOR),
+    // About itself; about others, administrators.
+    ("AccessService/ExplainAccess", Identified),
+    ("AccessService/GrantAgreement", ADMINISTRATOR),
+    ("AccessService/IssueKey", ADMINISTRATOR),
+    // Who is no administrator sees its own.
+    ("AccessService/ListAgreements", Identified),
+    ("AccessService/ListSystems", ADMINISTRATOR),
+    ("AccessService/RegisterSystem", ADMINISTRATOR),
+    ("AccessService/RevokeAgreement", ADMINISTRATOR),
+    ("AccessService/RevokeKey", ADMINISTRATOR),
+    ("AccessService/WhoAmI", Identified),
+    ("AuditService/GetCheckpoint", Identified),
+    ("AuditService/ListAccessToSubject", Policy::Duty(Duty::Auditor)),
+    // Who is no auditor sees its own.
+    ("AuditService/ListRecords", Identified),
+    ("AuditService/ProveConsistency", Identified),
+    ("AuditService/ProveInclusion", Identified),
+    ("DossierService/DefineProcedures", Policy::Duty(Duty::DefineProcedures)),
+    ("DossierService/ErasePersonalData", ADMINISTRATOR),
+    ("DossierService/ExportDossiers", READ_DOSSIERS),
+    ("DossierService/GetDossier", READ_DOSSIERS),
+    ("DossierService/GetProcedure", Identified),
+    ("DossierService/IngestDossiers", PUBLISH_DOSSIERS),
+    ("DossierService/ListDossiers", READ_DOSSIERS),
+    ("DossierService/ListProcedures", Identified),
+    ("DossierService/LookUpDossier", Data(Kind::Dossiers, &[Read, Publish], Never)),
+    ("DossierService/PublishDossiers", PUBLISH_DOSSIERS),
+    ("DossierService/PublishEvents", PUBLISH_DOSSIERS),
+    ("DossierService/SummarizeDossiers", Data(Kind::Dossiers, &[Read], Never)),
+    // A token is its owner's, whatever it may follow by now.
+    ("FeedService/Acknowledge", Identified),
+    ("FeedService/ListConsumers", ADMINISTRATOR),
+    ("FeedService/Watch", Feed),
+    ("HubService/GetInfo", Identified),
+    ("IndicatorService/DefineIndicators", Policy::Duty(Duty::DefineIndicators)),
+    ("IndicatorService/ExportObservations", READ_INDICATORS),
+    ("IndicatorService/GetAvailability", READ_INDICATORS),
+    // Definitions are no data: they are for all who define them, or have an agreement that speaks of them.
+    ("IndicatorService/GetIndicator", Identified),
+    ("IndicatorService/GetSnapshot", READ_INDICATORS),
+    ("IndicatorService/IngestObservations", PUBLISH_INDICATORS),
+    ("IndicatorService/ListIndicators", Identified),
+    ("IndicatorService/ListRevisions", READ_INDICATORS),
+    ("IndicatorService/PublishObservations", PUBLISH_INDICATORS),
+    ("IndicatorService/PublishTargets", PUBLISH_INDICATORS),
+    ("IndicatorService/QueryObservations", READ_INDICATORS),
+    ("IndicatorService/QueryTargets", READ_INDICATORS),
+    ("IndicatorService/RankUnits", READ_INDICATORS),
+    ("IndicatorService/RollUp", READ_INDICATORS),
+    ("UnitService/GetUnit", Identified),
+    ("UnitService/ListUnits", Identified),
+    ("UnitService/PublishUnits", Policy::Duty(Duty::PublishUnits)),
+    ("UnitService/TraceUnit", Identified),
+];
+
+/// The policy of a method, by the path of a request.
+pub fn of(path: &str) -> Option<Policy> {
+    if path.starts_with("/grpc.reflection.") {
+        return Some(Identified);
+    }
+    let method = path.strip_prefix("/sharehub.v1.")?;
+    let place = POLICIES.binary_search_by(|(name, _)| (*name).cmp(method)).ok()?;
+    POLICIES.get(place).map(|(_, policy)| *policy)
+}
+
+/// What of a system's agreements a call looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    /// The agreements of the system.
+    pub agreements: &'a [Arc<Agreement>],
+    /// The purpose that the call names.
+    pub purpose: Option<&'a Word>,
+    /// When it is made.
+    pub at: Timestamp,
+}
+
+impl Search<'_> {
+    /// The one agreement that answers a call, and the operation of it.
+    pub fn find(
+        &self,
+        kind: Kind,
+        operations: &[Operation],
+        personal: Personal,
+    ) -> Result<(Arc<Agreement>, Operation)> {
+        let Self { agreements, purpose, at } = *self;
+        for &operation in operations {
+            let all = agreements.iter().filter(|it| it.covers(operation, kind) && it.lives(at));
+            let is_named = |it: &Agreement| purpose.is_none_or(|purpose| it.purpose == *purpose);
+            let fit: Vec<_> = all.filter(|it| is_named(it)).collect();
+            match fit.as_slice() {
+                [] => {}
+                // Of one purpose there is one: those that overlap are not granted.
+                [one] => {
+                    let shows = personal == AsAgreed && one.terms.personal_data > Tier::None;
+                    if shows && purpose.is_none() {
+                        return Err(purpose_required(&fit, "the answer may show personal data"));
+                    }
+                    return Ok((Arc::clone(one), operation));
+                }
+                _ => return Err(purpose_required(&fit, "several agreements could answer")),
+            }
+        }
+        let operation = operations.first().copied().unwrap_or(Read);
+        Err(not_covered(operation, kind, purpose))
+    }
+}
+
+/// The operations by which changes of a kind of data are followed.
+pub fn followed_by(kind: Kind) -> &'static [Operation] {
+    match kind {
+        Kind::Indicators => &[Watch],
+        Kind::Dossiers => &[Watch, Publish],
+    }
+}
+
+fn purpose_required(fit: &[&Arc<Agreement>], why: &str) -> Error {
+    let mut purposes: Vec<_> = fit.iter().map(|it| it.purpose.as_str()).collect();
+    purposes.sort_unstable();
+    purposes.dedup();
+    let purposes = purposes.join(", ");
+    let what = format!("{why}: name the purpose in the metadata `sharehub-purpose`: {purposes}");
+    Error::new(Reason::PurposeRequired, what).with("purposes", purposes)
+}

@@ -1,0 +1,300 @@
+//! Agreements on the wire: their words in, their rows out.
+use std::collections::BTreeSet;
+
+use super::patterns;
+use crate::{
+    access::{
+        SystemCode,
+        agreement::{
+            Agreement, Dataset, Document, Grant, Limit, ListAgreements, Operation, Terms, Window,
+            Word, is_sha256,
+        },
+        store::agreements::Listed,
+    },
+    dossier::ProcedureCode,
+    error::{Error, Result},
+    hub::Ask,
+    pb,
+    personal::Tier,
+    wire::{Fields, fingerprint},
+};
+
+// === words in ===
+
+/// Limits of one agreement, at most.
+const MOST_LIMITS: usize = 10;
+/// Fields, procedures or units of one agreement, at most.
+const MOST_NAMES: usize = 1_000;
+
+impl TryFrom<pb::GrantAgreementRequest> for (Ask, Grant) {
+    type Error = Error;
+
+    fn try_from(msg: pb::GrantAgreementRequest) -> Result<Self> {
+        let fingerprint = fingerprint("GrantAgreement", &msg);
+        let pb::GrantAgreementRequest { request_id, agreement, validate_only } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        let grant = fields
+            .within("agreement", |fields| read_agreement(fields, agreement.unwrap_or_default()));
+        fields.done(|| {
+            let ask = Ask {
+                request_id: request_id?,
+                fingerprint,
+                all_or_nothing: true,
+                validate_only,
+                list: "",
+            };
+            Some((ask, grant?))
+        })
+    }
+}
+
+pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<Grant> {
+    let pb::Agreement {
+        code,
+        system,
+        purpose,
+        title,
+        legal_basis,
+        document,
+        operations,
+        dataset,
+        units,
+        personal_data,
+        valid_from,
+        valid_until,
+        limits,
+        revoked_at: _,
+        revision: _,
+    } = it;
+    let code = fields.read("code", Word::parse(&code));
+    let system = fields.read("system", SystemCode::parse(&system));
+    let purpose = fields.read("purpose", Word::parse(&purpose));
+    let title = fields.some_text("title", title, 300);
+    let legal_basis = fields.some_text("legal_basis", legal_basis, 1_000);
+    let document = fields.within("document", |it| read_document(it, document));
+    let operations = read_operations(fields, &operations);
+    let dataset = read_dataset(fields, dataset);
+    let units = fields.units("units", units, MOST_NAMES);
+    let personal_data = fields.word_or("personal_data", personal_data, tier, Tier::None);
+    let is_indicators = matches!(dataset, Some(Dataset::Indicators(_)));
+    if is_indicators && personal_data.is_some_and(|it| it > Tier::None) {
+        fields.refuse("personal_data", "be none: indicators hold no personal data");
+    }
+    let valid_from = fields.instant("valid_from", valid_from);
+    let valid_until = fields.instant("valid_until", valid_until);
+    if valid_until == Some(None) {
+        fields.refuse("valid_until", "be given");
+    }
+    let limits = read_limits(fields, limits);
+    let terms = Terms {
+        operations: operations?,
+        dataset: dataset?,
+        units: BTreeSet::new(),
+        personal_data: personal_data?,
+        limits: limits?,
+    };
+    Some(Grant {
+        code: code?,
+        system: system?,
+        purpose: purpose?,
+        title: title?,
+        legal_basis: legal_basis?,
+        document: document?,
+        terms,
+        units: units?,
+        valid_from: valid_from?,
+        valid_until: valid_until??,
+    })
+}
+
+fn read_document(fields: &mut Fields, document: Option<pb::AgreementDocument>) -> Option<Document> {
+    let Some(pb::AgreementDocument { number, sha256 }) = document else {
+        return Some(Document::default());
+    };
+    let number = fields.some_text("number", number, 200);
+    if !sha256.is_empty() && !is_sha256(&sha256) {
+        fields.refuse("sha256", "be 64 lower-case hexadecimal digits, or empty");
+        return None;
+    }
+    Some(Document { number: number?, sha256 })
+}
+
+fn read_operations(fields: &mut Fields, operations: &[i32]) -> Option<BTreeSet<Operation>> {
+    if operations.is_empty() {
+        fields.refuse("operations", "hold at least one");
+        return None;
+    }
+    fields.at_most("operations", operations.len(), 10)?;
+    let read = operations.iter().enumerate();
+    let read = read.map(|(i, it)| fields.word(&format!("operations[{i}]"), *it, Operation::of));
+    read.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn read_dataset(fields: &mut Fields, dataset: Option<pb::agreement::Dataset>) -> Option<Dataset> {
+    use pb::agreement::Dataset as Sent;
+    match dataset {
+        None => {
+            fields.refuse("dataset", "say which data it is about: `indicators` or `dossiers`");
+            None
+        }
+        Some(Sent::Indicators(pb::IndicatorDataset { patterns: texts })) => {
+            fields.within("indicators", |fields| {
+                if texts.is_empty() {
+                    fields.refuse("patterns", "hold at least one");
+                }
+                patterns(fields, "patterns", &texts).map(Dataset::Indicators)
+            })
+        }
+        Some(Sent::Dossiers(pb::DossierDataset { fields: codes, procedures })) => {
+            fields.within("dossiers", |fields| {
+                fields.at_most("fields", codes.len(), MOST_NAMES)?;
+                fields.at_most("procedures", procedures.len(), MOST_NAMES)?;
+                let codes = codes.into_iter().enumerate();
+                let codes = codes.map(|(i, it)| fields.some_text(&format!("fields[{i}]"), it, 64));
+                let codes: Option<_> = codes.collect::<Vec<_>>().into_iter().collect();
+                let named = procedures.iter().enumerate().map(|(i, it)| {
+                    let code = fields.read(&format!("procedures[{i}]"), ProcedureCode::parse(it));
+                    code.map(|it| it.as_str().to_owned())
+                });
+                let named: Option<_> = named.collect::<Vec<_>>().into_iter().collect();
+                Some(Dataset::Dossiers { fields: codes?, procedures: named? })
+            })
+        }
+    }
+}
+
+fn read_limits(fields: &mut Fields, limits: Vec<pb::Limit>) -> Option<Vec<Limit>> {
+    fields.at_most("limits", limits.len(), MOST_LIMITS)?;
+    let mut read: Vec<Limit> = Vec::new();
+    for (i, pb::Limit { calls, per }) in limits.into_iter().enumerate() {
+        fields.within(&format!("limits[{i}]"), |fields| {
+            if !(1..=1_000_000_000).contains(&calls) {
+                fields.refuse("calls", "be 1 to 1000000000");
+            }
+            let per = fields.word("per", per, Window::of)?;
+            if read.iter().any(|it| it.per == per) {
+                fields.refuse("per", "not be that of another limit");
+            }
+            read.push(Limit { calls, per });
+            Some(())
+        });
+    }
+    read.sort_by_key(|it| it.per);
+    Some(read)
+}
+
+fn tier(number: i32) -> Option<Tier> {
+    match pb::PersonalData::try_from(number).ok()? {
+        pb::PersonalData::Unspecified => None,
+        pb::PersonalData::None => Some(Tier::None),
+        pb::PersonalData::Masked => Some(Tier::Masked),
+        pb::PersonalData::Full => Some(Tier::Full),
+    }
+}
+
+impl TryFrom<pb::RevokeAgreementRequest> for (Ask, Word) {
+    type Error = Error;
+
+    fn try_from(msg: pb::RevokeAgreementRequest) -> Result<Self> {
+        let fingerprint = fingerprint("RevokeAgreement", &msg);
+        let pb::RevokeAgreementRequest { request_id, code } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        let code = fields.read("code", Word::parse(&code));
+        fields.done(|| {
+            let ask = Ask {
+                request_id: request_id?,
+                fingerprint,
+                all_or_nothing: true,
+                validate_only: false,
+                list: "",
+            };
+            Some((ask, code?))
+        })
+    }
+}
+
+impl TryFrom<pb::ListAgreementsRequest> for ListAgreements {
+    type Error = Error;
+
+    fn try_from(mut msg: pb::ListAgreementsRequest) -> Result<Self> {
+        let page = msg.page.take();
+        let mut fields = Fields::default();
+        let page = fields.page(page, "ListAgreements", &msg);
+        let pb::ListAgreementsRequest { system, with_ended, page: _, consistency } = msg;
+        let system = match system.as_str() {
+            "" => Some(None),
+            code => fields.read("system", SystemCode::parse(code)).map(Some),
+        };
+        let consistency = fields.consistency(consistency);
+        fields.done(|| {
+            Some(Self { system: system?, with_ended, page: page?, consistency: consistency? })
+        })
+    }
+}
+
+// === rows out ===
+
+impl From<Listed> for pb::Agreement {
+    fn from(Listed { agreement, system }: Listed) -> Self {
+        let Agreement {
+            code,
+            system_id: _,
+            purpose,
+            title,
+            legal_basis,
+            document,
+            terms,
+            valid_from,
+            valid_until,
+            revoked_at,
+            made_at,
+        } = agreement.as_ref().clone();
+        let Terms { operations, dataset, units, personal_data, limits } = terms;
+        let Document { number, sha256 } = document;
+        let document = (!number.is_empty()).then_some(pb::AgreementDocument { number, sha256 });
+        let unit = |it| pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(it)) };
+        let limit = |Limit { calls, per }| pb::Limit { calls, per: per.number() };
+        Self {
+            code: code.as_str().to_owned(),
+            system,
+            purpose: purpose.as_str().to_owned(),
+            title,
+            legal_basis,
+            document,
+            operations: operations.into_iter().map(Operation::number).collect(),
+            dataset: Some(dataset.into()),
+            units: units.into_iter().map(unit).collect(),
+            personal_data: shown(personal_data).into(),
+            valid_from: Some(valid_from.into()),
+            valid_until: Some(valid_until.into()),
+            limits: limits.into_iter().map(limit).collect(),
+            revoked_at: revoked_at.map(Into::into),
+            revision: made_at,
+        }
+    }
+}
+
+impl From<Dataset> for pb::agreement::Dataset {
+    fn from(dataset: Dataset) -> Self {
+        match dataset {
+            Dataset::Indicators(patterns) => {
+                let patterns = patterns.iter().map(|it| it.as_str().to_owned()).collect();
+                Self::Indicators(pb::IndicatorDataset { patterns })
+            }
+            Dataset::Dossiers { fields, procedures } => Self::Dossiers(pb::DossierDataset {
+                fields: fields.into_iter().collect(),
+                procedures: procedures.into_iter().collect(),
+            }),
+        }
+    }
+}
+
+pub(super) fn shown(tier: Tier) -> pb::PersonalData {
+    match tier {
+        Tier::None => pb::PersonalData::None,
+        Tier::Masked => pb::PersonalData::Masked,
+        Tier::Full => pb::PersonalData::Full,
+    }
+}

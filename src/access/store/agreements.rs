@@ -1,0 +1,291 @@
+//! What we ask the database about agreements: who may use which data.
+use std::sync::Arc;
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+    sea_query::Expr,
+};
+
+use crate::{
+    access::{
+        Caller, System,
+        agreement::{Agreement, Document, Grant, LONGEST, ListAgreements, Terms, Word},
+        directory::Directory,
+        row::agreement,
+    },
+    error::{Error, Reason, Result},
+    hub::{Ask, Hub},
+    page::Paged,
+    revision::{
+        Book, Revision, View,
+        committer::Write,
+        receipt::{ItemResult, Outcome, Receipt},
+    },
+    time::{Day, Timestamp},
+    unit::forest::Forest,
+};
+
+/// The one door to agreements: those that stood at a revision.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn visible(number: i64) -> sea_orm::Select<agreement::Entity> {
+    use agreement::Column::{MadeAt, SupersededAt};
+    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
+    agreement::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+}
+
+/// Loads every agreement as it stood at a revision.
+pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Vec<Agreement>> {
+    let rows = visible(number).all(db).await?;
+    rows.into_iter().map(Agreement::try_from).collect()
+}
+
+/// An agreement with the system that it is made with, for answers.
+#[derive(Debug)]
+pub struct Listed {
+    /// The agreement.
+    pub agreement: Arc<Agreement>,
+    /// The system.
+    pub system: String,
+}
+
+impl Listed {
+    fn new(agreement: &Arc<Agreement>, directory: &Directory) -> Self {
+        let system = directory.code_of(agreement.system_id);
+        Self { agreement: Arc::clone(agreement), system }
+    }
+}
+
+/// What a grant did: its receipt, the agreement as it stood, and as it stands now, or would.
+pub type Granted = (Receipt, Option<Listed>, Listed);
+
+/// Makes or replaces an agreement.
+pub async fn grant(hub: &Arc<Hub>, caller: &Caller, ask: Ask, grant: Grant) -> Result<Granted> {
+    let view = hub.revisions.latest();
+    let directory = hub.directory(&view).await?;
+    let code = grant.code.clone();
+    let before = directory.agreement(code.as_str()).map(|it| Listed::new(it, &directory));
+    let tried = ask.validate_only.then(|| grant.clone());
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| put(&hub, &write, grant).await;
+    let receipt = hub.write_one(caller, ask, Book::Access, work).await?;
+    let after = match tried {
+        Some(grant) => {
+            let forest = hub.forest(&view).await?;
+            Arc::new(draft(&directory, &forest, grant, hub.db.clock())?)
+        }
+        None => {
+            let directory = hub.directory(&hub.revisions.latest()).await?;
+            let kept = directory.agreement(code.as_str()).map(Arc::clone);
+            kept.ok_or_else(|| Error::internal("an agreement was granted, and is not there"))?
+        }
+    };
+    let after = Listed::new(&after, &directory);
+    Ok((receipt, before, after))
+}
+
+async fn put(hub: &Hub, write: &Write, grant: Grant) -> Result<ItemResult> {
+    let directory = hub.directory_in(write).await?;
+    let forest = hub.forest_in(write).await?;
+    let drafted = draft(&directory, &forest, grant, write.revision.at)?;
+    let outcome = match directory.agreement(drafted.code.as_str()) {
+        Some(known) if **known == (Agreement { made_at: known.made_at, ..drafted.clone() }) => {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        Some(_) => Outcome::Corrected,
+        None => Outcome::Created,
+    };
+    keep(write, drafted).await?;
+    Ok(ItemResult::new(outcome, 0))
+}
+
+/// An agreement as it would stand: with its system and units found, and no other one that would answer the same calls.
+pub fn draft(
+    directory: &Directory,
+    forest: &Forest,
+    grant: Grant,
+    now: Timestamp,
+) -> Result<Agreement> {
+    let Grant {
+        code,
+        system,
+        purpose,
+        title,
+        legal_basis,
+        document,
+        terms,
+        units,
+        valid_from,
+        valid_until,
+    } = grant;
+    let known = directory.agreement(code.as_str());
+    let (system_id, _) = directory
+        .by_code(system.as_str())
+        .ok_or_else(|| Error::not_found("system", system.as_str()).at("agreement.system"))?;
+    if known.is_some_and(|it| it.system_id != system_id) {
+        let rule = "be the system that the agreement was made with";
+        return Err(Error::field("agreement.system", rule));
+    }
+    let mut found = std::collections::BTreeSet::new();
+    let mut refused = Vec::new();
+    for (index, named) in units.iter().enumerate() {
+        match forest.resolve(named, Day::today(), "") {
+            Ok(unit) => {
+                found.insert(unit.id);
+            }
+            Err(err) => refused.push((index, err)),
+        }
+    }
+    Error::all(refused, "agreement.units")?;
+    let stood = known.filter(|it| it.revoked_at.is_none()).map(|it| it.valid_from);
+    let valid_from = valid_from.or(stood).unwrap_or(now);
+    let length = valid_until.micros().saturating_sub(valid_from.micros());
+    if length <= 0 || length > LONGEST {
+        let rule = "lie after `valid_from`, by ten years at most";
+        return Err(Error::field("agreement.valid_until", rule));
+    }
+    let terms = Terms { units: found, ..terms };
+    let drafted = Agreement {
+        code,
+        system_id,
+        purpose,
+        title,
+        legal_basis,
+        document,
+        terms,
+        valid_from,
+        valid_until,
+        revoked_at: None,
+        made_at: 0,
+    };
+    let mut others = directory.agreements().filter(|it| it.code != drafted.code);
+    if let Some(other) = others.find(|it| it.overlaps(&drafted)) {
+        let (other, purpose) = (other.code.as_str(), drafted.purpose.as_str());
+        let what = format!("`{other}` answers calls for the purpose `{purpose}` at the same time");
+        return Err(Error::new(Reason::AgreementOverlaps, what).with("agreement", other));
+    }
+    Ok(drafted)
+}
+
+/// Revokes an agreement.
+pub async fn revoke(hub: &Hub, write: &Write, code: Word) -> Result<ItemResult> {
+    let directory = hub.directory_in(write).await?;
+    let missing = || Error::not_found("agreement", code.as_str());
+    let known = directory.agreement(code.as_str()).ok_or_else(missing)?;
+    if known.revoked_at.is_some() {
+        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+    }
+    let revoked_at = Some(write.revision.at);
+    keep(write, Agreement { revoked_at, ..known.as_ref().clone() }).await?;
+    Ok(ItemResult::new(Outcome::Corrected, 0))
+}
+
+/// Ends the version that stands, and adds a new one.
+#[expect(clippy::disallowed_methods, reason = "the one place where versions of agreements end")]
+async fn keep(write: &Write, kept: Agreement) -> Result<()> {
+    agreement::Entity::update_many()
+        .col_expr(agreement::Column::SupersededAt, Expr::value(write.revision.number))
+        .filter(agreement::Column::Code.eq(kept.code.as_str()))
+        .filter(agreement::Column::SupersededAt.is_null())
+        .exec(&write.db)
+        .await?;
+    let Agreement {
+        code,
+        system_id,
+        purpose,
+        title,
+        legal_basis,
+        document,
+        terms,
+        valid_from,
+        valid_until,
+        revoked_at,
+        made_at: _,
+    } = kept;
+    let row = agreement::ActiveModel {
+        code: Set(code.as_str().to_owned()),
+        system_id: Set(system_id),
+        purpose: Set(purpose),
+        title: Set(title),
+        legal_basis: Set(legal_basis),
+        document_number: Set(document.number),
+        document_sha256: Set(document.sha256),
+        terms_json: Set(serde_json::to_string(&terms).map_err(Error::internal)?),
+        valid_from: Set(valid_from),
+        valid_until: Set(valid_until),
+        revoked_at: Set(revoked_at),
+        made_at: Set(write.revision.number),
+        superseded_at: Set(None),
+    };
+    agreement::Entity::insert(row).exec_without_returning(&write.db).await?;
+    Ok(())
+}
+
+/// Lists agreements: to administrators those of every system, to others their own.
+pub async fn list(
+    hub: &Hub,
+    caller: &Caller,
+    list: ListAgreements,
+) -> Result<(Revision, Paged<Listed>)> {
+    let ListAgreements { system, with_ended, page, consistency } = list;
+    let (view, after): (View, _) = hub.revisions.page(caller, consistency, &page).await?;
+    let directory = hub.directory(&view).await?;
+    let is_administrator = caller.grants().administrator;
+    let of = |id: i64| directory.by_id(id).map_or("", |it: &Arc<System>| it.code.as_str());
+    let now = hub.db.clock();
+    let mut items: Vec<_> = directory
+        .agreements()
+        .filter(|it| is_administrator || it.system_id == caller.system_id)
+        .filter(|it| system.as_ref().is_none_or(|system| of(it.system_id) == system.as_str()))
+        .filter(|it| with_ended || (it.revoked_at.is_none() && now < it.valid_until))
+        .filter(|it| after.as_ref().is_none_or(|after| it.code.as_str() > after.as_str()))
+        .take(page.size() + 1)
+        .map(|it| Listed::new(it, &directory))
+        .collect();
+    let more = items.len() > page.size();
+    items.truncate(page.size());
+    let next = match items.last() {
+        Some(last) if more => {
+            let code = last.agreement.code.as_str();
+            page.token(hub.db.secret(), caller, view.number(), code)
+        }
+        _ => String::new(),
+    };
+    Ok((view.revision, Paged { items, next }))
+}
+
+// === rows out ===
+
+impl TryFrom<agreement::Model> for Agreement {
+    type Error = Error;
+
+    fn try_from(row: agreement::Model) -> Result<Self> {
+        let agreement::Model {
+            code,
+            system_id,
+            purpose,
+            title,
+            legal_basis,
+            document_number,
+            document_sha256,
+            terms_json,
+            valid_from,
+            valid_until,
+            revoked_at,
+            made_at,
+            superseded_at: _,
+        } = row;
+        let bad = |_| Error::internal("the code of an agreement is bad");
+        Ok(Self {
+            code: Word::parse(&code).map_err(bad)?,
+            system_id,
+            purpose,
+            title,
+            legal_basis,
+            document: Document { number: document_number, sha256: document_sha256 },
+            terms: serde_json::from_str(&terms_json).map_err(Error::internal)?,
+            valid_from,
+            valid_until,
+            revoked_at,
+            made_at,
+        })
+    }
+}

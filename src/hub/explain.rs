@@ -1,0 +1,212 @@
+//! Says what a call would be answered, by the same rules by which calls are answered.
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::Hub;
+use crate::{
+    access::{
+        Caller, SystemCode,
+        agreement::{Agreement, Grant, Operation, Right, Word},
+        directory::Directory,
+        policy::{self, Kind},
+        store::{
+            agreements::{Listed, draft},
+            limits,
+        },
+    },
+    error::{Error, Reason, Result},
+    indicator,
+    personal::Tier,
+    revision::{Consistency, Revision, View},
+    time::{Day, Timestamp},
+    unit,
+};
+
+/// Asks what a call would be answered.
+#[derive(Debug)]
+pub struct Explain {
+    /// Of this system; of the caller where there is none.
+    pub system: Option<SystemCode>,
+    /// The method, such as `UnitService/GetUnit`.
+    pub method: String,
+    /// The purpose.
+    pub purpose: Option<Word>,
+    /// Indicators that the call would be about.
+    pub indicators: Vec<indicator::Code>,
+    /// Units that it would be about.
+    pub units: Vec<unit::Ref>,
+    /// Procedures that it would be about.
+    pub procedures: Vec<String>,
+    /// An agreement as if it were granted.
+    pub draft: Option<Grant>,
+}
+
+/// An agreement that answers, and how far it goes.
+#[derive(Debug)]
+pub struct Answering {
+    /// The agreement.
+    pub agreement: Listed,
+    /// The operation that covers the call.
+    pub operation: Operation,
+    /// Whether only the system's own dossiers are shown.
+    pub own_only: bool,
+    /// How much personal data is shown, where there is any.
+    pub tier: Option<Tier>,
+    /// Indicators asked about that are outside.
+    pub indicators: Vec<String>,
+    /// Units asked about that are outside.
+    pub units: Vec<unit::Name>,
+    /// Procedures asked about that are outside.
+    pub procedures: Vec<String>,
+    /// What is left of each limit, and until when.
+    pub limits: Vec<(limits::Left, Timestamp)>,
+    /// What it opens.
+    pub opens: Opens,
+}
+
+/// What an agreement opens.
+#[derive(Debug, Default)]
+pub struct Opens {
+    /// Codes of indicators.
+    pub indicators: Vec<String>,
+    /// National codes of procedures.
+    pub procedures: Vec<String>,
+    /// How many units.
+    pub units: usize,
+}
+
+/// What a call would be answered: by which agreements, and why it would be refused.
+#[derive(Debug)]
+pub struct Explained {
+    /// The revision it was read at.
+    pub read_at: Revision,
+    /// The agreements.
+    pub answering: Vec<Answering>,
+    /// The refusal.
+    pub refusal: Option<Error>,
+}
+
+impl Hub {
+    /// Says what a call would be answered.
+    pub async fn explain(&self, caller: &Caller, asked: Explain) -> Result<Explained> {
+        let Explain { system, method, purpose, indicators, units, procedures, draft: grant } =
+            asked;
+        let view = self.revisions.view(caller, Consistency::Latest).await?;
+        let directory = self.directory(&view).await?;
+        let own = caller.system.code.clone();
+        let system = system.unwrap_or_else(|| own.clone());
+        if system != own || grant.is_some() {
+            caller.must_administer()?;
+        }
+        let missing = || Error::not_found("system", system.as_str());
+        let (system_id, registered) = directory.by_code(system.as_str()).ok_or_else(missing)?;
+        let mut agreements: Vec<Arc<Agreement>> = directory.agreements_of(system_id).to_vec();
+        if let Some(grant) = grant {
+            let forest = self.forest(&view).await?;
+            let drafted = draft(&directory, &forest, grant, self.db.clock())?;
+            agreements.retain(|it| it.code != drafted.code);
+            if drafted.system_id == system_id {
+                agreements.push(Arc::new(drafted));
+            }
+        }
+        let path = format!("/sharehub.v1.{method}");
+        let unknown = || Error::field("method", "be a method, such as `UnitService/GetUnit`");
+        let subject = Caller {
+            system_id,
+            system: Arc::clone(registered),
+            policy: policy::of(&path).ok_or_else(unknown)?,
+            purpose,
+            agreements: agreements.into(),
+            ..caller.clone()
+        };
+        let mut refusal = None;
+        if registered.disabled {
+            let what = "the system is disabled: none of its keys is accepted";
+            refusal = Some(Error::new(Reason::CallerUnknown, what));
+        }
+        let mut answering = Vec::new();
+        match self.rights(&subject, &view).await {
+            Err(err) => refusal = refusal.or(Some(err)),
+            Ok(rights) => {
+                let about =
+                    About { indicators: &indicators, units: &units, procedures: &procedures };
+                for right in rights.all() {
+                    let told = self.answering(&view, &directory, right, &about).await?;
+                    let spent = told.limits.iter().find(|(it, _)| it.left == 0);
+                    if let Some((spent, until)) = spent {
+                        let code = right.agreement.code.as_str();
+                        let err = limits::refuse(code, spent.limit, *until, self.db.clock());
+                        refusal = refusal.or(Some(err));
+                    }
+                    answering.push(told);
+                }
+            }
+        }
+        Ok(Explained { read_at: view.revision, answering, refusal })
+    }
+
+    async fn answering(
+        &self,
+        view: &View,
+        directory: &Directory,
+        right: &Right,
+        about: &About<'_>,
+    ) -> Result<Answering> {
+        let agreement = &right.agreement;
+        let kind = agreement.terms.dataset.kind();
+        let (forest, catalogue) = (self.forest(view).await?, self.catalogue(view).await?);
+        let definitions = self.definitions(view).await?;
+        let mut outside = Vec::new();
+        for (index, named) in about.units.iter().enumerate() {
+            let field = format!("units[{index}]");
+            let unit = forest.resolve(named, Day::today(), &field)?;
+            if !right.has_unit(unit.id) {
+                outside.push(forest.name(unit.id));
+            }
+        }
+        let mut opens = Opens {
+            units: right.units.as_ref().map_or_else(|| forest.all().count(), |it| it.len()),
+            ..Opens::default()
+        };
+        match kind {
+            Kind::Indicators => {
+                let codes = definitions.all().map(|it| it.code.as_str().to_owned());
+                opens.indicators = codes.filter(|it| agreement.has_indicator(it)).collect();
+            }
+            Kind::Dossiers => {
+                let inside = catalogue.after("").filter(|it| right.has_procedure(it.id));
+                opens.procedures = inside.map(|it| it.code.as_str().to_owned()).collect();
+            }
+        }
+        let indicators = about.indicators.iter().map(indicator::Code::as_str);
+        let indicators = indicators.filter(|it| !agreement.has_indicator(it));
+        let opened: BTreeSet<&str> = opens.procedures.iter().map(String::as_str).collect();
+        let procedures = about.procedures.iter().filter(|it| !opened.contains(it.as_str()));
+        let now = self.db.clock();
+        let used = limits::used(self.db.read(), agreement, now).await?;
+        let limits = agreement.terms.limits.iter().zip(used).map(|(limit, used)| {
+            let left = limits::Left { limit: *limit, left: (limit.calls - used).max(0) };
+            (left, limit.per.around(now).1)
+        });
+        Ok(Answering {
+            agreement: Listed {
+                agreement: Arc::clone(agreement),
+                system: directory.code_of(agreement.system_id),
+            },
+            operation: right.operation,
+            own_only: kind == Kind::Dossiers && right.operation == Operation::Publish,
+            tier: (kind == Kind::Dossiers).then_some(agreement.terms.personal_data),
+            indicators: indicators.map(str::to_owned).collect(),
+            units: outside,
+            procedures: procedures.cloned().collect(),
+            limits: limits.collect(),
+            opens,
+        })
+    }
+}
+
+/// What a call would be about.
+struct About<'a> {
+    indicators: &'a [indicator::Code],
+    units: &'a [unit::Ref],
+    procedures: &'a [String],
+}

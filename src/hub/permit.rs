@@ -1,0 +1,239 @@
+//! What a caller may do: found once at the door, and again for each step of what stays open and for each write.
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::Hub;
+use crate::{
+    access::{
+        Caller,
+        agreement::{Agreement, Operation, Right, Rights, Terms, not_covered, purpose},
+        directory::Directory,
+        policy::{self, Kind, Personal, Policy, Search, followed_by},
+    },
+    dossier::catalogue::Catalogue,
+    error::{Error, Reason, Result},
+    revision::{Book, View, committer::Write},
+    time::Timestamp,
+    unit::forest::Forest,
+};
+
+/// The units and procedures inside an agreement, at one state of the books; all where there is no list.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// Units.
+    pub units: Option<Arc<BTreeSet<i64>>>,
+    /// Procedures.
+    pub procedures: Option<Arc<BTreeSet<i64>>>,
+}
+
+impl Reach {
+    /// Of these terms.
+    pub fn of(terms: &Terms, forest: &Forest, catalogue: &Catalogue) -> Self {
+        use crate::access::agreement::Dataset;
+        let mut units = terms.units.clone();
+        units.extend(terms.units.iter().flat_map(|it| forest.ever_below(*it)));
+        let procedures = match &terms.dataset {
+            Dataset::Dossiers { fields, procedures }
+                if !fields.is_empty() || !procedures.is_empty() =>
+            {
+                let is_inside = |it: &&crate::dossier::Procedure| {
+                    procedures.contains(it.code.as_str()) || fields.contains(&it.field_code)
+                };
+                Some(catalogue.after("").filter(is_inside).map(|it| it.id).collect())
+            }
+            Dataset::Dossiers { .. } | Dataset::Indicators(_) => None,
+        };
+        let units = (!units.is_empty()).then_some(units);
+        Self { units: units.map(Arc::new), procedures: procedures.map(Arc::new) }
+    }
+}
+
+/// An agreement's code and version, and the states of the books of units and procedures.
+type ReachKey = (String, i64, i64, i64);
+
+/// Reaches that were worked out before.
+#[derive(Debug, Default)]
+pub(super) struct Reaches(Mutex<HashMap<ReachKey, Reach>>);
+
+/// Reaches that are kept; above it, all are worked out anew.
+const MOST_REACHES: usize = 1_000;
+
+/// The books that a reach is worked out with.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    View(&'a View),
+    Write(&'a Write),
+}
+
+impl Hub {
+    /// Lets an identified caller call a method for a purpose, or refuses it: everything that is not allowed is.
+    pub async fn permit(
+        &self,
+        caller: Caller,
+        path: &str,
+        purpose_named: Option<&str>,
+    ) -> Result<Caller> {
+        let unknown = || Error::new(Reason::MethodUnknown, "the hub has no such method");
+        let policy = policy::of(path).ok_or_else(unknown)?;
+        let purpose = purpose_named.map(purpose).transpose()?;
+        let caller = Caller { policy, purpose, ..caller };
+        let rights = self.rights(&caller, &self.revisions.latest()).await?;
+        self.meter.charge(&rights).await?;
+        Ok(Caller { rights, ..caller })
+    }
+
+    /// The rights that answer a call, or why it is refused.
+    pub(super) async fn rights(&self, caller: &Caller, view: &View) -> Result<Rights> {
+        let search = search(caller, self.db.clock());
+        let mut rights = Rights::default();
+        match caller.policy {
+            Policy::Identified => {}
+            Policy::Duty(duty) => duty.must_be_held(caller.grants())?,
+            Policy::Data(kind, operations, personal) => {
+                let found = search.find(kind, operations, personal)?;
+                rights = one(kind, self.right(At::View(view), found).await?);
+            }
+            Policy::Feed => {
+                for kind in [Kind::Indicators, Kind::Dossiers] {
+                    let found = search.find(kind, followed_by(kind), Personal::AsAgreed);
+                    match found {
+                        Ok(found) => {
+                            let right = Some(self.right(At::View(view), found).await?);
+                            set(&mut rights, kind, right);
+                        }
+                        // It is left out; what several agreements could answer is not.
+                        Err(err) if err.reason() == Reason::NotPermitted => {}
+                        Err(err) => return Err(err),
+                    }
+                }
+            }
+        }
+        Ok(rights)
+    }
+
+    /// The caller of an open stream, as it stands now: by the same agreements as they are today, or refused.
+    pub async fn again(&self, caller: &Caller) -> Result<Caller> {
+        let view = self.revisions.fresh().await?;
+        self.again_at(At::View(&view), &*self.directory(&view).await?, caller).await
+    }
+
+    /// The same, as a write sees it: no right is used that was taken away before the write.
+    pub async fn again_in(&self, write: &Write, caller: &Caller) -> Result<Caller> {
+        self.again_at(At::Write(write), &*self.directory_in(write).await?, caller).await
+    }
+
+    async fn again_at(&self, at: At<'_>, directory: &Directory, caller: &Caller) -> Result<Caller> {
+        // The hub itself is in no directory.
+        if caller.system_id == 0 {
+            return Ok(caller.clone());
+        }
+        let now = self.db.clock();
+        let system = directory.again(caller.system_id, &caller.credential, now);
+        let refused = || Error::new(Reason::CallerUnknown, "the credential is no longer accepted");
+        let system = Arc::clone(system.ok_or_else(refused)?);
+        let agreements = directory.agreements_of(caller.system_id);
+        let renewed = Caller { system, agreements, ..caller.clone() };
+        let search = search(&renewed, now);
+        let mut rights = Rights::default();
+        match renewed.policy {
+            Policy::Identified => {}
+            Policy::Duty(duty) => duty.must_be_held(renewed.grants())?,
+            Policy::Data(kind, operations, _) => {
+                let had = caller.rights.of(kind);
+                let operation = operations.first().copied().unwrap_or(Operation::Read);
+                let refused = || not_covered(operation, kind, caller.purpose.as_ref());
+                let found = had.and_then(|it| still(&search, it)).ok_or_else(refused)?;
+                rights = one(kind, self.right(at, found).await?);
+            }
+            Policy::Feed => {
+                for kind in [Kind::Indicators, Kind::Dossiers] {
+                    // One that is gone is not replaced by another: that would be another watch.
+                    let found = match caller.rights.of(kind) {
+                        Some(had) => still(&search, had),
+                        None => search.find(kind, followed_by(kind), Personal::AsAgreed).ok(),
+                    };
+                    if let Some(found) = found {
+                        set(&mut rights, kind, Some(self.right(at, found).await?));
+                    }
+                }
+            }
+        }
+        Ok(Caller { rights, ..renewed })
+    }
+
+    /// A right by an agreement, with what is inside of it.
+    async fn right(&self, at: At<'_>, found: (Arc<Agreement>, Operation)) -> Result<Right> {
+        let (agreement, operation) = found;
+        let Reach { units, procedures } = self.reach(at, &agreement).await?;
+        Ok(Right { agreement, operation, units, procedures })
+    }
+
+    async fn reach(&self, at: At<'_>, agreement: &Agreement) -> Result<Reach> {
+        let (units_at, procedures_at) = match at {
+            At::View(view) => (view.book(Book::Units), view.book(Book::Procedures)),
+            At::Write(write) => (write.head.book(Book::Units), write.head.book(Book::Procedures)),
+        };
+        let code = agreement.code.as_str().to_owned();
+        let key = (code, agreement.made_at, units_at, procedures_at);
+        let is_kept = match at {
+            At::View(_) => true,
+            At::Write(write) => [Book::Access, Book::Units, Book::Procedures]
+                .iter()
+                .all(|it| write.is_committed(*it)),
+        };
+        if is_kept && let Some(reach) = self.reaches.get(&key) {
+            return Ok(reach);
+        }
+        let (forest, catalogue) = match at {
+            At::View(view) => (self.forest(view).await?, self.catalogue(view).await?),
+            At::Write(write) => (self.forest_in(write).await?, self.catalogue_in(write).await?),
+        };
+        let reach = Reach::of(&agreement.terms, &forest, &catalogue);
+        if is_kept {
+            self.reaches.keep(key, reach.clone());
+        }
+        Ok(reach)
+    }
+}
+
+impl Reaches {
+    fn get(&self, key: &ReachKey) -> Option<Reach> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn keep(&self, key: ReachKey, reach: Reach) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_REACHES {
+            kept.clear();
+        }
+        kept.insert(key, reach);
+    }
+}
+
+fn search(caller: &Caller, at: Timestamp) -> Search<'_> {
+    Search { agreements: &caller.agreements, purpose: caller.purpose.as_ref(), at }
+}
+
+/// The agreement of a right as it stands now, if it still covers what it was found for.
+fn still(search: &Search<'_>, had: &Right) -> Option<(Arc<Agreement>, Operation)> {
+    let kind = had.agreement.terms.dataset.kind();
+    let now = search.agreements.iter().find(|it| it.code == had.agreement.code)?;
+    let holds = now.lives(search.at) && now.covers(had.operation, kind);
+    let same_purpose = now.purpose == had.agreement.purpose;
+    (holds && same_purpose).then(|| (Arc::clone(now), had.operation))
+}
+
+fn one(kind: Kind, right: Right) -> Rights {
+    let mut rights = Rights::default();
+    set(&mut rights, kind, Some(right));
+    rights
+}
+
+fn set(rights: &mut Rights, kind: Kind, right: Option<Right>) {
+    match kind {
+        Kind::Indicators => rights.indicators = right,
+        Kind::Dossiers => rights.dossiers = right,
+    }
+}

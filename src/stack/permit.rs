@@ -1,0 +1,42 @@
+//! Lets the caller do what its duties and agreements allow, or refuses it.
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    middleware::Next,
+};
+use http::Response;
+
+use super::rescue;
+use crate::{
+    access::Caller,
+    error::{Error, Reason, Result},
+    hub::Hub,
+};
+
+/// The metadata in which a call names its purpose.
+const PURPOSE: &str = "sharehub-purpose";
+
+pub(super) async fn permit(
+    State(hub): State<Arc<Hub>>,
+    mut req: Request,
+    next: Next,
+) -> Response<Body> {
+    match permitted(&hub, &mut req).await {
+        Ok(caller) => {
+            req.extensions_mut().insert(caller);
+            next.run(req).await
+        }
+        Err(err) => rescue::answer(err),
+    }
+}
+
+async fn permitted(hub: &Hub, req: &mut Request) -> Result<Caller> {
+    let caller = req.extensions_mut().remove::<Caller>();
+    let nobody = || Error::new(Reason::CallerUnknown, "no caller was identified");
+    let caller = caller.ok_or_else(nobody)?;
+    // What is no text is no purpose.
+    let purpose = req.headers().get(PURPOSE).map(|it| it.to_str().unwrap_or_default());
+    hub.permit(caller, req.uri().path(), purpose).await
+}

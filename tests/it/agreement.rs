@@ -1,0 +1,442 @@
+//! Agreements through the wire: which one answers a call, how far it goes, and when it no longer does.
+mod apply;
+mod hubs;
+mod limits;
+mod matrix;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sharehub::pb::{self, Operation, agreement::Dataset, watch_request::From};
+use tokio::time;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use crate::{
+    feed::history::{History, indicators},
+    hub::{Client, Grants, PURPOSE, agreement, gso, id, refusal},
+    indicator::{Desk, count, saw},
+};
+
+/// Indicators by these patterns.
+pub fn by(patterns: &[&str]) -> Dataset {
+    let patterns = patterns.iter().map(|it| (*it).to_owned()).collect();
+    Dataset::Indicators(pb::IndicatorDataset { patterns })
+}
+
+/// So many seconds from now.
+pub fn from_now(seconds: i64) -> Option<prost_types::Timestamp> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let seconds = i64::try_from(now.as_secs()).unwrap() + seconds;
+    Some(prost_types::Timestamp { seconds, nanos: i32::try_from(now.subsec_nanos()).unwrap() })
+}
+
+/// A question for observations, for a purpose; for none when that is `-`.
+pub async fn ask(client: &Client, purpose: &str) -> Result<pb::QueryObservationsResponse, Status> {
+    let mut request = Request::new(pb::QueryObservationsRequest::default());
+    request.metadata_mut().insert("sharehub-purpose", purpose.parse().unwrap());
+    Ok(client.indicators().query_observations(request).await?.into_inner())
+}
+
+/// A question that names no purpose.
+async fn ask_for_nothing(client: &Client) -> Result<pb::QueryObservationsResponse, Status> {
+    ask(client, "-").await
+}
+
+fn fact(status: &Status, key: &str) -> String {
+    let info = status.get_details_error_info().unwrap();
+    info.metadata.get(key).cloned().unwrap_or_default()
+}
+
+async fn revoke(desk: &Desk, code: &str) -> pb::Receipt {
+    let request = pb::RevokeAgreementRequest { code: code.to_owned(), ..Default::default() };
+    let answer = desk.hub.admin().access().revoke_agreement(request).await.unwrap();
+    answer.into_inner().receipt.unwrap()
+}
+
+async fn granted(
+    desk: &Desk,
+    agreement: pb::Agreement,
+) -> Result<pb::GrantAgreementResponse, Status> {
+    let agreement = Some(agreement);
+    let request = pb::GrantAgreementRequest { agreement, ..Default::default() };
+    Ok(desk.hub.admin().access().grant_agreement(request).await?.into_inner())
+}
+
+// === which agreement ===
+
+#[tokio::test]
+async fn exactly_one_agreement_answers_and_they_never_add_up() {
+    let desk = Desk::start().await;
+    desk.define(vec![count("water.count")]).await;
+    desk.publish(vec![saw("doc.count", "83", "2024", "5"), saw("water.count", "83", "2024", "6")])
+        .await;
+    let ioc = desk.hub.system("ioc", Grants::default()).await;
+    assert_eq!(refusal(ask(&ioc, PURPOSE).await).1, "NOT_PERMITTED", "denied by default");
+    let read = [Operation::Read];
+    let doc = agreement("ioc.doc", "ioc", &read, by(&["doc.*"]));
+    desk.hub.grant(pb::Agreement { purpose: "walls".to_owned(), ..doc.clone() }).await;
+    let codes = |it: pb::QueryObservationsResponse| -> Vec<String> {
+        it.observations.into_iter().map(|it| it.indicator).collect()
+    };
+    // With one there is nothing to choose.
+    assert_eq!(codes(ask_for_nothing(&ioc).await.unwrap()), ["doc.count"]);
+    let water = agreement("ioc.water", "ioc", &read, by(&["water.*"]));
+    desk.hub.grant(pb::Agreement { purpose: "floods".to_owned(), ..water.clone() }).await;
+    let status = ask_for_nothing(&ioc).await.unwrap_err();
+    assert_eq!(fact(&status, "purposes"), "floods, walls");
+    assert_eq!(
+        refusal(Err::<(), _>(status)),
+        (Code::FailedPrecondition, "PURPOSE_REQUIRED".to_owned(), vec![])
+    );
+    assert_eq!(codes(ask(&ioc, "walls").await.unwrap()), ["doc.count"]);
+    assert_eq!(codes(ask(&ioc, "floods").await.unwrap()), ["water.count"]);
+    // For another purpose there is none, and the other agreement's data does not exist under the one.
+    let status = ask(&ioc, "curiosity").await.unwrap_err();
+    assert_eq!(fact(&status, "purpose"), "curiosity");
+    assert_eq!(status.code(), Code::PermissionDenied);
+    let request = pb::QueryObservationsRequest {
+        indicators: vec!["water.count".to_owned()],
+        ..Default::default()
+    };
+    let mut request = Request::new(request);
+    request.metadata_mut().insert("sharehub-purpose", "walls".parse().unwrap());
+    let (code, ..) = refusal(ioc.indicators().query_observations(request).await);
+    assert_eq!(code, Code::NotFound);
+    let (code, _, fields) = refusal(ask(&ioc, "No Code").await);
+    assert_eq!((code, fields), (Code::InvalidArgument, vec!["sharehub-purpose".to_owned()]));
+    // What it may know of is in all of them.
+    let list = ioc.indicators().list_indicators(pb::ListIndicatorsRequest::default()).await;
+    let known = list.unwrap().into_inner().indicators.into_iter().map(|it| it.code);
+    assert_eq!(known.collect::<Vec<_>>(), ["doc.count", "doc.rate", "water.count"]);
+
+    // Another one for the same purpose, kind and operation, at the same time, is refused; at another time it is not.
+    let other = pb::Agreement { purpose: "walls".to_owned(), ..water.clone() };
+    let other = pb::Agreement { code: "ioc.other".to_owned(), ..other };
+    let status = granted(&desk, other.clone()).await.unwrap_err();
+    assert_eq!(fact(&status, "agreement"), "ioc.doc");
+    assert_eq!(refusal(Err::<(), _>(status)).1, "AGREEMENT_OVERLAPS");
+    let operations = vec![Operation::Publish.into()];
+    granted(&desk, pb::Agreement { operations, ..other.clone() }).await.unwrap();
+    let valid_from = doc.valid_until;
+    let valid_until = Some(prost_types::Timestamp { seconds: 2_000_000_000, nanos: 0 });
+    granted(&desk, pb::Agreement { valid_from, valid_until, ..other.clone() }).await.unwrap();
+    // And one in place of a revoked one.
+    revoke(&desk, "ioc.other").await;
+    revoke(&desk, "ioc.doc").await;
+    granted(&desk, pb::Agreement { code: "ioc.new".to_owned(), ..other }).await.unwrap();
+    assert_eq!(codes(ask(&ioc, "walls").await.unwrap()), ["water.count"]);
+}
+
+#[tokio::test]
+async fn an_agreement_holds_from_its_beginning_until_its_end_also_for_open_watches() {
+    let desk = Desk::start().await;
+    let ioc = desk.hub.system("ioc", Grants::default()).await;
+    let operations = [Operation::Read, Operation::Watch];
+    let one = pb::Agreement {
+        valid_from: from_now(2),
+        valid_until: from_now(5),
+        ..agreement("ioc.one", "ioc", &operations, by(&["*"]))
+    };
+    desk.hub.grant(one).await;
+    assert_eq!(refusal(ask(&ioc, PURPOSE).await).1, "NOT_PERMITTED");
+    let last = time::Instant::now() + Duration::from_secs(20);
+    while ask(&ioc, PURPOSE).await.is_err() {
+        assert!(time::Instant::now() < last, "it does not begin");
+        time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut history = History::of(vec![indicators(&["*"])]);
+    let mut watch = history.watch(&ioc, Some(From::Now(true))).await.unwrap();
+    history.until(&mut watch, 1).await;
+    let status = loop {
+        match time::timeout_at(last, watch.message()).await.expect("the watch ends") {
+            Ok(message) => history.take(message.expect("it does not end well")),
+            Err(status) => break status,
+        }
+    };
+    let now = from_now(0).unwrap();
+    assert_eq!(refusal(Err::<(), _>(status)).1, "NOT_PERMITTED");
+    assert_eq!(refusal(ask(&ioc, PURPOSE).await).1, "NOT_PERMITTED");
+    let lost = history.changes.iter().filter(|it| it.r#type() == pb::ChangeType::AccessLost);
+    assert_eq!(lost.count(), 2, "{:?}", history.changes);
+    let list = pb::ListAgreementsRequest { system: "ioc".to_owned(), ..Default::default() };
+    let ended = pb::ListAgreementsRequest { with_ended: true, ..list.clone() };
+    let mut access = desk.hub.admin().access();
+    let listed = access.list_agreements(list).await.unwrap().into_inner().agreements;
+    assert!(listed.is_empty());
+    let listed = access.list_agreements(ended).await.unwrap().into_inner().agreements;
+    let until = listed[0].valid_until.unwrap();
+    let late = now.seconds - until.seconds;
+    assert!((0..=2).contains(&late), "the watch ended {late} s late");
+}
+
+// === units ===
+
+#[tokio::test]
+async fn what_is_outside_an_agreements_units_does_not_exist() {
+    let desk = Desk::start().await;
+    let communes = desk.communes().await;
+    let mut list = desk.source.units();
+    let by_code = async |list: &mut pb::unit_service_client::UnitServiceClient<_>, code: &str| {
+        let get = pb::GetUnitRequest { unit: gso(code, "2024-12-31"), ..Default::default() };
+        list.get_unit(get).await.unwrap().into_inner().unit.unwrap().id
+    };
+    let (inside, outside) = (by_code(&mut list, "83").await, by_code(&mut list, "80").await);
+    assert!(!communes.is_empty());
+    let said = vec![saw("doc.count", "83", "2024", "5"), saw("doc.count", "80", "2024", "6")];
+    desk.publish(said).await;
+    let target = |unit: &str| pb::TargetEntry {
+        indicator: "doc.count".to_owned(),
+        unit: gso(unit, ""),
+        period: "2024".to_owned(),
+        comparison: pb::Comparison::AtLeast.into(),
+        value: Some("5".to_owned()),
+        ..Default::default()
+    };
+    let targets = pb::PublishTargetsRequest {
+        targets: vec![target("83"), target("80")],
+        ..Default::default()
+    };
+    desk.source.indicators().publish_targets(targets).await.unwrap();
+    let ioc = desk.hub.system("ioc", Grants::default()).await;
+    let operations = [Operation::Read, Operation::Watch];
+    let one = agreement("ioc.one", "ioc", &operations, by(&["*"]));
+    desk.hub.grant(pb::Agreement { units: vec![id(inside).unwrap()], ..one }).await;
+    let mut rpc = ioc.indicators();
+    let all = ask(&ioc, PURPOSE).await.unwrap().observations;
+    let units: Vec<_> = all.iter().map(|it| it.unit.as_ref().unwrap().id).collect();
+    assert_eq!(units, [inside]);
+    let targets = rpc.query_targets(pb::QueryTargetsRequest::default()).await.unwrap();
+    assert_eq!(targets.into_inner().targets.len(), 1);
+    let mut export = rpc
+        .export_observations(pb::ExportObservationsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let mut exported = 0;
+    while let Some(page) = export.message().await.unwrap() {
+        exported += page.observations.len();
+    }
+    assert_eq!(exported, 1);
+    let named = |unit| vec![id(unit).unwrap()];
+    let doc = || vec!["doc.count".to_owned()];
+    for (unit, fine) in [(inside, true), (outside, false)] {
+        let mut told = Vec::new();
+        let query = pb::QueryObservationsRequest { units: named(unit), ..Default::default() };
+        told.push(rpc.query_observations(query).await.map(drop));
+        let query = pb::QueryTargetsRequest { units: named(unit), ..Default::default() };
+        told.push(rpc.query_targets(query).await.map(drop));
+        let export = pb::ExportObservationsRequest { units: named(unit), ..Default::default() };
+        told.push(rpc.export_observations(export).await.map(drop));
+        let snapshot =
+            pb::GetSnapshotRequest { units: named(unit), indicators: doc(), ..Default::default() };
+        told.push(rpc.get_snapshot(snapshot).await.map(drop));
+        let sum = pb::RollUpRequest {
+            indicator: "doc.count".to_owned(),
+            unit: id(unit),
+            periods: vec!["2024".to_owned()],
+            ..Default::default()
+        };
+        told.push(rpc.roll_up(sum).await.map(drop));
+        let rank = pb::RankUnitsRequest {
+            indicator: "doc.count".to_owned(),
+            period: "2024".to_owned(),
+            below: id(unit),
+            level: pb::UnitLevel::District.into(),
+            ..Default::default()
+        };
+        told.push(rpc.rank_units(rank).await.map(drop));
+        let list = pb::ListRevisionsRequest {
+            indicator: "doc.count".to_owned(),
+            unit: id(unit),
+            period: "2024".to_owned(),
+            ..Default::default()
+        };
+        told.push(rpc.list_revisions(list).await.map(drop));
+        let avail = pb::GetAvailabilityRequest {
+            indicators: doc(),
+            units: named(unit),
+            since: "2024-01-01".to_owned(),
+            until: "2024-12-31".to_owned(),
+            consistency: None,
+        };
+        told.push(rpc.get_availability(avail).await.map(drop));
+        for (question, told) in told.into_iter().enumerate() {
+            match fine {
+                true => assert!(told.is_ok(), "question {question}: {told:?}"),
+                false => assert_eq!(refusal(told).1, "NOT_FOUND", "question {question}"),
+            }
+        }
+    }
+    let rank = pb::RankUnitsRequest {
+        indicator: "doc.count".to_owned(),
+        period: "2024".to_owned(),
+        level: pb::UnitLevel::Province.into(),
+        ..Default::default()
+    };
+    let ranked = rpc.rank_units(rank).await.unwrap().into_inner();
+    let names: Vec<_> = ranked.ranked.iter().map(|it| it.unit.as_ref().unwrap().id).collect();
+    assert_eq!((names, ranked.unranked.len()), (vec![inside], 0));
+    // A watch begins with the same, and goes on so.
+    let mut history = History::of(vec![indicators(&["*"])]);
+    let mut watch = history.watch(&ioc, Some(From::Beginning(true))).await.unwrap();
+    let said = vec![saw("doc.count", "83", "2023", "7"), saw("doc.count", "80", "2023", "666")];
+    let told = desk.publish(said).await;
+    history.until(&mut watch, told.revision.unwrap().number).await;
+    let told = format!("{:?} {:?}", history.changes, history.copy);
+    assert!(!told.contains("666"), "{told}");
+    let is_data = |it: &&String| it.starts_with("observation") || it.starts_with("target");
+    assert_eq!(history.copy.keys().filter(is_data).count(), 3, "{:?}", history.copy);
+}
+
+#[tokio::test]
+async fn what_is_published_outside_an_agreement_is_refused_item_by_item() {
+    let desk = Desk::start().await;
+    let mut units = desk.source.units();
+    let get = pb::GetUnitRequest { unit: gso("83", "2024-12-31"), ..Default::default() };
+    let inside = units.get_unit(get).await.unwrap().into_inner().unit.unwrap().id;
+    let publish = format!("{}.publish-indicators", crate::indicator::SOURCE);
+    let narrow =
+        agreement(&publish, crate::indicator::SOURCE, &[Operation::Publish], by(&["doc.count"]));
+    desk.hub.grant(pb::Agreement { units: vec![id(inside).unwrap()], ..narrow }).await;
+    let said = vec![
+        saw("doc.count", "83", "2024", "5"),
+        saw("doc.count", "80", "2024", "6"),
+        saw("doc.rate", "83", "2024", "7"),
+    ];
+    let request = pb::PublishObservationsRequest { observations: said, ..Default::default() };
+    let answer = desk.source.indicators().publish_observations(request).await.unwrap();
+    let receipt = answer.into_inner().receipt.unwrap();
+    let told: Vec<_> = receipt
+        .results
+        .iter()
+        .map(|it| {
+            (it.outcome(), it.violations.iter().map(|it| it.field.as_str()).collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (pb::Outcome::Created, vec![]),
+            (pb::Outcome::Rejected, vec!["unit"]),
+            (pb::Outcome::Rejected, vec!["indicator"]),
+        ]
+    );
+}
+
+// === explaining ===
+
+#[tokio::test]
+async fn a_call_is_explained_as_it_is_answered_also_by_a_draft() {
+    let desk = Desk::start().await;
+    let mut admin = desk.hub.admin().access();
+    let ioc = desk.hub.system("ioc", Grants::default()).await;
+    let method = || "IndicatorService/QueryObservations".to_owned();
+    let asked = pb::ExplainAccessRequest { method: method(), ..Default::default() };
+    let told = ioc.access().explain_access(asked.clone()).await.unwrap().into_inner();
+    assert!(!told.is_allowed && told.answered_by.is_empty());
+    assert_eq!(told.refusal.unwrap().reason, "ERROR_REASON_NOT_PERMITTED");
+    let draft = pb::Agreement {
+        limits: vec![pb::Limit { calls: 3, per: pb::Window::Month.into() }],
+        units: vec![gso("86", "2026-01-01").unwrap()],
+        ..agreement("ioc.one", "ioc", &[Operation::Read], by(&["doc.*"]))
+    };
+    let what_if = pb::ExplainAccessRequest {
+        system: "ioc".to_owned(),
+        indicators: vec!["doc.count".to_owned(), "water.count".to_owned()],
+        units: vec![gso("86", "2026-01-01").unwrap(), gso("80", "2026-01-01").unwrap()],
+        draft: Some(draft.clone()),
+        ..asked.clone()
+    };
+    let told = admin.explain_access(what_if.clone()).await.unwrap().into_inner();
+    assert!(told.is_allowed, "{told:?}");
+    let [one] = told.answered_by.as_slice() else { panic!("{told:?}") };
+    assert_eq!(one.left_out_indicators, ["water.count"]);
+    assert_eq!(one.left_out_units.len(), 1);
+    assert_eq!(one.limits[0].left, 3);
+    let opens = one.opens.as_ref().unwrap();
+    assert_eq!(opens.indicators, ["doc.count", "doc.rate"]);
+    assert!((100..1_000).contains(&opens.unit_count), "{}", opens.unit_count);
+    // Nothing of it was kept; and only an administrator asks so.
+    assert!(ask(&ioc, PURPOSE).await.is_err());
+    assert_eq!(refusal(ioc.access().explain_access(what_if).await).0, Code::PermissionDenied);
+    let about_others = pb::ExplainAccessRequest { system: "admin".to_owned(), ..asked.clone() };
+    assert_eq!(refusal(ioc.access().explain_access(about_others).await).0, Code::PermissionDenied);
+    desk.hub.grant(draft).await;
+    for left in (0..3).rev() {
+        ask(&ioc, PURPOSE).await.unwrap();
+        let told = ioc.access().explain_access(asked.clone()).await.unwrap().into_inner();
+        assert_eq!(told.answered_by[0].limits[0].left, left);
+        assert_eq!(told.is_allowed, left > 0, "{told:?}");
+    }
+    let told = ioc.access().explain_access(asked.clone()).await.unwrap().into_inner();
+    assert_eq!(told.refusal.unwrap().reason, "ERROR_REASON_QUOTA_EXCEEDED");
+    assert_eq!(refusal(ask(&ioc, PURPOSE).await).1, "QUOTA_EXCEEDED");
+    let unknown = pb::ExplainAccessRequest { method: "No/Such".to_owned(), ..asked };
+    assert_eq!(refusal(ioc.access().explain_access(unknown).await).2, ["method"]);
+}
+
+// === bad agreements ===
+
+#[tokio::test]
+async fn a_bad_agreement_is_refused_with_every_field() {
+    let desk = Desk::start().await;
+    let bad = pb::Agreement {
+        code: "A".to_owned(),
+        system: String::new(),
+        purpose: "Bảng".to_owned(),
+        title: " ".to_owned(),
+        operations: vec![9],
+        document: Some(pb::AgreementDocument { number: "1".to_owned(), sha256: "x".to_owned() }),
+        dataset: Some(by(&["A"])),
+        units: vec![pb::UnitRef::default()],
+        personal_data: 9,
+        limits: vec![
+            pb::Limit { calls: 0, per: 1 },
+            pb::Limit { calls: 1, per: 1 },
+            pb::Limit { calls: 1, per: 0 },
+        ],
+        ..Default::default()
+    };
+    let (code, _, fields) = refusal(granted(&desk, bad).await);
+    assert_eq!(code, Code::InvalidArgument);
+    let expected = [
+        "code",
+        "system",
+        "purpose",
+        "title",
+        "legal_basis",
+        "document.sha256",
+        "operations[0]",
+        "indicators.patterns[0]",
+        "units[0]",
+        "personal_data",
+        "valid_until",
+        "limits[0].calls",
+        "limits[1].per",
+        "limits[2].per",
+    ];
+    assert_eq!(fields, expected.map(|it| format!("agreement.{it}")));
+    let good = agreement("ioc.one", "ioc", &[Operation::Read], by(&["*"]));
+    assert_eq!(refusal(granted(&desk, good.clone()).await).2, ["agreement.system"]);
+    desk.hub.system("ioc", Grants::default()).await;
+    let late = pb::Agreement { valid_until: good.valid_from, ..good.clone() };
+    assert_eq!(refusal(granted(&desk, late).await).2, ["agreement.valid_until"]);
+    let nowhere = pb::Agreement { units: vec![id(99_999_999).unwrap()], ..good.clone() };
+    let (code, _, fields) = refusal(granted(&desk, nowhere).await);
+    assert_eq!((code, fields), (Code::NotFound, vec!["agreement.units[0].id".to_owned()]));
+    let personal = pb::PersonalData::Full.into();
+    let personal = pb::Agreement { personal_data: personal, ..good.clone() };
+    assert_eq!(refusal(granted(&desk, personal).await).2, ["agreement.personal_data"]);
+    let first = granted(&desk, good.clone()).await.unwrap();
+    assert_eq!((first.receipt.unwrap().created, first.before), (1, None));
+    let again = granted(&desk, good.clone()).await.unwrap();
+    assert_eq!(again.receipt.unwrap().unchanged, 1);
+    desk.hub.system("other", Grants::default()).await;
+    let stolen = pb::Agreement { system: "other".to_owned(), ..good };
+    assert_eq!(refusal(granted(&desk, stolen).await).2, ["agreement.system"]);
+    let unknown = pb::RevokeAgreementRequest { code: "nothing".to_owned(), ..Default::default() };
+    let refused = desk.hub.admin().access().revoke_agreement(unknown).await;
+    assert_eq!(refusal(refused).0, Code::NotFound);
+    assert_eq!(revoke(&desk, "ioc.one").await.corrected, 1);
+    assert_eq!(revoke(&desk, "ioc.one").await.unchanged, 1, "twice is once");
+}
