@@ -126,6 +126,8 @@ async fn a_hub_that_was_stopped_while_a_right_was_revoked_does_not_use_it_when_i
         // Its connection stands before it is stopped.
         let there = two.as_(&key);
         ask(&there, PURPOSE).await.unwrap();
+        // And the call is on record: asleep with the store's lock in its hand, it would keep everybody waiting.
+        time::sleep(Duration::from_secs(1)).await;
         two.signal("STOP");
         let revoke = pb::RevokeAgreementRequest { code, ..Default::default() };
         access.revoke_agreement(revoke).await.unwrap();
