@@ -84,10 +84,15 @@ async fn tell_health(
     mut pulse: watch::Receiver<bool>,
     stopping: CancellationToken,
 ) {
+    // Told already; who watches is told what changes, and nothing twice.
+    let mut told = true;
     loop {
         let serves = *pulse.borrow_and_update() && !stopping.is_cancelled();
-        let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
-        reporter.set_service_status("", status).await;
+        if serves != told {
+            let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
+            reporter.set_service_status("", status).await;
+            told = serves;
+        }
         if stopping.is_cancelled() {
             break;
         }

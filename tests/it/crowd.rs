@@ -152,6 +152,7 @@ async fn a_hub_without_descriptors_waits_quietly_and_comes_back() {
         let program = command(dir.path());
         let mut limited = std::process::Command::new("sh");
         limited.env_clear().current_dir(dir.path()).stdin(std::process::Stdio::null());
+        limited.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         limited.args(["-c", r#"ulimit -n 128; exec "$@""#, "sh"]).arg(program.get_program());
         limited
     };

@@ -31,9 +31,13 @@ pub fn slow() -> Limits {
 
 /// The same keys of personal data for every hub.
 pub fn vault() -> Vault {
+    Vault::new(&Keys::parse(&data_keys()).unwrap()).unwrap()
+}
+
+/// As they are written.
+pub fn data_keys() -> String {
     let same = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=";
-    let keys = format!("current = \"test\"\nindex = \"{same}\"\n[keys]\ntest = \"{same}\"\n");
-    Vault::new(&Keys::parse(&keys).unwrap()).unwrap()
+    format!("current = \"test\"\nindex = \"{same}\"\n[keys]\ntest = \"{same}\"\n")
 }
 
 /// What the key of every audit log of the tests is made from.

@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, task, time};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::hub::{AUDIT_SEED, Client, Grants, Hub, Key, gso, id};
+use crate::hub::{AUDIT_SEED, Client, Grants, Hub, Key, data_keys, gso, id};
 
 /// The program, with nothing of our own environment.
 pub fn command(dir: &Path) -> Command {
@@ -23,6 +23,7 @@ pub fn command(dir: &Path) -> Command {
     if dir.join("url").exists() {
         // The store was begun by a hub of this process.
         command.env("SHAREHUB_AUDIT_KEY", audit_key_file(dir));
+        command.env("SHAREHUB_DATA_KEYS", data_keys());
     }
     command
 }
