@@ -132,13 +132,19 @@ async fn a_standby_answers_only_what_it_has_reached() {
         assert_eq!(count(&client, exactly(then)).await, (counted, then));
     }
     in_use(&client, &standby).await;
-    // What it has reached, it answers when the primary does not.
+    // It does not answer for the primary: whether a right was taken away meanwhile, only that one could say.
     primary.pause();
     healthy(&hub, ServingStatus::NotServing).await;
-    assert_eq!(count(&client, None).await.0, i64::from(book.next));
+    let request = pb::QueryObservationsRequest {
+        indicators: vec!["crash.count".to_owned()],
+        ..Default::default()
+    };
+    let refused = client.indicators().query_observations(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
     primary.resume();
     let back = healthy(&hub, ServingStatus::Serving).await;
     assert!(back < SOON, "SERVING came after {back:?}");
+    assert_eq!(count(&client, None).await.0, i64::from(book.next));
     println!("{} reads and writes, {behind} while the standby was behind", history.len());
 }
 
