@@ -53,7 +53,7 @@ fn bytes_of(what: &str, answer: &impl Message) -> Vec<u8> {
         LazyLock::new(|| DescriptorPool::decode(pb::DESCRIPTORS).unwrap());
     let words = what.split('_').map(|it| it[..1].to_uppercase() + &it[1..]);
     let name = format!("sharehub.v1.{}Response", words.collect::<String>());
-    let message = POOL.get_message_by_name(&name).expect(&name);
+    let message = POOL.get_message_by_name(&name).unwrap();
     let mut message = DynamicMessage::decode(message, answer.encode_to_vec().as_slice()).unwrap();
     if message.descriptor().get_field_by_name("receipt").is_some() {
         let mut receipt = message.get_field_by_name("receipt").unwrap().into_owned();
