@@ -181,6 +181,12 @@ impl Vault {
         Ok(Self(Arc::new(Inner { ring: RwLock::new(ring), file: Some(path.to_owned()) })))
     }
 
+    /// The keys as they are now, whatever happens to these: for work that compares what it seals.
+    #[must_use]
+    pub fn pinned(&self) -> Self {
+        Self(Arc::new(Inner { ring: RwLock::new(self.ring()), file: self.0.file.clone() }))
+    }
+
     fn ring(&self) -> Option<Arc<Ring>> {
         self.0.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -90,11 +90,24 @@ struct Known {
     is_seen: bool,
 }
 
+impl Known {
+    /// What is kept of the person, as it would be sealed today.
+    fn renew(&mut self, vault: &Vault, code: &str) -> Result<()> {
+        if let Some(it) = &mut self.dossier.header.applicant {
+            *it = it.renewed(vault, &applicant_of(code))?;
+        }
+        for event in self.events.values_mut() {
+            event.sent.note = event.sent.note.renewed(vault, &note_of(code))?;
+        }
+        Ok(())
+    }
+}
+
 /// Everything that a batch speaks of.
 struct Draft<'a> {
     caller: &'a Caller,
     made_at: i64,
-    vault: &'a Vault,
+    vault: Vault,
     forest: Arc<Forest>,
     catalogue: Arc<Catalogue>,
     directory: Arc<Directory>,
@@ -110,7 +123,8 @@ impl<'a> Draft<'a> {
         codes: impl Iterator<Item = &str>,
     ) -> Result<Self> {
         let (db, number) = (&write.db, write.head.newest.number);
-        let vault = hub.db.vault();
+        // The same keys from here to the end: what is compared must be sealed alike.
+        let vault = hub.db.vault().pinned();
         let codes: BTreeSet<_> = codes.collect();
         let mut known = HashMap::new();
         let mut by_id = HashMap::new();
@@ -119,11 +133,8 @@ impl<'a> Draft<'a> {
         let rows: Vec<dossier::Model> = keys.standing(db, "dossier").await?;
         for row in rows {
             let made_at = row.made_at;
-            let mut dossier = Dossier::try_from(row)?;
+            let dossier = Dossier::try_from(row)?;
             let code = dossier.code.as_str().to_owned();
-            if let Some(it) = &mut dossier.header.applicant {
-                *it = it.renewed(vault, &applicant_of(&code))?;
-            }
             by_id.insert(dossier.id, code.clone());
             let (events, is_changed, is_seen) = (BTreeMap::new(), false, false);
             let stood = Some(made_at);
@@ -133,10 +144,14 @@ impl<'a> Draft<'a> {
         let events: Vec<event::Model> = keys.find(db, "dossier_event").await?;
         for row in events {
             let code = by_id.get(&row.dossier_id);
-            if let Some((code, of)) = code.and_then(|it| Some((it, known.get_mut(it)?))) {
-                let mut event = Event::from(row);
-                event.sent.note = event.sent.note.renewed(vault, &note_of(code))?;
-                of.events.insert(event.identity.clone(), event);
+            if let Some(of) = code.and_then(|it| known.get_mut(it)) {
+                of.events.insert(row.identity.clone(), Event::from(row));
+            }
+        }
+        // Twice: the first time may meet a newer key, and then that one seals.
+        for _ in 0..2 {
+            for (code, it) in &mut known {
+                it.renew(&vault, code)?;
             }
         }
         let last: Option<i64> = standing(number)
@@ -277,7 +292,7 @@ impl<'a> Draft<'a> {
                     return Err(was_erased().at(format!("{}.note", path(i))));
                 }
                 note => note
-                    .sealed(self.vault, &note_of(code.as_str()))
+                    .sealed(&self.vault, &note_of(code.as_str()))
                     .map_err(|err| err.at(format!("{}.note", path(i))))?,
             };
             let sent = &EventEntry { note, ..sent.clone() };
@@ -337,7 +352,7 @@ impl<'a> Draft<'a> {
                 return Err(was_erased().at("applicant"));
             }
             let of = applicant_of(code.as_str());
-            let seal = || it.to_personal()?.sealed(self.vault, &of);
+            let seal = || it.to_personal()?.sealed(&self.vault, &of);
             sealed = Some(seal().map_err(|err| err.at("applicant"))?);
             digests = self.vault.digests(&it)?;
         }
