@@ -52,7 +52,7 @@ fn change_remarks() -> sea_orm::UpdateMany<event::Entity> {
 
 /// Erases personal data. A dossier that loses some gets a new version, so that whoever follows it hears of that.
 pub async fn erase(hub: &Hub, caller: &Caller, write: &Write, erase: Erase) -> Result<Batch> {
-    hub.again_in(write, caller).await?.must_administer()?;
+    caller.must_administer()?;
     let Erase { whose, superseded_only, legal_basis } = erase;
     let mut items = Vec::new();
     for (code, id) in named(hub, write, whose).await? {
