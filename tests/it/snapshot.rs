@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
 use crate::{
-    hub::{Client, audit_key, exactly, id, slow},
+    hub::{Client, at_least, audit_key, exactly, id, slow},
     indicator::{Desk, batch, count, saw},
 };
 
@@ -154,12 +154,14 @@ async fn history(desk: &Desk, hubs: &[(Arc<hub::Hub>, Client)]) {
     for writer in writers {
         assert!(writer.await.unwrap() > 0, "nothing was written");
     }
+    let last = hubs.iter().map(|(hub, _)| hub.revisions.head().newest.number).max().unwrap();
     for (hub, by) in hubs {
         // With nobody writing, what was answered once is answered from memory.
         let everything = pb::GetSnapshotRequest {
             units: units.iter().filter_map(|it| id(*it)).collect(),
             indicators: CODES.map(str::to_owned).to_vec(),
             date: DATE.to_owned(),
+            consistency: at_least(last),
             ..Default::default()
         };
         compare(by, everything.clone()).await;
