@@ -40,6 +40,7 @@ use crate::{
     db::Db,
     error::{Error, Reason, Result},
     page::Page,
+    personal::Sought,
     time::Timestamp,
 };
 
@@ -235,11 +236,20 @@ pub struct List {
     pub refused: bool,
 }
 
-/// Asks who saw personal data of a dossier.
+/// Whose personal data somebody saw.
+#[derive(Debug)]
+pub enum Subject {
+    /// That of a dossier, by its code.
+    Dossier(String),
+    /// That of every dossier of an applicant.
+    Applicant(Sought),
+}
+
+/// Asks who saw personal data.
 #[derive(Debug)]
 pub struct ListAccess {
-    /// Its code.
-    pub dossier: String,
+    /// Whose it is.
+    pub subject: Subject,
     /// The page.
     pub page: Page,
 }

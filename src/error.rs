@@ -265,7 +265,9 @@ fn code(reason: Reason) -> Code {
         | Reason::ReaderTooSlow => Code::ResourceExhausted,
         Reason::MethodUnknown => Code::Unimplemented,
         Reason::CallerUnknown => Code::Unauthenticated,
-        Reason::NotPermitted | Reason::NotAuthoritative => Code::PermissionDenied,
+        Reason::NotPermitted | Reason::NotAuthoritative | Reason::CertificateRequired => {
+            Code::PermissionDenied
+        }
         Reason::NotFound => Code::NotFound,
         Reason::RequestIdReused | Reason::AlreadyExists => Code::AlreadyExists,
         Reason::RevisionUnknown | Reason::RevisionCompacted => Code::OutOfRange,
@@ -314,6 +316,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::OutOfTime
         | Reason::ReaderTooSlow
         | Reason::PurposeRequired
+        | Reason::CertificateRequired
         | Reason::AgreementOverlaps
         | Reason::Internal => None,
     }

@@ -156,13 +156,17 @@ pub struct Ask {
 impl Ask {
     /// For what the hub writes of its own accord, a single thing.
     pub fn own(list: &'static str) -> Self {
-        Self {
-            request_id: None,
-            fingerprint: [0; 32],
-            all_or_nothing: true,
-            validate_only: false,
-            list,
-        }
+        Self::whole(None, [0; 32], false, list)
+    }
+
+    /// For a request that is kept as a whole or not at all.
+    pub fn whole(
+        request_id: Option<String>,
+        fingerprint: [u8; 32],
+        validate_only: bool,
+        list: &'static str,
+    ) -> Self {
+        Self { request_id, fingerprint, all_or_nothing: true, validate_only, list }
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `dossier` | `GetDossier` of different codes: echo of the same bytes, bare SQL of the same look-up, hub |
 //! | `snapshot` | `GetSnapshot` of 100 values, likewise |
 //! | `publish` | single durable publishes at 64 clients, beside one commit each |
+//! | `audit` | `GetDossier` with personal data, whose record is durable before the answer leaves, beside the same without; and the check of `SHAREHUB_BENCH_RECORDS` records (usually 100,000) |
 //! | `growth` | cost per read while the store grows, up to `SHAREHUB_BENCH_OBSERVATIONS` (usually 300,000; 5,000,000 takes its time) |
 //! | `memory` | the hub as a process of its own: idle, and with 1,000 watches open |
 #![expect(
@@ -18,6 +19,7 @@
     unreachable_pub,
     reason = "a bench may fail loudly, and prints its report"
 )]
+mod audit;
 mod bare;
 mod engine;
 mod growth;
@@ -36,7 +38,7 @@ const PASSES: usize = 7;
 /// Calls in flight.
 const IN_FLIGHT: [usize; 3] = [1, 16, 128];
 
-const SECTIONS: [&str; 5] = ["dossier", "snapshot", "publish", "growth", "memory"];
+const SECTIONS: [&str; 6] = ["dossier", "snapshot", "publish", "audit", "growth", "memory"];
 const ENGINES: [&str; 2] = ["sqlite", "postgres"];
 
 #[tokio::main]
@@ -66,6 +68,7 @@ async fn main() {
                 "dossier" => point::dossier(&engine, &stage).await,
                 "snapshot" => point::snapshot(&engine, &stage).await,
                 "publish" => publish::publish(&engine, &stage).await,
+                "audit" => audit::audit(&engine).await,
                 "growth" => growth::growth(&engine, &stage).await,
                 _ => memory::memory(&engine).await,
             }

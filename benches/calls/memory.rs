@@ -8,7 +8,10 @@ use std::{
 use sharehub::{pb, wire::codec::Codec};
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, transport::Endpoint};
 
-use crate::{engine::Engine, stage::Stage};
+use crate::{
+    engine::Engine,
+    stage::{self, Stage},
+};
 
 const WATCHES: usize = 1_000;
 /// Watches on one connection, which carries at most 100.
@@ -41,6 +44,9 @@ pub async fn memory(engine: &Engine) {
     let listen = format!("127.0.0.1:{port}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sharehub"));
     command.args(["serve", "--listen", &listen, "--database-url", &stage.url, "--log", "warn"]);
+    // That of the store's audit log.
+    let key = tempfile::tempdir().unwrap();
+    command.args(["--audit-key".as_ref(), stage::audit_key(key.path()).as_os_str()]);
     command.args(["--watches-per-system", "2000"]).stdout(Stdio::null());
     let program = Program(command.spawn().unwrap());
     let endpoint = Endpoint::from_shared(format!("http://{listen}")).unwrap();
@@ -62,7 +68,7 @@ pub async fn memory(engine: &Engine) {
         let about = pb::watch_filter::About::Indicators(pb::IndicatorFilter::default());
         let filters = vec![pb::WatchFilter { about: Some(about) }];
         let mut req = Request::new(pb::WatchRequest { filters, from, ..Default::default() });
-        req.metadata_mut().insert("authorization", stage.ioc.clone());
+        *req.metadata_mut() = stage.ioc.clone();
         let path = PathAndQuery::from_static("/sharehub.v1.FeedService/Watch");
         let codec = Codec::<pb::WatchRequest, pb::WatchResponse>::default();
         let mut messages = client.server_streaming(req, path, codec).await.unwrap().into_inner();

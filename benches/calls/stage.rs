@@ -1,8 +1,13 @@
 //! A hub on a store with the demo data in it, served, with keys, and what is asked of it.
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sharehub::{
     access::{Issue, SystemCode},
+    audit::key::Key as AuditKey,
     db::Db,
     demo,
     hub::{Hub, Limits},
@@ -40,9 +45,8 @@ impl Stage {
     }
 
     async fn on(url: String) -> Self {
-        let audit = sharehub::audit::key::Key::from_seed(&[7; 32]).unwrap();
         let db = Db::open(&url).await.unwrap();
-        let (hub, _) = Hub::start(db, Limits::default(), audit).await.unwrap();
+        let (hub, _) = Hub::start(db, Limits::default(), audit_of()).await.unwrap();
         unit::store::load_reference(&hub).await.unwrap();
         demo::load(&hub).await.unwrap();
         Bare::readers(&url).await.analyze().await;
@@ -181,8 +185,26 @@ pub fn entry(code: &str, unit: i64, period: &str, value: &str) -> pb::Observatio
     }
 }
 
-async fn key(hub: &Arc<Hub>, system: &str) -> Key {
+/// What the keys of the benches' audit logs are made from.
+const AUDIT_SEED: [u8; 32] = [7; 32];
+
+/// The key of a bench's audit log.
+pub fn audit_of() -> AuditKey {
+    AuditKey::from_seed(&AUDIT_SEED).unwrap()
+}
+
+/// The same as a file in a folder: PKCS #8 in PEM.
+pub fn audit_key(dir: &Path) -> PathBuf {
+    let path = dir.join("audit-key");
+    let head = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    let key = STANDARD.encode([head.as_slice(), &AUDIT_SEED].concat());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
+    std::fs::write(&path, pem).unwrap();
+    path
+}
+
+pub async fn key(hub: &Arc<Hub>, system: &str) -> Key {
     let system = SystemCode::parse(system).unwrap();
     let (key, _, _) = hub.issue_key(Issue { system, expires_at: None }).await.unwrap();
-    format!("Bearer {key}").parse().unwrap()
+    wire::bearer(&key)
 }

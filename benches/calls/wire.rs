@@ -9,16 +9,16 @@ use prost::Message;
 use sharehub::{
     hub::Limits,
     pb,
-    server::{self, Door},
+    server::{self, Door, tls::Tls},
     wire::codec::Codec,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status,
     client::Grpc as Client,
     codegen::http::uri::PathAndQuery,
-    metadata::{Ascii, MetadataValue},
+    metadata::MetadataMap,
     server::{Grpc as Server, UnaryService},
     transport::{Channel, Endpoint},
 };
@@ -30,8 +30,15 @@ pub const SNAPSHOT: &str = "/sharehub.v1.IndicatorService/GetSnapshot";
 pub const QUERY: &str = "/sharehub.v1.IndicatorService/QueryObservations";
 pub const PUBLISH: &str = "/sharehub.v1.IndicatorService/PublishObservations";
 
-/// A key as it is sent.
-pub type Key = MetadataValue<Ascii>;
+/// What a call sends beside its message: by whom it is, and for what.
+pub type Key = MetadataMap;
+
+/// That of a key.
+pub fn bearer(key: &str) -> Key {
+    let mut sent = Key::new();
+    sent.insert("authorization", format!("Bearer {key}").parse().unwrap());
+    sent
+}
 
 pub async fn serve(services: Router, health: tonic_health::server::HealthReporter) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -41,11 +48,34 @@ pub async fn serve(services: Router, health: tonic_health::server::HealthReporte
     address
 }
 
+/// The same over TLS, to clients that show certificates of the same authority. The address without its scheme.
+pub async fn serve_tls(
+    services: Router,
+    health: tonic_health::server::HealthReporter,
+    tls: Tls,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut door = Door::new(listener, &Limits::default(), Arc::default());
+    let (told, follow) = watch::channel(Arc::new(tls));
+    door.tls = Some(follow);
+    tokio::spawn(async move {
+        server::serve(door, services, health, CancellationToken::new()).await;
+        drop(told);
+    });
+    address
+}
+
 /// A connection carries at most 100 calls at a time: several, so that 128 fit.
 pub async fn channels(address: &str) -> Vec<Channel> {
+    opened(&Endpoint::from_shared(address.to_owned()).unwrap()).await
+}
+
+/// The same over an endpoint of whatever kind.
+pub async fn opened(endpoint: &Endpoint) -> Vec<Channel> {
     let mut channels = Vec::new();
     for _ in 0..4 {
-        channels.push(Endpoint::from_shared(address.to_owned()).unwrap().connect().await.unwrap());
+        channels.push(endpoint.connect().await.unwrap());
     }
     channels
 }
@@ -63,7 +93,7 @@ where
     let mut client = Client::new(channel).max_decoding_message_size(64 << 20);
     client.ready().await.map_err(|err| Status::from_error(Box::new(err)))?;
     let mut req = Request::new(ask);
-    req.metadata_mut().insert("authorization", key.clone());
+    *req.metadata_mut() = key.clone();
     let path = PathAndQuery::from_static(path);
     Ok(client.unary(req, path, Codec::<M, A>::default()).await?.into_inner())
 }

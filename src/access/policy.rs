@@ -83,6 +83,17 @@ pub enum Policy {
     Feed,
 }
 
+impl Policy {
+    /// Whether an answer may hold personal data.
+    pub fn personal(self) -> Personal {
+        match self {
+            Self::Identified | Self::Duty(_) => Never,
+            Self::Data(_, _, personal) => personal,
+            Self::Feed => AsAgreed,
+        }
+    }
+}
+
 /// Whether an answer may hold personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Personal {
@@ -90,6 +101,13 @@ pub enum Personal {
     Never,
     /// As the agreement says.
     AsAgreed,
+}
+
+impl Personal {
+    /// Whether an answer under an agreement may show personal data.
+    pub fn shows(self, agreement: &Agreement) -> bool {
+        self == AsAgreed && agreement.terms.personal_data > Tier::None
+    }
 }
 
 use Operation::{Publish, Read, Watch};
@@ -181,6 +199,8 @@ pub struct Search<'a> {
     pub purpose: Option<&'a Word>,
     /// When it is made.
     pub at: Timestamp,
+    /// Whether it comes by a client certificate.
+    pub certified: bool,
 }
 
 impl Search<'_> {
@@ -191,7 +211,7 @@ impl Search<'_> {
         operations: &[Operation],
         personal: Personal,
     ) -> Result<(Arc<Agreement>, Operation)> {
-        let Self { agreements, purpose, at } = *self;
+        let Self { agreements, purpose, at, certified: _ } = *self;
         for &operation in operations {
             let all = agreements.iter().filter(|it| it.covers(operation, kind) && it.lives(at));
             let is_named = |it: &Agreement| purpose.is_none_or(|purpose| it.purpose == *purpose);
@@ -200,10 +220,10 @@ impl Search<'_> {
                 [] => {}
                 // Of one purpose there is one: those that overlap are not granted.
                 [one] => {
-                    let shows = personal == AsAgreed && one.terms.personal_data > Tier::None;
-                    if shows && purpose.is_none() {
+                    if personal.shows(one) && purpose.is_none() {
                         return Err(purpose_required(&fit, "the answer may show personal data"));
                     }
+                    self.may_show(one, personal)?;
                     return Ok((Arc::clone(one), operation));
                 }
                 _ => return Err(purpose_required(&fit, "several agreements could answer")),
@@ -211,6 +231,17 @@ impl Search<'_> {
         }
         let operation = operations.first().copied().unwrap_or(Read);
         Err(not_covered(operation, kind, purpose))
+    }
+
+    /// Refuses an answer that may show personal data to who comes without a client certificate: a key or a token that was
+    /// stolen shows none.
+    pub fn may_show(&self, agreement: &Agreement, personal: Personal) -> Result<()> {
+        if self.certified || !personal.shows(agreement) {
+            return Ok(());
+        }
+        let what = "the answer may show personal data: call with a client certificate";
+        Err(Error::new(Reason::CertificateRequired, what)
+            .with("agreement", agreement.code.as_str().to_owned()))
     }
 }
 

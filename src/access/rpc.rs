@@ -163,13 +163,7 @@ impl TryFrom<pb::RegisterSystemRequest> for (Ask, Register) {
         let grants = fields.within("grants", |it| read_grants(it, grants.unwrap_or_default()));
         let statuses = read_statuses(&mut fields, statuses);
         fields.done(|| {
-            let ask = Ask {
-                request_id: request_id?,
-                fingerprint,
-                all_or_nothing: true,
-                validate_only: false,
-                list: "",
-            };
+            let ask = Ask::whole(request_id?, fingerprint, false, "");
             Some((ask, Register { code: code?, name: name?, grants: grants?, statuses: statuses? }))
         })
     }
@@ -238,13 +232,7 @@ impl TryFrom<pb::DisableSystemRequest> for (Ask, SystemCode) {
         let request_id = fields.request_id(request_id);
         let code = fields.read("code", SystemCode::parse(&code));
         fields.done(|| {
-            let ask = Ask {
-                request_id: request_id?,
-                fingerprint,
-                all_or_nothing: true,
-                validate_only: false,
-                list: "",
-            };
+            let ask = Ask::whole(request_id?, fingerprint, false, "");
             Some((ask, code?))
         })
     }
@@ -271,13 +259,7 @@ impl TryFrom<pb::RevokeKeyRequest> for (Ask, String) {
         let mut fields = Fields::default();
         let key_id = fields.read("key_id", check_text(&key_id, 64).map(|()| key_id));
         fields.done(|| {
-            let ask = Ask {
-                request_id: None,
-                fingerprint,
-                all_or_nothing: true,
-                validate_only: false,
-                list: "",
-            };
+            let ask = Ask::whole(None, fingerprint, false, "");
             Some((ask, key_id?))
         })
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
-use crate::{error::Reason, time::Timestamp};
+use crate::{error::Reason, personal::Tier, time::Timestamp};
 
 /// What a record is of; numbers as in the proto.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,10 @@ pub struct Who {
     pub credential: String,
     /// The purpose that it named.
     pub purpose: String,
-    /// The agreement under which it was answered.
+    /// The agreements under which it was answered: for a watch one for each kind of data.
     pub agreement: String,
+    /// How much of personal data they show; none where no dossiers are dealt with.
+    pub tier: Option<Tier>,
 }
 
 /// What was answered.

@@ -8,11 +8,12 @@ use prost::Message;
 use tonic::Request;
 
 use super::{
-    Consistency, Inclusion, List, ListAccess,
+    Consistency, Inclusion, List, ListAccess, Subject,
     record::{Answered, Record, Who},
     store,
 };
 use crate::{
+    dossier::rpc::questions::read_sought,
     error::{Error, Reply, Result},
     hub::Hub,
     pb,
@@ -181,9 +182,18 @@ impl TryFrom<pb::ListAccessToSubjectRequest> for ListAccess {
         let page = msg.page.take();
         let mut fields = Fields::default();
         let page = fields.page(page, "ListAccessToSubject", &msg);
-        let pb::ListAccessToSubjectRequest { dossier, page: _ } = msg;
-        let dossier = fields.some_text("dossier", dossier, 64);
-        fields.done(|| Some(Self { dossier: dossier?, page: page? }))
+        let pb::ListAccessToSubjectRequest { dossier, page: _, applicant } = msg;
+        let subject = match applicant {
+            Some(_) if !dossier.is_empty() => {
+                fields.refuse("dossier", "be empty when `applicant` is given");
+                None
+            }
+            Some(it) => {
+                fields.within("applicant", |fields| read_sought(fields, it)).map(Subject::Applicant)
+            }
+            None => fields.some_text("dossier", dossier, 64).map(Subject::Dossier),
+        };
+        fields.done(|| Some(Self { subject: subject?, page: page? }))
     }
 }
 
@@ -202,7 +212,7 @@ fn decoded(bodies: Vec<Vec<u8>>) -> Result<Vec<pb::AuditRecord>> {
 pub fn encode(seq: i64, at: Timestamp, epoch: i64, record: &Record) -> Vec<u8> {
     let Record {
         phase,
-        who: Who { system, credential, purpose, agreement },
+        who: Who { system, credential, purpose, agreement, tier },
         method,
         asked,
         answered: Answered { items, revision, personal, subjects },
@@ -236,6 +246,7 @@ pub fn encode(seq: i64, at: Timestamp, epoch: i64, record: &Record) -> Vec<u8> {
         personal_data: *personal,
         subjects: subjects.clone(),
         left_out: *left_out,
+        tier: tier.map_or(0, |it| pb::PersonalData::from(it).into()),
     };
     record.encode_to_vec()
 }

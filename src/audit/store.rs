@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::{
-    List, ListAccess,
+    List, ListAccess, Subject,
     checkpoint::Checkpoint,
     key::Key,
     merkle::{self, Hash, STEP, Tree},
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     access::Caller,
     db::bulk,
+    dossier::store::erase::of_applicant,
     error::{Error, Result},
     hub::Hub,
     page::{Page, Paged},
@@ -225,14 +226,22 @@ pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(u64, Paged<
     Ok((size(through)?, page))
 }
 
-/// Lists the records of answers with personal data of a dossier.
+/// Lists the records of answers with personal data of a dossier, or of every dossier in which somebody is the applicant, in
+/// whichever version.
 pub async fn list_access(hub: &Hub, caller: &Caller, list: ListAccess) -> Result<Paged<Vec<u8>>> {
     caller.must_audit()?;
-    let ListAccess { dossier, page } = list;
+    let ListAccess { subject: whose, page } = list;
+    let codes = match whose {
+        Subject::Dossier(code) => vec![code],
+        Subject::Applicant(sought) => {
+            let dossiers = of_applicant(hub.db.vault(), hub.db.read(), &sought).await?;
+            dossiers.into_iter().map(|(code, _)| code).collect()
+        }
+    };
     let of = sea_orm::sea_query::Query::select()
         .column(subject::Column::Seq)
         .from(subject::Entity)
-        .and_where(subject::Column::Dossier.eq(dossier))
+        .and_where(subject::Column::Dossier.is_in(codes))
         .take();
     let rows = visible(caller).filter(record::Column::Seq.in_subquery(of));
     Ok(paged(hub, caller, &page, rows).await?.1)

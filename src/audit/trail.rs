@@ -72,13 +72,15 @@ impl Trail {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The caller is known.
+    /// The caller is known; and, when it is told again, what it asks for, and by which agreements it is answered.
     pub fn known(&self, caller: &Caller) {
+        let codes: Vec<_> = caller.rights.all().map(|it| it.agreement.code.as_str()).collect();
         let who = Who {
             system: caller.system.code.as_str().to_owned(),
             credential: format!("{} {}", caller.credential.kind(), caller.credential.id()),
-            purpose: String::new(),
-            agreement: String::new(),
+            purpose: caller.purpose.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default(),
+            agreement: codes.join(", "),
+            tier: caller.rights.dossiers.as_ref().map(|_| caller.tier()),
         };
         self.seen().who = Some(who);
     }

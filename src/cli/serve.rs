@@ -1,7 +1,7 @@
 //! Commands that open a store of their own: serving it, the demo, and issuing a key beside a running hub.
 use std::{fs, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch, time};
+use tokio::{net::TcpListener, signal::unix::Signal, sync::watch, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, say};
@@ -16,7 +16,7 @@ use crate::{
     revision::store::{self, retention},
     server::{
         self, Door,
-        reload::Reload,
+        reload::{self, Reload},
         tls::{self, Tls},
     },
     stack::measure::Meter,
@@ -39,7 +39,7 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
     let shown = Shown::read(&config)?;
     let telemetry = Telemetry::start(&config)?;
     // Before the store is opened: a stop that comes meanwhile is a stop too.
-    let stop = stop_on_signal()?;
+    let signals = (stop_on_signal()?, reload::hangup()?);
     let (db, hub, committer) = open(&config).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
@@ -47,8 +47,7 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
     if !db.vault().is_open() {
         tracing::warn!("no `data_keys` are given: dossiers with personal data are refused");
     }
-    tokio::spawn(db.vault().clone().follow());
-    serve_on(listener, hub, shown, stop, &telemetry).await?;
+    serve_on(listener, hub, shown, signals, &telemetry).await?;
     stopped(db, committer).await
 }
 
@@ -69,7 +68,7 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     }
     let shown = Shown::read(&config)?;
     let telemetry = Telemetry::start(&config)?;
-    let stop = stop_on_signal()?;
+    let signals = (stop_on_signal()?, reload::hangup()?);
     say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
     let (db, hub, committer) = open(&config).await?;
     let roles = demo::load(&hub).await?;
@@ -78,7 +77,7 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     let certificates = pki.exists().then_some(pki.as_path());
     let place = demo::Place { address: listener.local_addr()?, certificates, program: &program };
     say(&demo::welcome(&place, &roles))?;
-    serve_on(listener, hub, shown, stop, &telemetry).await?;
+    serve_on(listener, hub, shown, signals, &telemetry).await?;
     stopped(db, committer).await?;
     fs::remove_dir_all(&scratch)?;
     Ok(())
@@ -108,13 +107,13 @@ async fn serve_on(
     listener: TcpListener,
     hub: Arc<Hub>,
     shown: Shown,
-    stop: CancellationToken,
+    (asked, hangup): (CancellationToken, Signal),
     telemetry: &Telemetry,
 ) -> Outcome {
     let meter = Arc::<Meter>::default();
     telemetry.observe(&hub, &meter);
     let (services, health) = server::services(&hub, &meter).await?;
-    let (asked, stop) = (stop, hub.stopping.clone());
+    let stop = hub.stopping.clone();
     let stopping = stop.clone();
     tokio::spawn(async move {
         asked.cancelled().await;
@@ -128,7 +127,8 @@ async fn serve_on(
         hub.tokens.accept(issuer);
         (settings, Arc::clone(&hub.tokens))
     });
-    tokio::spawn(Reload { tls, tokens }.run(stop.clone()));
+    let data_keys = hub.db.vault().clone();
+    tokio::spawn(Reload { tls, tokens, data_keys }.run(hangup, stop.clone()));
     let uses = tokio::spawn(access::store::keep_uses(Arc::downgrade(&hub), stop.clone()));
     server::serve(door, services, health, stop).await;
     uses.await?;

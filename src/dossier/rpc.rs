@@ -1,4 +1,5 @@
 //! `DossierService` on the wire: open, ask, answer.
+pub mod questions;
 mod words;
 
 use std::sync::Arc;

@@ -6,8 +6,9 @@ use crate::{
     access::{
         Caller, SystemCode,
         agreement::{Agreement, Grant, Operation, Right, Word},
+        credential::Credential,
         directory::Directory,
-        policy::{self, Kind},
+        policy::{self, Kind, Personal},
         store::{
             agreements::{Listed, draft},
             limits,
@@ -61,6 +62,8 @@ pub struct Answering {
     pub limits: Vec<(limits::Left, Timestamp)>,
     /// What it opens.
     pub opens: Opens,
+    /// Whether the call must come by a client certificate.
+    pub certificate_required: bool,
 }
 
 /// What an agreement opens.
@@ -116,6 +119,11 @@ impl Hub {
             policy: policy::of(&path).ok_or_else(unknown)?,
             purpose,
             agreements: agreements.into(),
+            // By what another system will show itself is not known: it is said beside what is answered.
+            credential: match system == own {
+                true => caller.credential.clone(),
+                false => Credential::Own,
+            },
             ..caller.clone()
         };
         let mut refusal = None;
@@ -127,8 +135,12 @@ impl Hub {
         match self.rights(&subject, &view).await {
             Err(err) => refusal = refusal.or(Some(err)),
             Ok(rights) => {
-                let about =
-                    About { indicators: &indicators, units: &units, procedures: &procedures };
+                let about = About {
+                    indicators: &indicators,
+                    units: &units,
+                    procedures: &procedures,
+                    personal: subject.policy.personal(),
+                };
                 for right in rights.all() {
                     let told = self.answering(&view, &directory, right, &about).await?;
                     let spent = told.limits.iter().find(|(it, _)| it.left == 0);
@@ -200,6 +212,7 @@ impl Hub {
             procedures: procedures.cloned().collect(),
             limits: limits.collect(),
             opens,
+            certificate_required: about.personal.shows(agreement),
         })
     }
 }
@@ -209,4 +222,5 @@ struct About<'a> {
     indicators: &'a [indicator::Code],
     units: &'a [unit::Ref],
     procedures: &'a [String],
+    personal: Personal,
 }

@@ -79,9 +79,12 @@ impl Hub {
         let policy = policy::of(path).ok_or_else(unknown)?;
         let purpose = purpose_named.map(purpose).transpose()?;
         let caller = Caller { policy, purpose, ..caller };
+        caller.trail.known(&caller);
         let rights = self.rights(&caller, &self.revisions.latest()).await?;
-        self.meter.charge(&rights).await?;
-        Ok(Caller { rights, ..caller })
+        let caller = Caller { rights, ..caller };
+        caller.trail.known(&caller);
+        self.meter.charge(&caller.rights).await?;
+        Ok(caller)
     }
 
     /// The rights that answer a call, or why it is refused.
@@ -140,18 +143,18 @@ impl Hub {
         match renewed.policy {
             Policy::Identified => {}
             Policy::Duty(duty) => duty.must_be_held(renewed.grants())?,
-            Policy::Data(kind, operations, _) => {
+            Policy::Data(kind, operations, personal) => {
                 let had = caller.rights.of(kind);
                 let operation = operations.first().copied().unwrap_or(Operation::Read);
                 let refused = || not_covered(operation, kind, caller.purpose.as_ref());
-                let found = had.and_then(|it| still(&search, it)).ok_or_else(refused)?;
+                let found = had.and_then(|it| still(&search, it, personal)).ok_or_else(refused)?;
                 rights = one(kind, self.right(at, found).await?);
             }
             Policy::Feed => {
                 for kind in [Kind::Indicators, Kind::Dossiers] {
                     // One that is gone is not replaced by another: that would be another watch.
                     let found = match caller.rights.of(kind) {
-                        Some(had) => still(&search, had),
+                        Some(had) => still(&search, had, Personal::AsAgreed),
                         None => search.find(kind, followed_by(kind), Personal::AsAgreed).ok(),
                     };
                     if let Some(found) = found {
@@ -213,16 +216,22 @@ impl Reaches {
 }
 
 fn search(caller: &Caller, at: Timestamp) -> Search<'_> {
-    Search { agreements: &caller.agreements, purpose: caller.purpose.as_ref(), at }
+    let certified = caller.credential.is_certificate();
+    Search { agreements: &caller.agreements, purpose: caller.purpose.as_ref(), at, certified }
 }
 
 /// The agreement of a right as it stands now, if it still covers what it was found for.
-fn still(search: &Search<'_>, had: &Right) -> Option<(Arc<Agreement>, Operation)> {
+fn still(
+    search: &Search<'_>,
+    had: &Right,
+    personal: Personal,
+) -> Option<(Arc<Agreement>, Operation)> {
     let kind = had.agreement.terms.dataset.kind();
     let now = search.agreements.iter().find(|it| it.code == had.agreement.code)?;
     let holds = now.lives(search.at) && now.covers(had.operation, kind);
     let same_purpose = now.purpose == had.agreement.purpose;
-    (holds && same_purpose).then(|| (Arc::clone(now), had.operation))
+    let may_show = search.may_show(now, personal).is_ok();
+    (holds && same_purpose && may_show).then(|| (Arc::clone(now), had.operation))
 }
 
 fn one(kind: Kind, right: Right) -> Rights {

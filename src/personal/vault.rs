@@ -4,7 +4,6 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
 use aws_lc_rs::{
@@ -17,7 +16,6 @@ use base64::{
 };
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
-use tokio::time;
 
 use super::{Applicant, Kind, Sought, no_keys};
 use crate::error::{Error, Reason, Result};
@@ -25,8 +23,6 @@ use crate::error::{Error, Reason, Result};
 /// How a sealed text begins; the key's id and the sealed bytes follow, each after a colon. What was kept before there were
 /// keys does not begin so.
 const MARK: &str = "sealed:";
-/// How often the file is looked at.
-const FOLLOW: Duration = Duration::from_secs(2);
 
 /// Keys of personal data, shared by all that open and seal.
 #[derive(Clone, Default)]
@@ -213,23 +209,9 @@ impl Vault {
         Ok(())
     }
 
-    /// Reads the file again whenever it changed, for as long as it is polled.
-    pub async fn follow(self) {
-        let Some(path) = self.0.file.clone() else { return };
-        let changed = || fs::metadata(&path).and_then(|it| it.modified()).ok();
-        let mut known = changed();
-        loop {
-            time::sleep(FOLLOW).await;
-            let now = changed();
-            if now == known {
-                continue;
-            }
-            known = now;
-            match self.reload() {
-                Ok(()) => tracing::info!("the data keys were read again"),
-                Err(why) => tracing::error!("the data keys stay as they were: the file must {why}"),
-            }
-        }
+    /// The file that they are read from, if there is one.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.0.file.as_ref()
     }
 
     /// Whether there are any keys.

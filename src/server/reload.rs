@@ -1,25 +1,31 @@
 //! Takes changed certificates, revocation lists and keys into use while the hub runs.
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::tls::{Files, Tls};
-use crate::access::token::{self, Tokens};
+use crate::{
+    access::token::{self, Tokens},
+    personal::vault::Vault,
+    time::Timestamp,
+};
 
 /// How often the files are looked at. A change is taken up when two looks saw the same: who writes two files is given
 /// the time to do so.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is said that a list of what was revoked is late.
+const WARN: Duration = Duration::from_secs(60 * 60);
 
 /// What is read from files that may change.
 #[derive(Debug, Default)]
@@ -28,6 +34,13 @@ pub struct Reload {
     pub tls: Option<(Files, watch::Sender<Arc<Tls>>)>,
     /// The issuer of tokens, and who reads them.
     pub tokens: Option<(token::Settings, Arc<Tokens>)>,
+    /// The keys of personal data.
+    pub data_keys: Vault,
+}
+
+/// Hears SIGHUP from now on, so that none ends the program; what comes before [`Reload::run`] is heard then.
+pub fn hangup() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 /// What tells one version of a file from another, without reading it.
@@ -40,11 +53,8 @@ fn stamp(path: &Path) -> Stamp {
 
 impl Reload {
     /// Looks until `stop`. SIGHUP makes it look at once, and read everything anew.
-    pub async fn run(self, stop: CancellationToken) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            tracing::error!("SIGHUP cannot be listened to: nothing is reloaded");
-            return;
-        };
+    pub async fn run(self, mut hangup: Signal, stop: CancellationToken) {
+        let mut warned: Option<Instant> = None;
         let (mut used, mut seen) = (self.stamps(), self.stamps());
         loop {
             tokio::select! {
@@ -54,6 +64,12 @@ impl Reload {
                     (used, seen) = (self.stamps(), self.stamps());
                 }
                 () = time::sleep(LOOK) => {
+                    if warned.is_none_or(|it| it.elapsed() >= WARN) && self.is_list_late() {
+                        warned = Some(Instant::now());
+                        tracing::error!(
+                            "`tls_client_crl` should have been replaced by now: what was revoked since is accepted"
+                        );
+                    }
                     let now = self.stamps();
                     if now != used && now == seen {
                         self.load();
@@ -67,7 +83,13 @@ impl Reload {
 
     fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         let tls = self.tls.iter().flat_map(|(files, _)| files.paths());
-        tls.chain(self.tokens.iter().map(|(settings, _)| &settings.keys))
+        let tokens = self.tokens.iter().map(|(settings, _)| &settings.keys);
+        tls.chain(tokens).chain(self.data_keys.file())
+    }
+
+    fn is_list_late(&self) -> bool {
+        let list = self.tls.as_ref().and_then(|(_, tls)| tls.borrow().next_list_at);
+        list.is_some_and(|it| it < Timestamp::now())
     }
 
     fn stamps(&self) -> Vec<Stamp> {
@@ -92,6 +114,12 @@ impl Reload {
                     tracing::info!("the keys of the issuer of tokens were read anew");
                 }
                 Err(err) => tracing::error!(error = %err, "the issuer of tokens stays as it was"),
+            }
+        }
+        if self.data_keys.file().is_some() {
+            match self.data_keys.reload() {
+                Ok(()) => tracing::info!("the data keys were read anew"),
+                Err(why) => tracing::error!("the data keys stay as they were: the file must {why}"),
             }
         }
     }

@@ -16,9 +16,12 @@ use rustls::{
     version::TLS13,
 };
 
+use x509_parser::prelude::{CertificateRevocationList, FromDer};
+
 use crate::{
     access::{credential::Certificate, refusals::Cause},
     config::BadConfig,
+    time::Timestamp,
 };
 
 /// The one protocol above TLS.
@@ -90,6 +93,8 @@ impl std::fmt::Debug for Pem {
 pub struct Tls {
     /// For new connections.
     pub config: Arc<ServerConfig>,
+    /// When the first of the lists of what was revoked should be replaced, if they say so.
+    pub next_list_at: Option<Timestamp>,
     clients: Option<Arc<Clients>>,
 }
 
@@ -121,7 +126,8 @@ impl Tls {
         config.alpn_protocols = vec![H2.to_vec()];
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self { config: Arc::new(config), clients })
+        let next_list_at = pem.client_crl.as_deref().and_then(next_list_at);
+        Ok(Self { config: Arc::new(config), next_list_at, clients })
     }
 
     /// Whether a certificate that was shown earlier would be accepted now.
@@ -147,6 +153,16 @@ fn certificates(key: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'sta
         Ok(_) => Err(bad(key, must, &"there is none")),
         Err(err) => Err(bad(key, must, &err)),
     }
+}
+
+/// The earliest `nextUpdate` of some revocation lists, which were found to be of use.
+fn next_list_at(pem: &[u8]) -> Option<Timestamp> {
+    let lists = CertificateRevocationListDer::pem_slice_iter(pem).filter_map(Result::ok);
+    let next = lists.filter_map(|der| {
+        let (_, list) = CertificateRevocationList::from_der(&der).ok()?;
+        Timestamp::from_parts(list.next_update()?.timestamp(), 0).ok()
+    });
+    next.min()
 }
 
 /// Which client certificates are accepted: those of the authorities that are not revoked and name one system.

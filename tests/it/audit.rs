@@ -15,7 +15,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     feed::history::{History, indicators},
-    hub::{Client, Grants, Hub, Key, all_indicators, gso, refusal, slow},
+    hub::{Client, Grants, Hub, Key, PURPOSE, all_indicators, gso, refusal, slow},
     raw::{Raw, frame, post},
     schema::{policies, watch_token},
 };
@@ -171,7 +171,7 @@ async fn every_method_leaves_exactly_one_record() {
 async fn records_have_numbers_without_a_gap_and_times_in_order() {
     let (hub, _source, reader) = start().await;
     let another = hub.another().await;
-    let there = another.as_(reader.key.0.as_deref().unwrap());
+    let there = another.by_certificate("ioc").await;
     let mut calls = tokio::task::JoinSet::new();
     for i in 0..60 {
         let client = if i % 2 == 0 { reader.clone() } else { there.clone() };
@@ -239,6 +239,9 @@ async fn who_saw_personal_data_is_on_record_before_it_is_seen() {
     assert_eq!((seen.system.as_str(), seen.items), ("ioc", 1));
     assert!(seen.personal_data);
     assert_eq!(seen.subjects, ["H1.1"]);
+    let why = (seen.purpose.as_str(), seen.agreement.as_str(), seen.tier());
+    assert_eq!(why, (PURPOSE, "ioc.read-dossiers", pb::PersonalData::Full));
+    assert!(seen.credential.starts_with("certificate "), "{}", seen.credential);
     // A page names all of them; an export each page that it sends.
     reader.dossiers().list_dossiers(pb::ListDossiersRequest::default()).await.unwrap();
     let export = pb::ExportDossiersRequest::default();
@@ -270,6 +273,32 @@ async fn who_saw_personal_data_is_on_record_before_it_is_seen() {
     let auditor = hub.system("auditor", grants).await;
     let seen = auditor.audit().list_access_to_subject(of("H1.1")).await.unwrap().into_inner();
     assert_eq!(seen.records.len(), 3);
+    // A person is found by what it is known by; what was asked is not on record.
+    let by = |number: &str| {
+        let key = pb::applicant_key::Key::IdentityNumber(number.to_owned());
+        let applicant = Some(pb::ApplicantKey { key: Some(key) });
+        pb::ListAccessToSubjectRequest { applicant, ..Default::default() }
+    };
+    let of_person = async |number: &str| {
+        let answer = auditor.audit().list_access_to_subject(by(number)).await;
+        answer.unwrap().into_inner().records.len()
+    };
+    assert_eq!(of_person("079 203 001 234").await, 3);
+    assert_eq!(of_person("079203001235").await, 0);
+    let both = pb::ListAccessToSubjectRequest { dossier: "H1.1".to_owned(), ..by("079203001234") };
+    let answer = auditor.audit().list_access_to_subject(both).await;
+    assert_eq!(refusal(answer).2, ["dossier"]);
+    let records = records(&hub).await;
+    let asked = records.iter().filter(|it| it.asked.contains("applicant"));
+    assert!(asked.count() >= 3 && records.iter().all(|it| !it.asked.contains("0792030012")));
+    // A refusal names what was asked for, too.
+    let keyed = pb::IssueKeyRequest { system: "ioc".to_owned(), expires_at: None };
+    let keyed = hub.admin().access().issue_key(keyed).await.unwrap().into_inner().key;
+    let (code, reason, _) = refusal(get(&hub.as_(&keyed), "H1.1").await);
+    assert_eq!((code, reason.as_str()), (Code::PermissionDenied, "CERTIFICATE_REQUIRED"));
+    let last = self::records(&hub).await.into_iter().rfind(|it| it.system == "ioc").unwrap();
+    assert_eq!((last.purpose.as_str(), last.agreement.as_str()), (PURPOSE, ""));
+    assert_eq!(last.reason(), pb::ErrorReason::CertificateRequired);
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use tokio::{net::TcpListener, time};
 use tonic::{Request, Status};
 
 use crate::{
-    hub::{Client, Grants, gso, refusal},
+    hub::{Client, Grants, Key, gso, refusal},
+    pki::PKI,
     program::{Program, admin_key, sharehub},
 };
 
@@ -112,8 +113,17 @@ async fn system(admin: &Client, program: &Program, code: &str, grants: Grants) -
         let grant = pb::GrantAgreementRequest { agreement, ..Default::default() };
         admin.access().grant_agreement(grant).await.unwrap();
     }
+    if grants.read_personal_data {
+        let channel = PKI.channel(program.address, Some(&PKI.client(code)));
+        return Client { channel, key: Key(None) };
+    }
     let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
-    program.as_(&admin.access().issue_key(issue).await.unwrap().into_inner().key)
+    as_(program, &admin.access().issue_key(issue).await.unwrap().into_inner().key)
+}
+
+/// Whoever holds this key, over TLS.
+fn as_(program: &Program, key: &str) -> Client {
+    Client { channel: PKI.channel(program.address, None), key: Key(Some(key.to_owned())) }
 }
 
 #[tokio::test]
@@ -121,9 +131,11 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     let collector = Collector::start().await;
     let dir = tempfile::tempdir().unwrap();
     let key = admin_key(dir.path()).await;
-    let more = ["--log", "trace", "--otlp-endpoint", &collector.target];
+    let files = PKI.files(dir.path());
+    let mut more = vec!["--log", "trace", "--otlp-endpoint", &collector.target];
+    more.extend(files.iter().map(String::as_str));
     let mut program = Program::serve(dir.path(), &more).await;
-    let admin = program.as_(&key);
+    let admin = as_(&program, &key);
     let publisher =
         Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = system(&admin, &program, "mot-cua", publisher).await;

@@ -366,7 +366,7 @@ async fn dossiers_are_loaded_and_exported_as_they_are_listed_for_each_caller() {
     assert_eq!((code, fields), (Code::NotFound, vec!["procedure".to_owned()]));
 
     // The tier that it began with is taken away: it ends, and does not go on with less.
-    let narrow = hub.narrow(&personal, 1_024);
+    let narrow = hub.narrow_by_certificate("personal", 1_024).await;
     let mut narrow = narrow.dossiers();
     let everything = pb::ExportDossiersRequest::default();
     let mut pages = narrow.export_dossiers(everything).await.unwrap().into_inner();

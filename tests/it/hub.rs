@@ -12,7 +12,11 @@ use sharehub::{
     server::{self, Door, tls::Tls},
     stack::measure::Meter,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{OnceCell, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Status,
@@ -60,6 +64,8 @@ pub struct Hub {
     pub store: Arc<Store>,
     /// Changes its TLS, where it has any.
     pub tls: Option<watch::Sender<Arc<Tls>>>,
+    /// Where a hub that speaks plain text takes certificates as well, once somebody shows one.
+    secure: OnceCell<SocketAddr>,
 }
 
 impl Hub {
@@ -140,7 +146,38 @@ impl Hub {
             None => Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy(),
             Some(_) => PKI.channel(address, None),
         };
-        Self { address, hub, meter, channel, stop, serving, admin, store, tls }
+        let secure = OnceCell::new();
+        Self { address, hub, meter, channel, stop, serving, admin, store, tls, secure }
+    }
+
+    /// Where it takes certificates: its own port, or a second one where that speaks plain text.
+    pub async fn secure(&self) -> SocketAddr {
+        if self.tls.is_some() {
+            return self.address;
+        }
+        let open = async || {
+            let (services, health) = server::services(&self.hub, &self.meter).await.unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let refusals = Arc::clone(&self.hub.refusals);
+            let mut door = Door::new(listener, &self.hub.limits, refusals);
+            let (tls, follow) = watch::channel(Arc::new(PKI.tls(&[])));
+            door.tls = Some(follow);
+            let stop = self.stop.clone();
+            tokio::spawn(async move {
+                server::serve(door, services, health, stop).await;
+                drop(tls);
+            });
+            address
+        };
+        *self.secure.get_or_init(open).await
+    }
+
+    /// Whoever shows a new certificate of this system, over a connection of its own; also to a hub that speaks plain text to
+    /// others.
+    pub async fn by_certificate(&self, system: &str) -> Client {
+        let endpoint = PKI.endpoint(self.secure().await, Some(&PKI.client(system)));
+        Client { channel: endpoint.connect_lazy(), key: Key(None) }
     }
 
     /// Whoever shows a new certificate of this system, over a connection of its own. The hub must speak TLS.
@@ -164,6 +201,13 @@ impl Hub {
     pub async fn stop(self) {
         self.stop.cancel();
         self.serving.await.unwrap();
+    }
+
+    /// A system by a new certificate, over a connection that takes only so many bytes of an answer before they are read.
+    pub async fn narrow_by_certificate(&self, system: &str, bytes: u32) -> Client {
+        let endpoint = PKI.endpoint(self.secure().await, Some(&PKI.client(system)));
+        let channel = endpoint.initial_stream_window_size(bytes).connect_lazy();
+        Client { channel, key: Key(None) }
     }
 
     /// Somebody over a connection of its own that takes only so many bytes of an answer before they are read.
@@ -229,7 +273,7 @@ impl Hub {
         Client { channel: self.channel.clone(), key: Key(None) }
     }
 
-    /// Registers a system with these grants, and is it.
+    /// Registers a system with these grants, and is it: by a key, or by a certificate if it is to see personal data.
     pub async fn system(&self, code: &str, grants: Grants) -> Client {
         self.system_with(code, grants, Vec::new()).await
     }
@@ -241,7 +285,11 @@ impl Hub {
         grants: Grants,
         statuses: Vec<pb::StatusMapping>,
     ) -> Client {
+        let is_certified = grants.read_personal_data;
         self.register_with(code, grants, statuses).await;
+        if is_certified {
+            return self.by_certificate(code).await;
+        }
         let mut access = self.admin().access();
         let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
         let key = access.issue_key(issue).await.unwrap().into_inner().key;
@@ -425,5 +473,11 @@ pub fn id(id: i64) -> Option<pb::UnitRef> {
 /// Read at exactly this revision.
 pub fn exactly(number: i64) -> Option<pb::Consistency> {
     let requirement = Some(pb::consistency::Requirement::Exactly(number));
+    Some(pb::Consistency { requirement })
+}
+
+/// At a revision, or a later one.
+pub fn at_least(number: i64) -> Option<pb::Consistency> {
+    let requirement = Some(pb::consistency::Requirement::AtLeast(number));
     Some(pb::Consistency { requirement })
 }

@@ -41,7 +41,7 @@ pub async fn who(client: &Client) -> Result<(String, pb::Credential), Status> {
 }
 
 /// Waits until something is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let last = Instant::now() + Duration::from_secs(20);
     while !is_so().await {
         assert!(Instant::now() < last, "it never came to this: {what}");
@@ -104,7 +104,7 @@ async fn when_a_key_was_used_last_is_told() {
 // === certificates that are not ===
 
 /// The hub's port by rustls alone: these certificates, these versions, these protocols.
-fn connector(shown: Option<&Pair>, is_old: bool, alpn: &[&str]) -> TlsConnector {
+pub fn connector(shown: Option<&Pair>, is_old: bool, alpn: &[&str]) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(PKI.authority.own.cert.as_bytes()).unwrap();
     roots.add(ca).unwrap();
@@ -126,7 +126,7 @@ fn connector(shown: Option<&Pair>, is_old: bool, alpn: &[&str]) -> TlsConnector 
 }
 
 /// Whether the hub lets somebody in: it answers to the preface of HTTP/2 by its settings.
-async fn is_let_in(hub: &Hub, connector: &TlsConnector) -> bool {
+pub async fn is_let_in(hub: &Hub, connector: &TlsConnector) -> bool {
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TcpStream::connect(hub.address).await.unwrap();
     let Ok(mut stream) = connector.connect(name, stream).await else { return false };

@@ -20,6 +20,7 @@ pub(crate) mod bad_definition;
 pub(crate) mod bad_input;
 pub(crate) mod bad_question;
 pub(crate) mod canary;
+pub(crate) mod chains;
 pub(crate) mod crash;
 pub(crate) mod crowd;
 pub(crate) mod disk;

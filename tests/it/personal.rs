@@ -264,8 +264,8 @@ async fn no_call_fails_while_keys_are_rotated() {
     let mut calls = tokio::task::JoinSet::new();
     for i in 0..8 {
         let hub = if i % 2 == 0 { &one } else { two };
-        let here = |client: &Client| hub.as_(client.key.0.as_deref().unwrap());
-        let (source, trusted, stop) = (here(&source), here(&trusted), stop.clone());
+        let source = hub.as_(source.key.0.as_deref().unwrap());
+        let (trusted, stop) = (hub.by_certificate("tin-cay").await, stop.clone());
         calls.spawn(async move {
             let code = format!("H-{i}");
             let mut count = 0;

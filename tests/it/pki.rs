@@ -1,5 +1,5 @@
 //! Certificates for the tests, made once for this process by the same code as `sharehub pki dev`, and who connects with them.
-use std::{net::SocketAddr, sync::LazyLock};
+use std::{fs, net::SocketAddr, path::Path, sync::LazyLock};
 
 use sharehub::{
     access::SystemCode,
@@ -40,6 +40,22 @@ impl Pki {
             client_ca: Some(self.authority.own.cert.clone().into()),
             client_crl: Some(self.authority.revoke(&serials).unwrap().into()),
         }
+    }
+
+    /// The same as files in a folder, and the flags of a hub that uses them.
+    pub fn files(&self, dir: &Path) -> [String; 4] {
+        let Pem { cert, key, client_ca, client_crl } = self.pem(&[]);
+        let write = |flag: &str, bytes: Vec<u8>| {
+            let path = dir.join(format!("{flag}.pem"));
+            fs::write(&path, bytes).unwrap();
+            format!("--{flag}={}", path.display())
+        };
+        [
+            write("tls-cert", cert),
+            write("tls-key", key),
+            write("tls-client-ca", client_ca.unwrap()),
+            write("tls-client-crl", client_crl.unwrap()),
+        ]
     }
 
     /// A certificate that names a system.

@@ -7,9 +7,16 @@ use http::{HeaderMap, Request, Response, StatusCode, request};
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use rustls::pki_types::ServerName;
+use sharehub::pki::Pair;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+
+use crate::identity::connector;
 
 /// One connection.
 #[derive(Clone)]
@@ -17,7 +24,18 @@ pub struct Raw(SendRequest<Body>);
 
 impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    /// Over TLS, showing this certificate.
+    pub async fn secure(address: SocketAddr, shown: &Pair) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = connector(Some(shown), false, &["h2"]);
+        Self::over(connector.connect(name, stream).await.unwrap()).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let io = TokioIo::new(stream);
         let (send, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
         tokio::spawn(async move { drop(connection.await) });

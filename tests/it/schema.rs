@@ -255,7 +255,6 @@ async fn the_policies_messages_are_good_for_those_who_may() {
         define_procedures: true,
         publish_dossiers: true,
         read_dossiers: true,
-        read_personal_data: true,
         auditor: true,
         ..all_indicators()
     };

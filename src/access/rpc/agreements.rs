@@ -37,13 +37,7 @@ impl TryFrom<pb::GrantAgreementRequest> for (Ask, Grant) {
         let grant = fields
             .within("agreement", |fields| read_agreement(fields, agreement.unwrap_or_default()));
         fields.done(|| {
-            let ask = Ask {
-                request_id: request_id?,
-                fingerprint,
-                all_or_nothing: true,
-                validate_only,
-                list: "",
-            };
+            let ask = Ask::whole(request_id?, fingerprint, validate_only, "");
             Some((ask, grant?))
         })
     }
@@ -203,13 +197,7 @@ impl TryFrom<pb::RevokeAgreementRequest> for (Ask, Word) {
         let request_id = fields.request_id(request_id);
         let code = fields.read("code", Word::parse(&code));
         fields.done(|| {
-            let ask = Ask {
-                request_id: request_id?,
-                fingerprint,
-                all_or_nothing: true,
-                validate_only: false,
-                list: "",
-            };
+            let ask = Ask::whole(request_id?, fingerprint, false, "");
             Some((ask, code?))
         })
     }
@@ -266,7 +254,7 @@ impl From<Listed> for pb::Agreement {
             operations: operations.into_iter().map(Operation::number).collect(),
             dataset: Some(dataset.into()),
             units: units.into_iter().map(unit).collect(),
-            personal_data: shown(personal_data).into(),
+            personal_data: pb::PersonalData::from(personal_data).into(),
             valid_from: Some(valid_from.into()),
             valid_until: Some(valid_until.into()),
             limits: limits.into_iter().map(limit).collect(),
@@ -291,10 +279,12 @@ impl From<Dataset> for pb::agreement::Dataset {
     }
 }
 
-pub(super) fn shown(tier: Tier) -> pb::PersonalData {
-    match tier {
-        Tier::None => pb::PersonalData::None,
-        Tier::Masked => pb::PersonalData::Masked,
-        Tier::Full => pb::PersonalData::Full,
+impl From<Tier> for pb::PersonalData {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::None => Self::None,
+            Tier::Masked => Self::Masked,
+            Tier::Full => Self::Full,
+        }
     }
 }

@@ -95,6 +95,7 @@ impl From<Answering> for pb::AnsweringAgreement {
             procedures,
             limits,
             opens,
+            certificate_required,
         } = it;
         let personal = || PERSONAL.map(str::to_owned).to_vec();
         let (left_out_fields, masked_fields) = match tier {
@@ -117,6 +118,7 @@ impl From<Answering> for pb::AnsweringAgreement {
             left_out_procedures: procedures,
             limits: limits.into_iter().map(limit).collect(),
             opens: Some(opens.into()),
+            certificate_required,
         }
     }
 }

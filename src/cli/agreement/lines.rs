@@ -71,6 +71,9 @@ pub(super) fn answering(it: &pb::AnsweringAgreement) -> Vec<(&'static str, Strin
     if it.own_only {
         add("dossiers", &["only the system's own".to_owned()]);
     }
+    if it.certificate_required {
+        add("needs", &["a client certificate: the answer may show personal data".to_owned()]);
+    }
     add("left out fields", &it.left_out_fields);
     add("masked fields", &it.masked_fields);
     add("left out indicators", &it.left_out_indicators);

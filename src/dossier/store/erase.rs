@@ -2,8 +2,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Expr,
 };
 
 use super::{applicant_of, digest_of, note_of};
@@ -16,7 +16,7 @@ use crate::{
     },
     error::{Error, Reason, Result},
     hub::{Batch, Hub},
-    personal::Personal,
+    personal::{Personal, Sought, vault::Vault},
     revision::{
         committer::{Done, Effect, Write},
         made,
@@ -68,11 +68,14 @@ pub async fn erase(hub: &Hub, caller: &Caller, write: &Write, erase: Erase) -> R
 /// The dossiers that are meant, by code: each with its id, or none.
 async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Option<i64>)>> {
     use dossier::Column::{Code, Id};
-    let columns = || versions().select_only().column(Code).column(Id).distinct();
     match whose {
         Whose::Dossiers(codes) => {
             let codes: Vec<String> = codes.iter().map(|it| it.as_str().to_owned()).collect();
-            let known: HashMap<String, i64> = columns()
+            let known: HashMap<String, i64> = versions()
+                .select_only()
+                .column(Code)
+                .column(Id)
+                .distinct()
                 .filter(Code.is_in(codes.iter().map(String::as_str)))
                 .into_tuple::<(String, i64)>()
                 .all(&write.db)
@@ -82,21 +85,35 @@ async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Op
             Ok(codes.into_iter().map(|it| (it.clone(), known.get(&it).copied())).collect())
         }
         Whose::Applicant(sought) => {
-            let digest = hub.db.vault().digest(&sought)?;
-            let found: Vec<(String, i64)> = columns()
-                .filter(digest_of(sought.kind).eq(digest))
-                .order_by_asc(Code)
-                .limit(u64::try_from(MOST + 1).unwrap_or(u64::MAX))
-                .into_tuple()
-                .all(&write.db)
-                .await?;
-            if found.len() > MOST {
-                let what = format!("more than {MOST} dossiers; name them in parts");
-                return Err(Error::new(Reason::AnswerTooLarge, what).at("applicant"));
-            }
+            let found = of_applicant(hub.db.vault(), &write.db, &sought).await?;
             Ok(found.into_iter().map(|(code, id)| (code, Some(id))).collect())
         }
     }
+}
+
+/// The dossiers in which somebody is the applicant, in whichever version: code and id, by code.
+pub async fn of_applicant(
+    vault: &Vault,
+    db: &impl ConnectionTrait,
+    sought: &Sought,
+) -> Result<Vec<(String, i64)>> {
+    use dossier::Column::{Code, Id};
+    let found: Vec<(String, i64)> = versions()
+        .select_only()
+        .column(Code)
+        .column(Id)
+        .distinct()
+        .filter(digest_of(sought.kind).eq(vault.digest(sought)?))
+        .order_by_asc(Code)
+        .limit(u64::try_from(MOST + 1).unwrap_or(u64::MAX))
+        .into_tuple()
+        .all(db)
+        .await?;
+    if found.len() > MOST {
+        let what = format!("more than {MOST} dossiers; name them in parts");
+        return Err(Error::new(Reason::AnswerTooLarge, what).at("applicant"));
+    }
+    Ok(found)
 }
 
 async fn take(

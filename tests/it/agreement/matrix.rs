@@ -7,16 +7,18 @@ use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 use sharehub::{
     access::{
         agreement::Operation,
-        policy::{Kind, POLICIES, Personal, Policy},
+        policy::{Kind, POLICIES, Personal, Policy, followed_by},
     },
-    pb::{self, agreement::Dataset},
+    pb::{self, agreement::Dataset, watch_request::From},
 };
 use tonic::{Code, Status};
 
 use super::{by, from_now};
 use crate::{
+    feed::history::{History, dossiers, indicators},
     hub::{Client, Grants, Hub, Key, agreement, gso, id},
     indicator::{count, saw},
+    pki::PKI,
     raw::{Answer, Raw, unary},
 };
 
@@ -57,6 +59,8 @@ struct Line {
     refused: Option<&'static str>,
     is_inside: bool,
     tier: pb::PersonalData,
+    /// Whether it calls by a certificate; else by a key.
+    is_certified: bool,
     change: fn(&mut pb::Agreement),
 }
 
@@ -69,12 +73,14 @@ fn lines() -> Vec<Line> {
         refused: None,
         is_inside: true,
         tier: pb::PersonalData::None,
+        is_certified: false,
         change: |_| {},
     };
     let refused = Some("NOT_PERMITTED");
     let unknown = Some("CALLER_UNKNOWN");
     let only = |name, operation| Line { name, operations: [operation].into(), ..whole.clone() };
     let tier = |name, tier| Line { name, tier, ..whole.clone() };
+    let certified = |name, tier| Line { name, tier, is_certified: true, ..whole.clone() };
     vec![
         whole.clone(),
         Line { name: "disabled", refused: unknown, ..whole.clone() },
@@ -117,6 +123,9 @@ fn lines() -> Vec<Line> {
         Line { name: "another-unit", is_inside: false, ..whole.clone() },
         tier("masked", pb::PersonalData::Masked),
         tier("full", pb::PersonalData::Full),
+        certified("living-by-certificate", pb::PersonalData::None),
+        certified("masked-by-certificate", pb::PersonalData::Masked),
+        certified("full-by-certificate", pb::PersonalData::Full),
     ]
 }
 
@@ -227,6 +236,41 @@ fn reason(status: &Status) -> String {
     info.map_or_else(String::new, |it| it.reason.trim_start_matches("ERROR_REASON_").to_owned())
 }
 
+/// A watch begins with all that may be followed: each kind of data by an agreement of its own, and nothing without one.
+async fn watched(hub: &Hub, line: &Line, client: &Client) {
+    let what = format!("Watch by {}", line.name);
+    let by = match line.is_certified {
+        true => hub.by_certificate(line.name).await,
+        false => client.clone(),
+    };
+    let mut history = History::of(vec![indicators(&[]), dossiers(pb::DossierFilter::default())]);
+    let opened = history.watch(&by, Some(From::Beginning(true))).await;
+    let shows = line.tier != pb::PersonalData::None;
+    let refused = match line.refused {
+        Some("CALLER_UNKNOWN") => Some("CALLER_UNKNOWN"),
+        _ if shows && !line.is_certified => Some("CERTIFICATE_REQUIRED"),
+        _ => None,
+    };
+    if let Some(refused) = refused {
+        assert_eq!(reason(&opened.expect_err(&what)), refused, "{what}");
+        return;
+    }
+    let mut watch = opened.unwrap();
+    history.until(&mut watch, hub.hub.revisions.head().newest.number).await;
+    let is_there = |thing: String| history.copy.keys().any(|it| it.starts_with(&thing));
+    let may = |kind: Kind| {
+        let follows = followed_by(kind).iter().any(|it| line.operations.contains(it));
+        line.refused.is_none() && line.is_inside && line.kinds.contains(&kind) && follows
+    };
+    let (observation, dossier) =
+        (format!("observation m.{} ", line.name), format!("dossier H61.{}", line.name));
+    assert_eq!(is_there(observation), may(Kind::Indicators), "{what}: {:?}", history.copy.keys());
+    assert_eq!(is_there(dossier), may(Kind::Dossiers), "{what}: {:?}", history.copy.keys());
+    let told: Vec<u8> = history.copy.values().flat_map(Message::encode_to_vec).collect();
+    let named = told.windows(NAME.len()).any(|it| it == NAME.as_bytes());
+    assert_eq!(named, may(Kind::Dossiers) && line.tier == pb::PersonalData::Full, "{what}");
+}
+
 #[tokio::test]
 async fn every_method_by_every_identity_agreement_unit_and_tier() {
     let hub = Hub::start().await;
@@ -248,7 +292,12 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
     let lines = lines();
     let systems = lines.iter().map(|line| system(&hub, line, inside, outside));
     let systems = futures_util::future::join_all(systems).await;
-    let raw = Raw::connect(hub.address).await;
+    let plain = Raw::connect(hub.address).await;
+    let raws = lines.iter().map(async |line| match line.is_certified {
+        true => Raw::secure(hub.secure().await, &PKI.client(line.name)).await,
+        false => plain.clone(),
+    });
+    let raws = futures_util::future::join_all(raws).await;
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
     let asked: BTreeMap<_, _> = ASKED.iter().copied().collect();
     let mut tried = 0;
@@ -258,7 +307,7 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
         let (service, name) = method.split_once('/').unwrap();
         let service = pool.get_service_by_name(&format!("sharehub.v1.{service}")).unwrap();
         let found = service.methods().find(|it| it.name() == name).unwrap();
-        for (line, client) in lines.iter().zip(&systems) {
+        for ((line, client), raw) in lines.iter().zip(&systems).zip(&raws) {
             tried += 1;
             let what = format!("{method} by {}", line.name);
             let json = json
@@ -268,8 +317,9 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
             let mut json = serde_json::Deserializer::from_str(&json);
             let message = DynamicMessage::deserialize(found.input(), &mut json).unwrap();
             let Key(key) = &client.key;
+            let key = key.as_deref().filter(|_| !line.is_certified);
             let path = format!("/sharehub.v1.{method}");
-            let answer = raw.call(unary(&path, key.as_deref(), &message.encode_to_vec())).await;
+            let answer = raw.call(unary(&path, key, &message.encode_to_vec())).await;
             let status = answer.status();
             if let Some(refused) = line.refused {
                 assert_eq!(reason(&status), refused, "{what}: {status:?}");
@@ -279,6 +329,12 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
                 && operations.iter().any(|it| line.operations.contains(it));
             if !covers {
                 assert_eq!(reason(&status), "NOT_PERMITTED", "{what}: {status:?}");
+                continue;
+            }
+            let shows = *personal == Personal::AsAgreed && line.tier != pb::PersonalData::None;
+            if shows && !line.is_certified {
+                assert_eq!(reason(&status), "CERTIFICATE_REQUIRED", "{what}: {status:?}");
+                assert_eq!(status.code(), Code::PermissionDenied);
                 continue;
             }
             let body = first(&answer, &found);
@@ -305,6 +361,9 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
                 && line.tier == pb::PersonalData::Full;
             assert_eq!(shows, may_show, "{what}: the applicant's name");
         }
+    }
+    for (line, client) in lines.iter().zip(&systems) {
+        watched(&hub, line, client).await;
     }
     let data = POLICIES.iter().filter(|(_, it)| matches!(it, Policy::Data(..))).count();
     assert_eq!(tried, data * lines.len());
