@@ -20,6 +20,7 @@ mod engine;
 
 use std::{
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -100,15 +101,10 @@ fn with<M>(key: &str, message: M) -> Request<M> {
 }
 
 /// A store with the reference data and an administrator, whose key it is.
-async fn prepare(url: &str) -> String {
+async fn prepare(url: &str, audit_key: &Path) -> String {
     let db = Db::open(url).await.unwrap();
-    let (hub, committer) = Hub::start(
-        db.clone(),
-        Limits::default(),
-        sharehub::audit::key::Key::from_seed(&[7; 32]).unwrap(),
-    )
-    .await
-    .unwrap();
+    let audit = sharehub::audit::key::Key::open(audit_key).unwrap();
+    let (hub, committer) = Hub::start(db.clone(), Limits::default(), audit).await.unwrap();
     unit::store::load_reference(&hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     access::store::ensure_administrator(&hub, &admin).await.unwrap();
@@ -229,11 +225,14 @@ async fn measure(engine: &Engine) {
     let rate = scale("SHAREHUB_BENCH_RATE", 50);
     let total = rate * scale("SHAREHUB_BENCH_SECONDS", 10);
     let url = engine.store("feed").await;
-    let admin = prepare(&url).await;
+    let secrets = tempfile::tempdir().unwrap();
+    let audit_key = secrets.path().join("audit-key");
+    let admin = prepare(&url, &audit_key).await;
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = Command::new(env!("CARGO_BIN_EXE_sharehub"))
         .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--database-url", &url])
-        .args(["--log", "warn", "--watches", "5000", "--watches-per-system", "5000"])
+        .args(["--log", "warn", "--watches", "5000", "--watches-per-system", "5000", "--audit-key"])
+        .arg(&audit_key)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();

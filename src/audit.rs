@@ -23,7 +23,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
     time,
 };
@@ -59,6 +59,8 @@ pub struct Audit {
     key: Key,
     entries: mpsc::Sender<Entry>,
     pending: Arc<AtomicUsize>,
+    /// Tells the writer that somebody waits for a record.
+    urgent: Arc<Notify>,
     state: watch::Sender<State>,
     /// How long the hub answers without personal data while the log cannot be written.
     grace: Duration,
@@ -89,10 +91,17 @@ impl Audit {
         };
         let state = watch::Sender::new(first);
         let pending = Arc::<AtomicUsize>::default();
-        let (entries, task) = writer::start(db, key.clone(), state.clone(), Arc::clone(&pending));
+        let urgent = Arc::<Notify>::default();
+        let (entries, task) = writer::start(
+            db,
+            key.clone(),
+            state.clone(),
+            Arc::clone(&pending),
+            Arc::clone(&urgent),
+        );
         let refusals = Refusals { left: REFUSALS.0, at: Instant::now(), left_out: 0 };
         let refusals = Mutex::new(refusals);
-        Ok((Arc::new(Self { key, entries, pending, state, grace, refusals }), task))
+        Ok((Arc::new(Self { key, entries, pending, urgent, state, grace, refusals }), task))
     }
 
     /// The key that signs checkpoints.
@@ -135,10 +144,7 @@ impl Audit {
         }
         let place = self.entries.clone().reserve_owned();
         match time::timeout_at(until.into(), place).await {
-            Ok(Ok(place)) => {
-                let (pending, state) = (Arc::clone(&self.pending), self.state.subscribe());
-                Ok(Place { place, pending, state })
-            }
+            Ok(Ok(place)) => Ok(self.holds(place)),
             Ok(Err(_)) => Err(Error::audit_unavailable("the audit log's writer has stopped")),
             Err(_) => Err(Error::audit_unavailable("too many records wait to be written")),
         }
@@ -161,8 +167,12 @@ impl Audit {
         let record = trail.record(Phase::Whole, code, reason, Answered::default());
         let peer = peer.map(|it| it.ip().to_string());
         let asked = serde_json::json!({ "claimed": claimed, "peer": peer }).to_string();
-        let (pending, state) = (Arc::clone(&self.pending), self.state.subscribe());
-        Place { place, pending, state }.send(Record { asked, left_out, ..record });
+        self.holds(place).send(Record { asked, left_out, ..record });
+    }
+
+    fn holds(&self, place: mpsc::OwnedPermit<Entry>) -> Place {
+        let (pending, urgent) = (Arc::clone(&self.pending), Arc::clone(&self.urgent));
+        Place { place, pending, urgent, state: self.state.subscribe() }
     }
 
     /// Whether a refusal is recorded by itself: with how many were left out before it, or not at all if they come too fast.
@@ -186,6 +196,7 @@ impl Audit {
 pub struct Place {
     place: mpsc::OwnedPermit<Entry>,
     pending: Arc<AtomicUsize>,
+    urgent: Arc<Notify>,
     state: watch::Receiver<State>,
 }
 
@@ -208,7 +219,9 @@ impl Place {
             return Err(Error::audit_unavailable("the audit log cannot be written"));
         }
         let (durable, written) = oneshot::channel();
+        let urgent = Arc::clone(&self.urgent);
         self.fill(Entry { record, durable: Some(durable) });
+        urgent.notify_one();
         match time::timeout_at(until.into(), written).await {
             Ok(Ok(written)) => written,
             Ok(Err(_)) => Err(Error::audit_unavailable("the audit log's writer has stopped")),

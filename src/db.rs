@@ -382,12 +382,14 @@ fn tuned(url: &str, connections: u32, patience: Duration) -> ConnectOptions {
 
 /// What every session with PostgreSQL keeps to. A hub that hangs, or is gone without a word, must not hold the counter row
 /// for long: other hubs wait for it.
-const SESSION: [(&str, &str); 8] = [
+const SESSION: [(&str, &str); 9] = [
     // Acknowledged means durable, whatever the server's own setting is; a standby that is named for it included.
     ("synchronous_commit", "on"),
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "20s"),
+    // Compiling a question takes longer than any that the hub asks.
+    ("jit", "off"),
     // A statement whose hub has gone is stopped.
     ("client_connection_check_interval", "2s"),
     ("tcp_keepalives_idle", "10"),

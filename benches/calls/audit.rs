@@ -221,7 +221,7 @@ impl Desk {
             dataset: Some(dossiers),
             personal_data: tier.into(),
             valid_from: at(1_700_000_000),
-            valid_until: at(4_000_000_000),
+            valid_until: at(1_900_000_000),
             ..Default::default()
         };
         let agreement = Some(agreement);

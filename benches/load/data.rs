@@ -7,7 +7,11 @@ use sharehub::{
 };
 use tonic::metadata::{Ascii, MetadataValue};
 
-use crate::{BATCH, program::Program, with};
+use crate::{
+    BATCH,
+    program::{Program, Secrets},
+    with,
+};
 
 /// What a caller sends to be known.
 pub type Key = MetadataValue<Ascii>;
@@ -26,15 +30,10 @@ pub struct Made {
 }
 
 /// Puts the reference data and an administrator into a store: the administrator's key.
-pub async fn fill(url: &str) -> Key {
+pub async fn fill(url: &str, secrets: &Secrets) -> Key {
     let db = Db::open(url).await.unwrap();
-    let (hub, committer) = Hub::start(
-        db.clone(),
-        Limits::default(),
-        sharehub::audit::key::Key::from_seed(&[7; 32]).unwrap(),
-    )
-    .await
-    .unwrap();
+    let audit = sharehub::audit::key::Key::open(&secrets.audit_key()).unwrap();
+    let (hub, committer) = Hub::start(db.clone(), Limits::default(), audit).await.unwrap();
     sharehub::unit::store::load_reference(&hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();

@@ -31,7 +31,7 @@ use std::{
 
 use data::{Key, Made};
 use engine::Engine;
-use program::Program;
+use program::{Program, Secrets};
 use sharehub::pb;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -64,8 +64,9 @@ async fn main() {
 
 async fn run(engine: &Engine, observations: i64, dossiers: i64) {
     let url = engine.store("load").await;
-    let admin = data::fill(&url).await;
-    let hub = Program::serve(&url).await;
+    let secrets = Secrets::new();
+    let admin = data::fill(&url, &secrets).await;
+    let hub = Program::serve(&url, &secrets).await;
     let made = Made::prepare(&hub, &admin).await;
     let idle = hub.memory("VmRSS");
     let row = |what: &str, rows: i64, seconds: f64, bare: Option<f64>, memory: f64| {

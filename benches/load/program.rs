@@ -1,15 +1,39 @@
 //! The hub as a process of its own, and what the system says of its memory.
 use std::{
     net::TcpListener,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use sharehub::pb;
+use sharehub::{
+    pb,
+    personal::vault::{self, Keys},
+};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{data::Key, with};
+
+/// The keys that every hub of a store has, in files.
+pub struct Secrets(tempfile::TempDir);
+
+impl Secrets {
+    pub fn new() -> Self {
+        let secrets = Self(tempfile::tempdir().unwrap());
+        vault::write(&secrets.data_keys(), &Keys::generate("bench")).unwrap();
+        secrets
+    }
+
+    /// That of the audit log, which is made when it is opened first.
+    pub fn audit_key(&self) -> PathBuf {
+        self.0.path().join("audit-key")
+    }
+
+    fn data_keys(&self) -> PathBuf {
+        self.0.path().join("data-keys.toml")
+    }
+}
 
 /// A running `sharehub serve`.
 #[derive(Clone)]
@@ -20,12 +44,15 @@ pub struct Program {
 }
 
 impl Program {
-    pub async fn serve(url: &str) -> Self {
+    pub async fn serve(url: &str, secrets: &Secrets) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let other = std::env::var("SHAREHUB_BENCH_PROGRAM").ok();
         let child = Command::new(other.as_deref().unwrap_or(env!("CARGO_BIN_EXE_sharehub")))
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--database-url", url])
-            .args(["--log", "warn"])
+            .args(["--log", "warn", "--audit-key"])
+            .arg(secrets.audit_key())
+            .arg("--data-keys")
+            .arg(secrets.data_keys())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

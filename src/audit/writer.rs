@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
     time,
 };
@@ -27,6 +27,9 @@ use crate::{
 const QUEUE: usize = 32_768;
 /// Records in one group, at most.
 const GROUP: usize = 512;
+/// How long records that nobody waits for are gathered before they are written: a commit for each of them would cost more than
+/// the calls that they are of.
+const LINGER: Duration = Duration::from_millis(20);
 /// The longest that writing a group may take.
 const MOST: Duration = Duration::from_secs(30);
 /// How often a group that failed is tried again, and how often it is looked whether a checkpoint is due.
@@ -85,9 +88,10 @@ pub(super) fn start(
     key: Key,
     state: watch::Sender<State>,
     pending: Arc<AtomicUsize>,
+    urgent: Arc<Notify>,
 ) -> (mpsc::Sender<Entry>, JoinHandle<()>) {
     let (entries, waiting) = mpsc::channel(QUEUE);
-    (entries, tokio::spawn(run(Log { db, key, state, pending }, waiting)))
+    (entries, tokio::spawn(run(Log { db, key, state, pending, urgent }, waiting)))
 }
 
 /// What the task writes to.
@@ -97,6 +101,8 @@ struct Log {
     state: watch::Sender<State>,
     /// Records that were sent and are not written.
     pending: Arc<AtomicUsize>,
+    /// Somebody waits for a record.
+    urgent: Arc<Notify>,
 }
 
 async fn run(log: Log, mut waiting: mpsc::Receiver<Entry>) {
@@ -107,7 +113,10 @@ async fn run(log: Log, mut waiting: mpsc::Receiver<Entry>) {
     while !is_over {
         if held.is_empty() {
             tokio::select! {
-                count = waiting.recv_many(&mut held, GROUP) => is_over = count == 0,
+                count = waiting.recv_many(&mut held, GROUP) => {
+                    is_over = count == 0;
+                    log.gather(&mut held, &mut waiting).await;
+                }
                 _ = tick.tick() => log.look().await,
             }
         } else {
@@ -131,6 +140,20 @@ async fn run(log: Log, mut waiting: mpsc::Receiver<Entry>) {
 }
 
 impl Log {
+    /// Lets more come that can be written together, unless somebody waits.
+    async fn gather(&self, held: &mut Vec<Entry>, waiting: &mut mpsc::Receiver<Entry>) {
+        if held.iter().any(|it| it.durable.is_some()) || waiting.is_closed() {
+            return;
+        }
+        // In time or not: what is here by then is written.
+        drop(time::timeout(LINGER, self.urgent.notified()).await);
+        while held.len() < GROUP
+            && let Ok(entry) = waiting.try_recv()
+        {
+            held.push(entry);
+        }
+    }
+
     /// Writes a group of what is held, or leaves it to be written later: whether it was written. Who waits for its record is
     /// told either way.
     async fn write(&self, held: &mut Vec<Entry>) -> bool {

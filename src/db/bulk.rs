@@ -11,8 +11,9 @@ use sea_orm::{
 
 use crate::error::{Error, Result};
 
-/// Rows in one statement on SQLite: as many of the first as fit, then of the next.
-const ROWS: [usize; 3] = [64, 8, 1];
+/// Rows in one statement on SQLite: as many of the first as fit, then of the next. Any number takes few statements then, as
+/// each of them is a way to another thread and back.
+const ROWS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Adds rows to a table.
 pub async fn add<E>(db: &impl ConnectionTrait, rows: Vec<E::Model>) -> Result<()>
@@ -48,6 +49,9 @@ where
             let mut values = values;
             let mut left = values.len();
             for size in ROWS {
+                if left < size {
+                    continue;
+                }
                 let marks = format!("({})", vec!["?"; columns.len()].join(", "));
                 let add = format!("{into} VALUES {}", vec![marks; size].join(", "));
                 while left >= size {

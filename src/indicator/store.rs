@@ -43,9 +43,15 @@ fn visible(number: i64) -> Select<definition::Entity> {
 
 /// The one door to observations: those of indicators that were found visible, as they stood at a revision.
 fn observations(indicators: &[Arc<Definition>], number: i64) -> Select<observation::Entity> {
+    let ids = indicators.iter().map(|it| it.id);
+    every_standing(number).filter(observation::Column::IndicatorId.is_in(ids))
+}
+
+/// Of every indicator: for who names the indicators that were found visible by themselves.
+fn every_standing(number: i64) -> Select<observation::Entity> {
     use observation::Column::SupersededAt;
     let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    every_version(indicators, number).filter(stands)
+    every_observation(number).filter(stands)
 }
 
 /// The same door, with the versions that were superseded by then.

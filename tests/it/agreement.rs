@@ -382,7 +382,7 @@ async fn personal_data_is_shown_to_a_certificate_only() {
     let desk = Desk::start().await;
     let keyed = desk.hub.system("ioc", Grants::default()).await;
     let certified = desk.hub.by_certificate("ioc").await;
-    let all = pb::agreement::Dataset::Dossiers(pb::DossierDataset::default());
+    let all = Dataset::Dossiers(pb::DossierDataset::default());
     let none = agreement("ioc.one", "ioc", &[Operation::Read, Operation::Watch], all);
     let masked = pb::Agreement { personal_data: pb::PersonalData::Masked.into(), ..none.clone() };
     desk.hub.grant(none.clone()).await;

@@ -61,6 +61,30 @@ impl Store {
 }
 
 impl Store {
+    /// All of it as it is now, as a backup has it. On PostgreSQL whoever is connected is cut for a moment.
+    pub async fn copied(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        if !is_postgres() {
+            let db = Database::connect(&self.url).await.unwrap();
+            let path = dir.path().join("hub.db");
+            db.execute_unprepared(&format!("VACUUM INTO '{}'", path.display())).await.unwrap();
+            db.close().await.unwrap();
+            return Self { url: format!("sqlite://{}", path.display()), _dir: dir };
+        }
+        let (_, name) = self.url.rsplit_once('/').unwrap();
+        let (server, copy) = (server(), format!("copy_{:016x}", rand::random::<u64>()));
+        let allow = async |is_allowed: bool| {
+            let allow = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {is_allowed}");
+            sql(server, &allow).await;
+        };
+        allow(false).await;
+        let leave = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname =";
+        sql(server, &format!("{leave} '{name}'")).await;
+        sql(server, &format!("CREATE DATABASE {copy} TEMPLATE {name}")).await;
+        allow(true).await;
+        Self { url: format!("{server}/{copy}"), _dir: dir }
+    }
+
     /// A store on each engine, alike to the last byte: filled by one clock, and with one secret.
     pub async fn twins(clock: &Clock) -> [Self; 2] {
         let dir = tempfile::tempdir().unwrap();

@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
 use crate::{
-    hub::{Client, at_least, audit_key, exactly, id, slow},
-    indicator::{Desk, batch, count, saw},
+    hub::{Client, at_least, audit_key, exactly, gso, id, slow},
+    indicator::{BEN_TRE, Desk, batch, count, saw},
 };
 
 /// Indicators beside those of the desk.
@@ -184,4 +184,45 @@ async fn a_snapshot_from_memory_is_right_too_when_another_hub_writes() {
     let here = (Arc::clone(&desk.hub.hub), desk.source.clone());
     let hubs = [here, beside(&desk).await];
     history(&desk, &hubs).await;
+}
+
+#[tokio::test]
+async fn the_period_before_is_found_however_many_of_another_kind_lie_between() {
+    let desk = Desk::start().await;
+    let frequency = pb::Frequency::Month.into();
+    desk.define(vec![pb::Indicator { frequency, ..count("cell.a") }]).await;
+    let mut periods: Vec<_> = (7..=12).map(|it| format!("2024-{it:02}")).collect();
+    periods.extend(["2025-01", "2025-02", "2025-03"].map(str::to_owned));
+    periods.extend(["2024-YTD-06", "2025-YTD-03"].map(str::to_owned));
+    let said = periods.iter().map(|period| saw("cell.a", BEN_TRE, period, "7"));
+    let receipt = desk.publish(said.collect()).await;
+    let number = receipt.revision.unwrap().number;
+    for (period, latest, previous) in [
+        // Of two that end together the longer one is shown; nine months lie between it and the one before it.
+        ("", "2025-YTD-03", "2024-YTD-06"),
+        ("2025-YTD-03", "2025-YTD-03", "2024-YTD-06"),
+        ("2025-03", "2025-03", "2025-02"),
+        ("2024-07", "2024-07", ""),
+        ("2024-YTD-06", "2024-YTD-06", ""),
+        ("2025-04", "", ""),
+    ] {
+        for consistency in [None, exactly(number)] {
+            let ask = pb::GetSnapshotRequest {
+                units: vec![gso(BEN_TRE, "").unwrap()],
+                indicators: vec!["cell.a".to_owned()],
+                period: period.to_owned(),
+                date: DATE.to_owned(),
+                consistency,
+            };
+            let told = desk.source.indicators().get_snapshot(ask).await.unwrap().into_inner();
+            let cell = &told.cells[0];
+            let of = |it: &Option<pb::Observation>| {
+                it.as_ref().map_or_else(String::new, |it| it.period.clone())
+            };
+            assert_eq!(
+                (of(&cell.latest).as_str(), of(&cell.previous).as_str()),
+                (latest, previous)
+            );
+        }
+    }
 }

@@ -14,14 +14,14 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QueryTrait,
     Select,
     sea_query::{
-        Alias, Asterisk, Expr, ExprTrait, Order, OverStatement, Query as Sql, SelectStatement,
-        WindowStatement,
+        Alias, Asterisk, Expr, ExprTrait, Func, IntoColumnRef, Order, OverStatement, Query as Sql,
+        SelectStatement, WindowStatement,
     },
 };
 use tokio::time;
 
 use super::{
-    observations,
+    every_standing, observations,
     read::{Aimed, Books, Observed, must_fit},
     targets,
 };
@@ -225,10 +225,10 @@ async fn load(
 ) -> Result<Vec<Cell>> {
     let books = Books::open(hub, view).await?;
     let patches = Patches::of(&books, keys)?;
-    let latest = latest_rows(&hub.db, &patches, period, date, view).await?;
+    let latest = latest_rows(&hub.db, &books, &patches, period, date, view).await?;
     // How fresh a cell is, its newest period says, whichever is shown.
     let newest = match period {
-        Some(_) => latest_rows(&hub.db, &patches, None, date, view).await?,
+        Some(_) => latest_rows(&hub.db, &books, &patches, None, date, view).await?,
         None => HashMap::new(),
     };
     let aims = target_rows(&hub.db, &patches, view).await?;
@@ -275,6 +275,12 @@ impl Patches {
         self.definitions.values().map(Arc::clone).collect()
     }
 
+    fn cells(&self) -> impl Iterator<Item = Key> {
+        self.all.iter().flat_map(|(indicators, units)| {
+            indicators.iter().flat_map(|it| units.iter().map(|unit| (*it, *unit)))
+        })
+    }
+
     fn hold(&self, indicator: impl ColumnTrait, unit: impl ColumnTrait) -> Condition {
         let mut any = Condition::any();
         for (indicators, units) in &self.all {
@@ -289,32 +295,47 @@ type ByCell<T> = HashMap<(i64, i64), Vec<T>>;
 
 /// Rows kept for one cell and kind of period: the latest, and the one before it.
 const RECENT: u64 = 2;
+/// Newest rows of a cell that are read first. They hold the latest and the one before it, unless kinds of periods mingle.
+const FIRST: u64 = 4;
 
-/// The newest observations of each cell, newest first; of periods that began by `date`, or of one period only.
+/// The newest observations of each cell, newest first; of periods that began by `date`, or up to one period. What a cell costs
+/// does not grow with its history: all of that is looked through only for cells whose newest rows do not tell.
 async fn latest_rows(
     db: &Db,
+    books: &Books,
     patches: &Patches,
     period: Option<Period>,
     date: Day,
     view: &View,
 ) -> Result<ByCell<observation::Model>> {
-    use observation::Column;
-    let definitions = patches.definitions();
-    let mut rows = observations(&definitions, view.number())
-        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
-        .filter(Column::Breakdown.eq(""));
-    rows = match period {
-        // The period asked for, and what came before it.
-        Some(period) => {
-            let ends = definitions.iter().map(|it| it.meaning.range(period).to).max();
-            rows.filter(Column::PeriodEnd.lte(ends.unwrap_or(date)))
-        }
-        None => rows.filter(Column::PeriodStart.lte(date)),
+    let until = Until::of(patches, period, date);
+    let cells: Vec<_> = patches.cells().collect();
+    let mut by_cell = by_cell(db, view, first(&until, &cells, view)).await?;
+    let first = usize::try_from(FIRST).unwrap_or(usize::MAX);
+    let is_open = |rows: &[observation::Model]| {
+        rows.len() >= first && two(rows, period).is_none_or(|(_, previous)| previous.is_none())
     };
-    let rows = newest(rows, RECENT);
+    let open: Vec<_> =
+        cells.into_iter().filter(|it| by_cell.get(it).is_some_and(|rows| is_open(rows))).collect();
+    if !open.is_empty() {
+        use observation::Column;
+        let patches = Patches::of(books, &open)?;
+        let rows = observations(&patches.definitions(), view.number())
+            .filter(patches.hold(Column::IndicatorId, Column::UnitId))
+            .filter(Column::Breakdown.eq(""))
+            .filter(until.reached(Column::PeriodStart, Column::PeriodEnd));
+        by_cell.extend(self::by_cell(db, view, newest(rows, RECENT)).await?);
+    }
+    Ok(by_cell)
+}
+
+async fn by_cell(
+    db: &Db,
+    view: &View,
+    rows: SelectStatement,
+) -> Result<ByCell<observation::Model>> {
     let db = db.at(view);
-    let rows = db.get_database_backend().build(&rows);
-    let rows = observation::Model::find_by_statement(rows);
+    let rows = observation::Model::find_by_statement(db.get_database_backend().build(&rows));
     let mut by_cell: ByCell<observation::Model> = HashMap::new();
     for row in rows.all(&db).await? {
         by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(row);
@@ -324,6 +345,84 @@ async fn latest_rows(
         rows.sort_by_key(|it| (std::cmp::Reverse(it.period_end), it.period_start));
     }
     Ok(by_cell)
+}
+
+/// Up to which periods is looked.
+#[derive(Clone, Copy)]
+enum Until {
+    /// Those that began by a day.
+    Began(Day),
+    /// Those that end by a day.
+    Ended(Day),
+}
+
+impl Until {
+    /// The period asked for, and what came before it; else what has begun.
+    fn of(patches: &Patches, period: Option<Period>, date: Day) -> Self {
+        let Some(period) = period else { return Self::Began(date) };
+        let ends = patches.definitions.values().map(|it| it.meaning.range(period).to).max();
+        Self::Ended(ends.unwrap_or(date))
+    }
+
+    fn reached(self, start: impl IntoColumnRef, end: impl IntoColumnRef) -> Expr {
+        match self {
+            Self::Began(date) => Expr::col(start).lte(date),
+            Self::Ended(date) => Expr::col(end).lte(date),
+        }
+    }
+}
+
+/// The newest rows of each cell, and those that end together with the last of them: cell by cell along the primary key.
+fn first(until: &Until, cells: &[Key], view: &View) -> SelectStatement {
+    use observation::Column::{
+        Breakdown, IndicatorId, MadeAt, PeriodEnd, PeriodStart, SupersededAt, UnitId,
+    };
+    let (cell, row) = (Alias::new("cell"), Alias::new("later"));
+    let of_cell = |number: &str| Expr::col((cell.clone(), Alias::new(format!("column{number}"))));
+    let column = |it: observation::Column| (row.clone(), it);
+    let superseded_at = || Expr::col(column(SupersededAt));
+    let stands = superseded_at().is_null().or(superseded_at().gt(view.number()));
+    let last = Sql::select()
+        .column(column(PeriodEnd))
+        .from_as(observation::Entity, row.clone())
+        .and_where(Expr::col(column(IndicatorId)).eq(of_cell("1")))
+        .and_where(Expr::col(column(UnitId)).eq(of_cell("2")))
+        .and_where(Expr::col(column(Breakdown)).eq(""))
+        .and_where(Expr::col(column(MadeAt)).lte(view.number()))
+        .and_where(stands)
+        .and_where(until.reached(column(PeriodStart), column(PeriodEnd)))
+        .order_by(column(PeriodEnd), Order::Desc)
+        .limit(1)
+        .offset(FIRST - 1)
+        .take();
+    let none = Expr::val(i32::MIN);
+    let reaches = Expr::expr(Func::coalesce([Expr::from(last), none]));
+    let own = |it: observation::Column| Expr::col((observation::Entity, it));
+    let mut rows = every_standing(view.number()).filter(Breakdown.eq("")).into_query();
+    rows.from_values(cells.iter().copied(), cell.clone())
+        .and_where(own(IndicatorId).eq(of_cell("1")))
+        .and_where(own(UnitId).eq(of_cell("2")))
+        .and_where(own(PeriodEnd).gte(reaches))
+        .and_where(
+            until.reached((observation::Entity, PeriodStart), (observation::Entity, PeriodEnd)),
+        );
+    rows
+}
+
+/// The row that a cell shows, and the one of an earlier period of the same kind, among its rows, newest first.
+fn two(
+    rows: &[observation::Model],
+    period: Option<Period>,
+) -> Option<(&observation::Model, Option<&observation::Model>)> {
+    let place = match period {
+        Some(period) => rows.iter().position(|it| it.period == period)?,
+        None => 0,
+    };
+    let latest = rows.get(place)?;
+    let earlier = |it: &&observation::Model| {
+        it.period_end < latest.period_end && it.period.kind() == latest.period.kind()
+    };
+    Some((latest, rows.iter().skip(place).find(earlier)))
 }
 
 /// Of each indicator, unit and kind of period, the rows with the latest periods: numbered inside the database, so that a
@@ -365,17 +464,11 @@ fn cell(
     (period, newest): (Option<Period>, Option<Period>),
     date: Day,
 ) -> Cell {
-    let mut rows = rows.into_iter();
-    let latest = match period {
-        Some(period) => rows.find(|it| it.period == period),
-        None => rows.next(),
+    let observed = |it: &observation::Model| books.observed(definition, it.clone());
+    let (latest, previous) = match two(&rows, period) {
+        Some((latest, previous)) => (Some(observed(latest)), previous.map(observed)),
+        None => (None, None),
     };
-    let previous = latest.as_ref().and_then(|latest| {
-        let earlier = |it: &observation::Model| it.period_end < latest.period_end;
-        rows.find(|it| earlier(it) && it.period.kind() == latest.period.kind())
-    });
-    let observed = |it| books.observed(definition, it);
-    let (latest, previous) = (latest.map(observed), previous.map(observed));
     let values = latest.as_ref().and_then(Observed::value);
     let change = values
         .zip(previous.as_ref().and_then(Observed::value))

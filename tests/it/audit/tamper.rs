@@ -9,12 +9,15 @@ use sharehub::{
         trail::Trail,
         verify::{Fault, Line, RESTORED, Sound, Verify},
     },
-    db::Db,
+    db::{Db, Options},
     revision,
 };
 
 use super::{get, start, written};
-use crate::hub::{Hub, audit_key};
+use crate::{
+    engine::Store,
+    hub::{Hub, audit_key, slow},
+};
 
 /// A log with three checkpoints, and a few records after the last.
 struct Log {
@@ -56,15 +59,7 @@ impl Log {
     }
 
     async fn verify(&self, kept: &[String]) -> Result<Sound, Fault> {
-        let db = Db::open(&self.hub.store.url).await.unwrap();
-        let mut lines = Vec::new();
-        let write = |line: &Line<'_>| {
-            lines.push(serde_json::to_string(line).unwrap());
-            Ok(())
-        };
-        export::export(db.read(), write).await.unwrap();
-        db.close().await;
-        check(&lines, kept)
+        verify(&self.hub.store, kept).await
     }
 
     async fn size(&self) -> u64 {
@@ -99,6 +94,30 @@ impl Log {
         let set = format!("UPDATE audit_record SET body = {body}, hash = {hash} WHERE seq = {seq}");
         self.run(&set).await;
     }
+}
+
+/// What the check says of a store, with these checkpoints that somebody kept.
+async fn verify(store: &Store, kept: &[String]) -> Result<Sound, Fault> {
+    let db = Db::open(&store.url).await.unwrap();
+    let mut lines = Vec::new();
+    let write = |line: &Line<'_>| {
+        lines.push(serde_json::to_string(line).unwrap());
+        Ok(())
+    };
+    export::export(db.read(), write).await.unwrap();
+    db.close().await;
+    check(&lines, kept)
+}
+
+/// So many reads, and a checkpoint over them as a client keeps it.
+async fn goes_on(hub: &Hub, reads: usize) -> String {
+    let reader = hub.by_certificate("ioc").await;
+    for _ in 0..reads {
+        get(&reader, "H1.3").await.unwrap();
+    }
+    written(hub).await;
+    checkpoint(hub).await;
+    store::newest(hub.hub.db.read()).await.unwrap().unwrap()
 }
 
 fn check(lines: &[String], kept: &[String]) -> Result<Sound, Fault> {
@@ -213,14 +232,16 @@ async fn a_tail_that_was_cut_and_a_store_that_was_rolled_back_are_found() {
     let what = format!("it is missing: the store says that it has {size}");
     assert_eq!(said(&alone), (size - 1, what.as_str()));
     // 7. Rolled back: all of the store is as it once was, which only who has kept something can tell.
-    let old = Log::new().await;
-    let (alone, kept) = (old.verify(&[]).await, {
-        let later = Checkpoint { size: old.size().await + 40, ..old.kept.clone() };
-        old.verify(&[later.sign(&audit_key())]).await
-    });
-    alone.unwrap();
+    let log = Log::new().await;
+    let size = log.size().await;
+    let old = log.hub.store.copied().await;
+    let another = log.hub.another().await;
+    let later = goes_on(&another, 40).await;
+    verify(&old, &[]).await.unwrap();
+    verify(&another.store, std::slice::from_ref(&later)).await.unwrap();
+    let kept = verify(&old, &[later]).await;
     let (seq, what) = said(&kept);
-    assert_eq!(seq, old.size().await + 1);
+    assert_eq!(seq, size + 1);
     assert!(
         what.ends_with("The end of the log was cut off, or the store was rolled back"),
         "{what}"
@@ -231,12 +252,18 @@ async fn a_tail_that_was_cut_and_a_store_that_was_rolled_back_are_found() {
 async fn a_fork_and_a_log_hashed_again_are_found() {
     // 8. Forked: two stores went on from one, both with the key. Each is sound; who has seen the one knows the other.
     let log = Log::new().await;
-    let other = Log::new().await;
-    other.verify(&[]).await.unwrap();
-    let same = Checkpoint { root: other.kept.root, ..log.kept.clone() };
-    let kept = log.verify(&[same.sign(&audit_key())]).await;
+    let size = log.size().await;
+    let fork = log.hub.store.copied().await;
+    let options = Options::new(&fork.url);
+    let fork = Hub::open(fork, options, slow()).await;
+    let here = log.hub.another().await;
+    let (seen, other) = (goes_on(&here, 3).await, goes_on(&fork, 20).await);
+    verify(&here.store, &[seen.clone()]).await.unwrap();
+    verify(&fork.store, &[other]).await.unwrap();
+    let kept = verify(&fork.store, &[seen]).await;
     let (seq, what) = said(&kept);
-    assert!(seq > log.first && seq <= log.kept.size, "{seq}");
+    // The newest checkpoint that both have is from before the fork.
+    assert!(seq > log.kept.size && seq <= size + 1, "{seq}, after {}", log.kept.size);
     assert!(what.ends_with("the log was changed, or forked"), "{what}");
     // 9. Hashed again, without the key: everything adds up but for what was signed.
     let seq = log.first + 4;
