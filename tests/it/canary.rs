@@ -1,17 +1,26 @@
 //! Canaries: texts about a person that are stored in every field there is for them, and looked for in everything that leaves
 //! the program: answers, refusals, its log at its loudest, spans, metrics, and its files.
+//!
+//! What other tests store of persons is looked for as well, in the whole suite: in every answer of a hub to whoever calls with
+//! a key, in the log of every program, and in the files of every store on SQLite when its test is over.
 use std::{
     fs,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::State};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::Next,
+};
+use http::HeaderMap;
 use http_body_util::BodyExt;
 use prost::Message;
 use sharehub::pb;
 use tokio::{net::TcpListener, time};
-use tonic::{Request, Status};
+use tonic::Status;
 
 use crate::{
     hub::{Client, Grants, Key, gso, refusal},
@@ -21,12 +30,70 @@ use crate::{
 
 /// One for each field that holds personal data, and what is sent where a source errs.
 const NAME: &str = "Canary Thị Tên";
-const NUMBER: &str = "970000000001";
-const PHONE: &str = "0970000002";
+const NUMBER: &str = "973158264907";
+const PHONE: &str = "0973158264";
 const EMAIL: &str = "canary@thu.example.vn";
 const ADDRESS: &str = "97 Canary, ấp Địa Chỉ";
 const NOTE: &str = "canary ghi chú trong sự kiện";
 const ALL: [&str; 6] = [NAME, NUMBER, PHONE, EMAIL, ADDRESS, NOTE];
+
+/// What the tests of the suite store of persons.
+const PERSONS: [&str; 20] = [
+    NAME,
+    NUMBER,
+    PHONE,
+    EMAIL,
+    ADDRESS,
+    NOTE,
+    "Nguyễn Thị Hoàng Yến",
+    "083301001234",
+    "0912345678",
+    "hoang.yen@example.vn",
+    "12 Hùng Vương",
+    "bà Yến đã bổ sung sổ hộ khẩu",
+    "083301009999",
+    "Nguyễn Văn Ẩn",
+    "Nguyễn Thị Hoa",
+    "079203001234",
+    "Nguyễn Thị Bí Mật",
+    "086199315826",
+    "0903158264",
+    "nhà ở ấp 3",
+];
+
+/// Whether something of a person is in some bytes, which must hold none.
+pub fn must_hold_nobody(what: &str, bytes: &[u8]) {
+    let is_in = |it: &&&str| memchr::memmem::find(bytes, it.as_bytes()).is_some();
+    let found: Vec<_> = PERSONS.iter().filter(is_in).collect();
+    assert!(found.is_empty(), "{what} holds {found:?}");
+}
+
+/// Looks at every answer to whoever calls with a key: personal data is for certificates only.
+pub async fn guard(req: Request, next: Next) -> http::Response<Body> {
+    let is_keyed = req.headers().contains_key("authorization");
+    let path = req.uri().path().to_owned();
+    let (head, body) = next.run(req).await.into_parts();
+    if !is_keyed {
+        return http::Response::from_parts(head, body);
+    }
+    let told = move |headers: &HeaderMap| {
+        if let Some(status) = Status::from_header_map(headers) {
+            must_hold_nobody(&format!("the refusal of {path}"), status.message().as_bytes());
+            must_hold_nobody(&format!("the refusal of {path}"), status.details());
+        }
+    };
+    told(&head.headers);
+    let body = body.map_frame(move |frame| {
+        if let Some(bytes) = frame.data_ref() {
+            must_hold_nobody("an answer to a key", bytes);
+        }
+        if let Some(trailers) = frame.trailers_ref() {
+            told(trailers);
+        }
+        frame
+    });
+    http::Response::from_parts(head, Body::new(body))
+}
 
 /// Takes whatever is sent to it, as a collector of spans and metrics would.
 struct Collector {
@@ -39,7 +106,7 @@ impl Collector {
         let taken = Arc::<Mutex<Vec<u8>>>::default();
         async fn take(
             State(taken): State<Arc<Mutex<Vec<u8>>>>,
-            request: axum::extract::Request,
+            request: Request,
         ) -> http::Response<Body> {
             let path = request.uri().path().to_owned();
             let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -204,6 +271,29 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     for (code, status) in [("H-1", "4"), ("H-1", "?"), ("H-9", "4")] {
         say!(source.dossiers().publish_events(add(code, status)).await);
     }
+    // Over a stream, good and bad.
+    let batch = |first, dossiers| {
+        let batch = pb::DossierBatch { first, dossiers };
+        pb::IngestDossiersRequest { step: Some(pb::ingest_dossiers_request::Step::Batch(batch)) }
+    };
+    let open = pb::LoadOpen { load: "canary".to_owned() };
+    let open = pb::ingest_dossiers_request::Step::Open(open);
+    let bad = pb::DossierEntry { procedure: "9.999999".to_owned(), ..entry("H-5") };
+    let sent = vec![
+        pb::IngestDossiersRequest { step: Some(open) },
+        batch(1, vec![entry("H-4"), bad]),
+        batch(9, vec![entry("H-6")]),
+    ];
+    let sent = tokio_stream::iter(sent);
+    let mut told = source.dossiers().ingest_dossiers(sent).await.unwrap().into_inner();
+    let broken = loop {
+        match told.message().await {
+            Ok(Some(it)) => said.extend(it.encode_to_vec()),
+            Ok(None) => panic!("a gap is taken"),
+            Err(status) => break status,
+        }
+    };
+    say!(Err::<tonic::Response<()>, _>(broken));
     let sought = |key| Some(pb::ApplicantKey { key: Some(key) });
     use pb::applicant_key::Key;
     for client in [&reader, &source] {
@@ -252,7 +342,7 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
         from: Some(pb::watch_request::From::Beginning(true)),
         ..Default::default()
     };
-    let mut watched = reader.feed().watch(Request::new(watch)).await.unwrap().into_inner();
+    let mut watched = reader.feed().watch(watch).await.unwrap().into_inner();
     while let Ok(Ok(Some(it))) = time::timeout(Duration::from_secs(2), watched.message()).await {
         said.extend(it.encode_to_vec());
     }
@@ -267,7 +357,26 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     let applicant = sought(Key::IdentityNumber(NUMBER.to_owned()));
     let list = pb::ListDossiersRequest { applicant, ..Default::default() };
     let seen = trusted.dossiers().list_dossiers(list).await.unwrap().into_inner();
-    assert_eq!(seen.dossiers.len(), 2);
+    assert_eq!(seen.dossiers.len(), 3);
+    // Who was shown it is told without it, by number as well.
+    let applicant = sought(Key::IdentityNumber(NUMBER.to_owned()));
+    let ask = pb::ListAccessToSubjectRequest { applicant, ..Default::default() };
+    let shown = admin.audit().list_access_to_subject(ask).await.unwrap().into_inner();
+    assert!(shown.records.len() >= 2, "{shown:?}");
+    let mut told = shown.encode_to_vec();
+    let mut token = String::new();
+    loop {
+        let page = Some(pb::PageRequest { size: 1_000, token });
+        let ask = pb::ListRecordsRequest { page, ..Default::default() };
+        let records = admin.audit().list_records(ask).await.unwrap().into_inner();
+        told.extend(records.encode_to_vec());
+        token = records.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert!(told.len() > 5_000, "too little is on record: {}", told.len());
+    assert!(found_in(&told).is_empty(), "on record: {:?}", found_in(&told));
     let erase = pb::ErasePersonalDataRequest {
         applicant: sought(Key::Phone(PHONE.to_owned())),
         superseded_only: true,
@@ -289,6 +398,9 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
         "no metrics"
     );
     assert!(found_in(&taken).is_empty(), "sent to the collector: {:?}", found_in(&taken));
+    let url = crate::program::url(dir.path());
+    let ran = sharehub(dir.path(), &["audit", "export", "log.json", "--database-url", &url]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
     let mut files = 0;
     for file in fs::read_dir(dir.path()).unwrap() {
         let path = file.unwrap().path();
@@ -298,7 +410,6 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     }
     assert!(files >= 3, "the store, its keys and the log");
     // Nor in what the program's own commands print of it.
-    let url = crate::program::url(dir.path());
     let ran = sharehub(dir.path(), &["data-keys", "reseal", "--database-url", &url]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(found_in(format!("{ran:?}").as_bytes()).is_empty());

@@ -370,8 +370,8 @@ async fn personal_data_leaves_only_with_the_grant() {
     let (hub, source) = start().await;
     let applicant = pb::Applicant {
         name: "Nguyễn Thị Bí Mật".to_owned(),
-        identity_number: "086199000001".to_owned(),
-        phone: "0900000001".to_owned(),
+        identity_number: "086199315826".to_owned(),
+        phone: "0903158264".to_owned(),
         ..Default::default()
     };
     let note = "nhà ở ấp 3".to_owned();
@@ -412,7 +412,7 @@ async fn personal_data_leaves_only_with_the_grant() {
     );
     assert_eq!(look.accepted_at, at("2025-10-01 08:00"));
     let said = format!("{look:?}");
-    assert!(!said.contains("Bí Mật") && !said.contains("086199000001") && !said.contains("ấp 3"));
+    assert!(!said.contains("Bí Mật") && !said.contains("086199315826") && !said.contains("ấp 3"));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use sharehub::{
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::{
+    canary::must_hold_nobody,
     hub::{audit_key, slow},
     server::Server,
 };
@@ -38,6 +39,19 @@ pub fn scale<T: std::str::FromStr>(variable: &str, usual: T) -> T {
 pub struct Store {
     pub url: String,
     _dir: tempfile::TempDir,
+}
+
+impl Drop for Store {
+    /// Nothing of a person is in its files. (Those of PostgreSQL are its server's; see `personal.rs` for what is in them.)
+    fn drop(&mut self) {
+        let Some(path) = self.url.strip_prefix("sqlite://") else { return };
+        if std::thread::panicking() {
+            return;
+        }
+        for file in [path.to_owned(), format!("{path}-wal")] {
+            must_hold_nobody(&file, &fs::read(&file).unwrap_or_default());
+        }
+    }
 }
 
 impl Store {

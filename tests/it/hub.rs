@@ -1,6 +1,7 @@
 //! A real hub on a free port, with a store of its own, and clients that call it as somebody.
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::middleware::from_fn;
 use sharehub::{
     access::{Issue, SystemCode},
     audit::key::Key as AuditKey,
@@ -26,7 +27,7 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use crate::{engine::Store, pki::PKI};
+use crate::{canary::guard, engine::Store, pki::PKI};
 
 /// Limits for tests: a debug build beside other tests may be slow.
 pub fn slow() -> Limits {
@@ -135,6 +136,7 @@ impl Hub {
     async fn serve(hub: Arc<hub::Hub>, admin: String, store: Arc<Store>, tls: Option<Tls>) -> Self {
         let meter = Arc::<Meter>::default();
         let (services, health) = server::services(&hub, &meter).await.unwrap();
+        let services = services.layer(from_fn(guard));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = hub.stopping.clone();
@@ -157,6 +159,7 @@ impl Hub {
         }
         let open = async || {
             let (services, health) = server::services(&self.hub, &self.meter).await.unwrap();
+            let services = services.layer(from_fn(guard));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let refusals = Arc::clone(&self.hub.refusals);

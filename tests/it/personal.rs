@@ -328,7 +328,7 @@ async fn what_is_erased_is_gone_from_every_version_and_stays_away() {
         vec![entry("H-1", Some(applicant())), entry("H-2", Some(applicant())), entry("H-3", None)],
     )
     .await;
-    let changed = pb::Applicant { phone: "0900000001".to_owned(), ..applicant() };
+    let changed = pb::Applicant { phone: "0903158264".to_owned(), ..applicant() };
     publish(&source, vec![entry("H-1", Some(changed.clone()))]).await;
     let trusted = reader(&hub, "tin-cay", true).await;
     let before = first.revision.unwrap().number;

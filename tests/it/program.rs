@@ -14,7 +14,10 @@ use tokio::{net::TcpListener, task, time};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::hub::{AUDIT_SEED, Client, Grants, Hub, Key, data_keys, gso, id};
+use crate::{
+    canary::must_hold_nobody,
+    hub::{AUDIT_SEED, Client, Grants, Hub, Key, data_keys, gso, id},
+};
 
 /// The program, with nothing of our own environment.
 pub fn command(dir: &Path) -> Command {
@@ -171,6 +174,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            must_hold_nobody("a log", &fs::read(&self.log).unwrap_or_default());
+        }
         // It may have ended long ago.
         drop(self.child.kill());
         drop(self.child.wait());

@@ -237,7 +237,7 @@ async fn load(
         let definition = patches.definitions.get(&key.0);
         let definition = definition.ok_or_else(|| Error::internal("a definition is missing"))?;
         // Not taken out: a unit or an indicator may be asked for twice.
-        let rows = latest.get(key).cloned().unwrap_or_default();
+        let rows = latest.get(key).map_or(&[] as &[_], Vec::as_slice);
         let aims = aims.get(key).cloned().unwrap_or_default();
         let newest = newest.get(key).and_then(|it| it.first()).map(|it| it.period);
         cells.push(cell(&books, definition, key.1, rows, aims, (period, newest), date));
@@ -459,13 +459,13 @@ fn cell(
     books: &Books,
     definition: &Arc<Definition>,
     unit_id: i64,
-    rows: Vec<observation::Model>,
+    rows: &[observation::Model],
     aims: Vec<target::Model>,
     (period, newest): (Option<Period>, Option<Period>),
     date: Day,
 ) -> Cell {
     let observed = |it: &observation::Model| books.observed(definition, it.clone());
-    let (latest, previous) = match two(&rows, period) {
+    let (latest, previous) = match two(rows, period) {
         Some((latest, previous)) => (Some(observed(latest)), previous.map(observed)),
         None => (None, None),
     };

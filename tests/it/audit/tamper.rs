@@ -258,7 +258,7 @@ async fn a_fork_and_a_log_hashed_again_are_found() {
     let fork = Hub::open(fork, options, slow()).await;
     let here = log.hub.another().await;
     let (seen, other) = (goes_on(&here, 3).await, goes_on(&fork, 20).await);
-    verify(&here.store, &[seen.clone()]).await.unwrap();
+    verify(&here.store, std::slice::from_ref(&seen)).await.unwrap();
     verify(&fork.store, &[other]).await.unwrap();
     let kept = verify(&fork.store, &[seen]).await;
     let (seq, what) = said(&kept);
