@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::Caller,
-    db::bulk,
+    db::{bulk, list::one_of},
     dossier::store::erase::of_applicant,
     error::{Error, Result},
     hub::Hub,
@@ -241,7 +241,7 @@ pub async fn list_access(hub: &Hub, caller: &Caller, list: ListAccess) -> Result
     let of = sea_orm::sea_query::Query::select()
         .column(subject::Column::Seq)
         .from(subject::Entity)
-        .and_where(subject::Column::Dossier.is_in(codes))
+        .and_where(one_of(hub.db.read().get_database_backend(), subject::Column::Dossier, codes)?)
         .take();
     let rows = visible(caller).filter(record::Column::Seq.in_subquery(of));
     Ok(paged(hub, caller, &page, rows).await?.1)

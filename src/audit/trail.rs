@@ -13,7 +13,11 @@ use super::{
         shape::Method,
     },
 };
-use crate::{access::Caller, error::Reason, time::Timestamp};
+use crate::{
+    access::{Caller, agreement::Word},
+    error::Reason,
+    time::Timestamp,
+};
 
 /// Gathers what is to be recorded of a call; in the extensions of its request, and with its caller.
 #[derive(Debug)]
@@ -72,17 +76,30 @@ impl Trail {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The caller is known; and, when it is told again, what it asks for, and by which agreements it is answered.
+    /// The caller is known.
     pub fn known(&self, caller: &Caller) {
-        let codes: Vec<_> = caller.rights.all().map(|it| it.agreement.code.as_str()).collect();
         let who = Who {
             system: caller.system.code.as_str().to_owned(),
             credential: format!("{} {}", caller.credential.kind(), caller.credential.id()),
-            purpose: caller.purpose.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default(),
-            agreement: codes.join(", "),
-            tier: caller.rights.dossiers.as_ref().map(|_| caller.tier()),
+            ..Who::default()
         };
         self.seen().who = Some(who);
+    }
+
+    /// What it calls for is known, before it is known whether it may.
+    pub fn asks(&self, purpose: Option<&Word>) {
+        if let (Some(who), Some(purpose)) = (&mut self.seen().who, purpose) {
+            who.purpose = purpose.as_str().to_owned();
+        }
+    }
+
+    /// It may, by these agreements.
+    pub fn may(&self, caller: &Caller) {
+        let codes: Vec<_> = caller.rights.all().map(|it| it.agreement.code.as_str()).collect();
+        if let Some(who) = &mut self.seen().who {
+            who.agreement = codes.join(", ");
+            who.tier = caller.rights.dossiers.as_ref().map(|_| caller.tier());
+        }
     }
 
     /// Nobody is known, and why: that of the credential which was shown is not told to the caller, but on record.

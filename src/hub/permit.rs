@@ -79,10 +79,10 @@ impl Hub {
         let policy = policy::of(path).ok_or_else(unknown)?;
         let purpose = purpose_named.map(purpose).transpose()?;
         let caller = Caller { policy, purpose, ..caller };
-        caller.trail.known(&caller);
+        caller.trail.asks(caller.purpose.as_ref());
         let rights = self.rights(&caller, &self.revisions.latest()).await?;
         let caller = Caller { rights, ..caller };
-        caller.trail.known(&caller);
+        caller.trail.may(&caller);
         self.meter.charge(&caller.rights).await?;
         Ok(caller)
     }

@@ -35,6 +35,12 @@ fn versions() -> sea_orm::Select<dossier::Entity> {
     dossier::Entity::find()
 }
 
+/// Every dossier, in whichever version: its code and its id.
+fn dossiers() -> sea_orm::Select<dossier::Entity> {
+    use dossier::Column::{Code, Id};
+    versions().select_only().column(Code).column(Id).distinct()
+}
+
 #[expect(clippy::disallowed_methods, reason = "what is kept of a person has no other door")]
 fn remarks() -> sea_orm::Select<event::Entity> {
     event::Entity::find().filter(event::Column::Note.ne(""))
@@ -67,15 +73,11 @@ pub async fn erase(hub: &Hub, caller: &Caller, write: &Write, erase: Erase) -> R
 
 /// The dossiers that are meant, by code: each with its id, or none.
 async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Option<i64>)>> {
-    use dossier::Column::{Code, Id};
+    use dossier::Column::Code;
     match whose {
         Whose::Dossiers(codes) => {
             let codes: Vec<String> = codes.iter().map(|it| it.as_str().to_owned()).collect();
-            let known: HashMap<String, i64> = versions()
-                .select_only()
-                .column(Code)
-                .column(Id)
-                .distinct()
+            let known: HashMap<String, i64> = dossiers()
                 .filter(Code.is_in(codes.iter().map(String::as_str)))
                 .into_tuple::<(String, i64)>()
                 .all(&write.db)
@@ -97,12 +99,8 @@ pub async fn of_applicant(
     db: &impl ConnectionTrait,
     sought: &Sought,
 ) -> Result<Vec<(String, i64)>> {
-    use dossier::Column::{Code, Id};
-    let found: Vec<(String, i64)> = versions()
-        .select_only()
-        .column(Code)
-        .column(Id)
-        .distinct()
+    use dossier::Column::Code;
+    let found: Vec<(String, i64)> = dossiers()
         .filter(digest_of(sought.kind).eq(vault.digest(sought)?))
         .order_by_asc(Code)
         .limit(u64::try_from(MOST + 1).unwrap_or(u64::MAX))
