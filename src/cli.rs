@@ -7,22 +7,22 @@ mod columns;
 mod data_keys;
 mod export;
 mod filter;
-mod grid;
 mod import;
+mod parse;
 mod pki;
 mod progress;
 mod query;
 mod serve;
 mod table;
+mod text_table;
 mod watch;
-mod words;
 
 use std::{
     error::Error as StdError,
     io::{ErrorKind, Write},
 };
 
-pub use self::words::Numbers;
+pub use self::parse::Numbers;
 use crate::config::{AuditCommand, Command, DataKeysCommand, KeyCommand, PkiCommand};
 
 /// Characters of a text that a line shows, at most.

@@ -1,13 +1,13 @@
 //! `sharehub agreement`: the agreements of a hub, as a file that people read and sign.
 mod file;
-mod lines;
+mod render;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, IsTerminal},
 };
 
-use self::lines::Lines;
+use self::render::Lines;
 use super::{
     Outcome, clean,
     client::{Caller, again, explain},
@@ -104,9 +104,9 @@ async fn plan_of(
             Err(status) => wrong.push(format!("{code}: {}", explain(&status))),
             Ok(answer) => {
                 let pb::GrantAgreementResponse { receipt: _, before, after } = answer.into_inner();
-                let after = lines::of(&after.unwrap_or_default());
+                let after = render::of(&after.unwrap_or_default());
                 let stood = before.filter(|it| it.revoked_at.is_none());
-                match stood.map(|it| lines::of(&it)) {
+                match stood.map(|it| render::of(&it)) {
                     None => steps.push(Step::Create(agreement, after)),
                     Some(before) if before == after => unchanged += 1,
                     Some(before) => steps.push(Step::Change(agreement, before, after)),
@@ -178,9 +178,9 @@ async fn list(asked: ListAgreements) -> Outcome {
     let ListAgreements { system, ended, by } = asked;
     let caller = Caller::connect(&by).await?;
     for it in all(&caller, system.unwrap_or_default(), ended).await? {
-        let mut lines = lines::of(&it);
+        let mut lines = render::of(&it);
         if it.revoked_at.is_some() {
-            lines.insert("revoked_at", lines::instant(it.revoked_at));
+            lines.insert("revoked_at", render::instant(it.revoked_at));
         }
         say(&clean(&it.code))?;
         for (name, it) in lines {
@@ -232,7 +232,7 @@ async fn told(asked: Explain) -> Outcome {
     for it in answered_by {
         let code = it.agreement.as_ref().map_or("", |it| it.code.as_str());
         say(&format!("agreement {}", clean(code)))?;
-        for (name, it) in lines::answering(&it) {
+        for (name, it) in render::answering(&it) {
             say(&format!("    {name}: {}", clean(&it)))?;
         }
     }

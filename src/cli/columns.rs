@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Outcome,
+    parse::squeeze,
     table::{Cell, File, Merged, Row, Sheet, letters},
-    words::squeeze,
 };
 
 /// The header stands in one of the first so many rows.

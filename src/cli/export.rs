@@ -1,8 +1,8 @@
 //! `sharehub export`: everything that a question has for an answer, at one revision, as a table that can be imported again.
-mod lines;
+mod rows;
 mod sink;
 
-pub(super) use self::lines::{breakdown, local};
+pub(super) use self::rows::{breakdown, local};
 use self::sink::{Datum, Sink};
 use super::{
     Outcome,
@@ -20,9 +20,9 @@ pub(super) async fn export(asked: Export) -> Outcome {
     let caller = Caller::connect(&by).await?;
     let progress = Progress::start("exporting", None);
     let titles: Vec<&str> = match what {
-        Exported::Observations => lines::OBSERVATIONS.to_vec(),
-        Exported::Targets => lines::TARGETS.to_vec(),
-        Exported::Dossiers => lines::DOSSIERS.to_vec(),
+        Exported::Observations => rows::OBSERVATIONS.to_vec(),
+        Exported::Targets => rows::TARGETS.to_vec(),
+        Exported::Dossiers => rows::DOSSIERS.to_vec(),
     };
     let sink = Sink::create(&out, &titles, numbers)?;
     let mut writing = Writing {
@@ -75,7 +75,7 @@ impl Writing<'_> {
             let pb::ExportObservationsResponse { read_at, observations } = part;
             self.read_at(read_at);
             for it in observations {
-                let row = lines::observation(it, &mut self.units).await?;
+                let row = rows::observation(it, &mut self.units).await?;
                 self.row(&row)?;
             }
         }
@@ -90,7 +90,7 @@ impl Writing<'_> {
             let pb::QueryTargetsResponse { read_at, targets, next_page_token } = page;
             self.read_at(read_at);
             for it in targets {
-                let row = lines::target(it, &mut self.units).await?;
+                let row = rows::target(it, &mut self.units).await?;
                 self.row(&row)?;
             }
             if next_page_token.is_empty() {
@@ -108,7 +108,7 @@ impl Writing<'_> {
             let pb::ExportDossiersResponse { read_at, dossiers } = part;
             self.read_at(read_at);
             for it in dossiers {
-                self.row(&lines::dossier(it))?;
+                self.row(&rows::dossier(it))?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use super::{
     Outcome,
     client::{Caller, again},
-    words,
+    parse,
 };
 use crate::{
     config::{BadConfig, Filter},
@@ -21,7 +21,7 @@ fn only(given: bool, key: &'static str, of: &str) -> Result<(), BadConfig> {
 /// Units, by the names that tables give them.
 pub(super) fn units(named: &[String]) -> Result<Vec<pb::UnitRef>, BadConfig> {
     let read = |it: &String| {
-        words::unit(it).map_err(|rule| BadConfig { key: "unit", must: rule.to_string() })
+        parse::unit(it).map_err(|rule| BadConfig { key: "unit", must: rule.to_string() })
     };
     named.iter().map(read).collect()
 }

@@ -7,10 +7,10 @@ use super::{
     client::{Caller, again},
     export::{breakdown, local},
     filter,
-    grid::{self, Side},
+    parse::{plain_word, spell},
     progress::note,
     say,
-    words::{plain_word, spell},
+    text_table::{self, Side},
 };
 use crate::{
     config::{Asked, Query},
@@ -105,7 +105,7 @@ impl Out {
             return items.iter().try_for_each(|it| say(&json.line(it)?));
         }
         let rows: Vec<_> = items.iter().map(|it| row(it, self.numbers)).collect();
-        grid::print(titles, &rows)
+        text_table::print(titles, &rows)
     }
 }
 

@@ -9,9 +9,9 @@ use super::{
     Numbers, Outcome, clean,
     client::{Caller, explain, may_pass},
     filter,
+    parse::{plain_word, spell},
     progress::note,
     query::{Json, shown},
-    words::{plain_word, spell},
 };
 use crate::{
     config::{BadConfig, Watch},

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 
 use crate::{
-    cli::{Outcome, words},
+    cli::{Outcome, parse},
     pb,
     time::Day,
 };
@@ -132,7 +132,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         }
     };
     let units = units.iter().filter_map(|it| {
-        words::unit(it).map_err(|rule| wrong.push(format!("units: `{it}` must {rule}"))).ok()
+        parse::unit(it).map_err(|rule| wrong.push(format!("units: `{it}` must {rule}"))).ok()
     });
     let units = units.collect();
     let mut instant = |name: &str, text: &str| {

@@ -7,7 +7,7 @@ use std::{
 
 use rust_xlsxwriter::{Format, Workbook};
 
-use crate::cli::{Numbers, Outcome, table::guard, words};
+use crate::cli::{Numbers, Outcome, parse, table::guard};
 
 /// Rows that a sheet has, at most.
 const MOST_ROWS: u32 = 1_048_576;
@@ -89,7 +89,7 @@ impl Sink {
                 let cells = row.iter().map(|it| match it {
                     Datum::Text(text) => guard(text),
                     Datum::Number(number) => {
-                        words::spell(number.as_deref().unwrap_or_default(), numbers)
+                        parse::spell(number.as_deref().unwrap_or_default(), numbers)
                     }
                 });
                 to.write_record(cells)?;
@@ -115,7 +115,7 @@ impl Sink {
                                 sheet.write_number(*next, column, value)?;
                             }
                             None => {
-                                sheet.write_string(*next, column, words::spell(number, numbers))?;
+                                sheet.write_string(*next, column, parse::spell(number, numbers))?;
                             }
                         },
                     }

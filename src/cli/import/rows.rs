@@ -11,8 +11,8 @@ use crate::{
     cli::{
         Numbers,
         columns::{Field, Headed},
+        parse::{self, Spoken},
         table::{Cell, Number, Row},
-        words::{self, Spoken},
     },
     config::Loaded,
     pb,
@@ -99,7 +99,7 @@ impl Reading<'_> {
         if fields.iter().any(is_wrong) {
             return None;
         }
-        Some(fields.iter().map(|it| words::squeeze(&self.cell(*it).shown())).collect())
+        Some(fields.iter().map(|it| parse::squeeze(&self.cell(*it).shown())).collect())
     }
 
     // === cells ===
@@ -155,7 +155,7 @@ impl Reading<'_> {
                 self.needed(field)?
             }
         };
-        let read = words::unit(&text);
+        let read = parse::unit(&text);
         read.map_err(|rule| self.refuse(field, rule)).ok()
     }
 
@@ -167,7 +167,7 @@ impl Reading<'_> {
             return String::new();
         }
         let Some(text) = self.needed(Field::Period) else { return String::new() };
-        let read = words::period(&text, self.numbers);
+        let read = parse::period(&text, self.numbers);
         self.take(Field::Period, read)
     }
 
@@ -177,7 +177,7 @@ impl Reading<'_> {
             return String::new();
         }
         let Some(text) = self.word(field) else { return String::new() };
-        let read = words::day(&text, self.numbers);
+        let read = parse::day(&text, self.numbers);
         self.take(field, read)
     }
 
@@ -189,7 +189,7 @@ impl Reading<'_> {
                 Err("be a number, not a percentage".into())
             }
             Cell::Number(Number { plain, .. }) => Ok(plain.clone()),
-            Cell::Text(text) => words::number(text, self.numbers),
+            Cell::Text(text) => parse::number(text, self.numbers),
             Cell::Day(_) => Err(a_date()),
             Cell::Other(text) => Err(not_a_datum(text)),
         };
@@ -203,7 +203,7 @@ impl Reading<'_> {
             Cell::Number(Number { plain, percent, .. }) => {
                 Ok(Spoken { number: plain.clone(), percent: *percent, qualifier: None })
             }
-            Cell::Text(text) => words::spoken(text, self.numbers),
+            Cell::Text(text) => parse::spoken(text, self.numbers),
             Cell::Day(_) => Err(a_date()),
             Cell::Other(text) => Err(not_a_datum(text)),
         };
@@ -215,7 +215,7 @@ impl Reading<'_> {
     fn provenance(&mut self) -> pb::Provenance {
         pb::Provenance {
             source_system: String::new(),
-            channel: self.choice(Field::Channel, words::channel).unwrap_or_default().into(),
+            channel: self.choice(Field::Channel, parse::channel).unwrap_or_default().into(),
             source_document: self.text(Field::SourceDocument),
             source_record: self.text(Field::SourceRecord),
             quote: self.text(Field::Quote),
@@ -240,12 +240,12 @@ impl Reading<'_> {
         let breakdown = self.word(Field::Breakdown).unwrap_or_default();
         let breakdown = read_breakdown(&breakdown);
         let breakdown = self.take(Field::Breakdown, breakdown);
-        let mut status = self.choice(Field::Status, words::status);
-        let mut qualifier = self.choice(Field::Qualifier, words::qualifier);
+        let mut status = self.choice(Field::Status, parse::status);
+        let mut qualifier = self.choice(Field::Qualifier, parse::qualifier);
         let mut provenance = self.provenance();
         // "chưa đánh giá" may stand where the value would.
         let said = match self.cell(Field::Value) {
-            Cell::Text(text) => words::status(text).ok(),
+            Cell::Text(text) => parse::status(text).ok(),
             Cell::Empty | Cell::Number(_) | Cell::Day(_) | Cell::Other(_) => None,
         };
         let mut value = None;
@@ -296,12 +296,12 @@ impl Reading<'_> {
         let indicator = self.needed(Field::Indicator).unwrap_or_default();
         let unit = self.unit_ref(Field::Unit);
         let period = self.period();
-        let mut comparison = self.choice(Field::Comparison, words::comparison);
+        let mut comparison = self.choice(Field::Comparison, parse::comparison);
         let mut provenance = self.provenance();
         let mut value = None;
         if let Some(Spoken { number, percent: _, qualifier }) = self.spoken() {
             value = Some(number);
-            match (qualifier, qualifier.and_then(words::compares), comparison) {
+            match (qualifier, qualifier.and_then(parse::compares), comparison) {
                 (None, ..) => {}
                 (Some(_), None, _) => {
                     self.refuse(Field::Value, "be a bound such as `ít nhất 90` or `dưới 5`");
@@ -340,7 +340,7 @@ impl Reading<'_> {
                 0
             }
         };
-        let level = self.choice(Field::Level, words::level);
+        let level = self.choice(Field::Level, parse::level);
         if level.is_none() && *self.cell(Field::Level) == Cell::Empty {
             self.refuse(Field::Level, "not be empty");
         }
@@ -374,7 +374,7 @@ impl Reading<'_> {
             Some(pb::UnitLevel::Agency) => pb::UnitTree::Administration,
             _ => pb::UnitTree::Territory,
         };
-        let tree = self.choice(Field::Tree, words::tree).unwrap_or(own).into();
+        let tree = self.choice(Field::Tree, parse::tree).unwrap_or(own).into();
         let parent = self.unit_ref(Field::Parent);
         let parent = parent.map(|parent| pb::UnitParentEntry {
             tree,

@@ -1,7 +1,7 @@
 //! Agreements as lines for people: what a plan compares, and what is told of one that answers a call.
 use std::collections::BTreeMap;
 
-use crate::{cli::words::plain_word, pb, time::Timestamp};
+use crate::{cli::parse::plain_word, pb, time::Timestamp};
 
 /// The parts of an agreement, by their names in the file.
 pub(super) type Lines = BTreeMap<&'static str, String>;

@@ -4,7 +4,7 @@ use super::{
     Datum,
 };
 use crate::{
-    cli::{filter::ends, words::plain_word},
+    cli::{filter::ends, parse::plain_word},
     pb,
     time::{Day, Timestamp},
 };
