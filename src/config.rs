@@ -2,6 +2,7 @@
 mod agreements;
 mod caller;
 mod identity;
+mod store;
 mod tables;
 
 use std::{
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer};
 pub use self::{
     agreements::{AgreementCommand, Apply, Explain, ListAgreements},
     caller::{As, Call, Target},
+    store::{AuditKeyPlace, StorePlace, StoreSettings},
     tables::{Asked, Export, Exported, Filter, Import, Loaded, Query, Watch},
 };
 use crate::{
@@ -59,7 +61,7 @@ pub enum Command {
     /// Give up reading what was known long ago: move the retention floor, on record, and free its space.
     Compact(Compact),
     /// Say that a backup was restored: who follows changes then starts over, since revisions may be used again.
-    Restored(Knobs),
+    Restored(StoreSettings),
     /// Keep the agreements by which data is shared.
     Agreement {
         /// What to do with agreements.
@@ -100,7 +102,7 @@ pub enum DataKeysCommand {
     /// Add a key to a file, which seals from then on. Running hubs read it within seconds. Then reseal.
     Rotate(DataKeysFile),
     /// Seal anew, beside running hubs, what is sealed with older keys. Then those can be taken out of the file.
-    Reseal(Box<Knobs>),
+    Reseal(StoreSettings),
 }
 
 /// A file of data keys.
@@ -148,7 +150,7 @@ pub struct PkiDev {
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Print the public key that checks the log: give it to those who keep checkpoints.
-    Key(Knobs),
+    Key(AuditKeyPlace),
     /// Write all of the log to a file, a JSON object on each line. A hub may run on the store meanwhile.
     Export(ExportAudit),
     /// Check an exported log, offline: exit 0 when it is sound, 1 when not. The first thing that is wrong is named.
@@ -160,9 +162,9 @@ pub enum AuditCommand {
 pub struct ExportAudit {
     /// The file; `-` for standard output.
     pub file: PathBuf,
-    /// The store and the rest.
+    /// Where the store is.
     #[command(flatten)]
-    pub knobs: Knobs,
+    pub place: StorePlace,
 }
 
 /// Checks an exported log.
@@ -188,9 +190,9 @@ pub struct IssueKey {
     /// Register the system as an administrator if it is not registered.
     #[arg(long)]
     pub administrator: bool,
-    /// The store and the rest.
+    /// The store, its keys, and how to log.
     #[command(flatten)]
-    pub knobs: Knobs,
+    pub store: StoreSettings,
 }
 
 /// How to compact.
@@ -205,9 +207,9 @@ pub struct Compact {
     /// How long reads that began before are given to end before rows are taken away: no less than any hub's `call_ms`.
     #[arg(long, value_parser = ago, default_value = "15s")]
     pub grace: Duration,
-    /// The store and the rest.
+    /// The store, its keys, and how to log.
     #[command(flatten)]
-    pub knobs: Knobs,
+    pub store: StoreSettings,
 }
 
 /// A span of time: a whole number and `d`, `h`, `m` or `s`.

@@ -5,26 +5,26 @@ use std::{
     path::Path,
 };
 
-use super::{Outcome, clean, say, serve::quiet};
+use super::{Outcome, clean, say};
 use crate::{
     audit::{
         key::{Key, PublicKey},
         store::export,
         verify::{Line, Sound, Verify},
     },
-    config::{ExportAudit, Knobs, VerifyAudit},
+    config::{AuditKeyPlace, ExportAudit, Knobs, VerifyAudit},
     db::Db,
     error::Error,
 };
 
-pub(super) fn key(knobs: Knobs) -> Outcome {
-    let config = quiet(knobs).read()?;
+pub(super) fn key(place: AuditKeyPlace) -> Outcome {
+    let config = Knobs::from(place).read()?;
     say(&Key::open(&config.audit_key)?.public().to_string())
 }
 
 pub(super) async fn export(asked: ExportAudit) -> Outcome {
-    let ExportAudit { file, knobs } = asked;
-    let config = quiet(knobs).read()?;
+    let ExportAudit { file, place } = asked;
+    let config = Knobs::from(place).read()?;
     let db = Db::open(&config.database_url).await?;
     let is_stdout = file == Path::new("-");
     let out: Box<dyn Write + Send> =

@@ -8,12 +8,12 @@ use super::{Outcome, say};
 use crate::{
     access::{self, Issue, SystemCode, token},
     audit::{Audit, key::Key, verify::RESTORED},
-    config::{Compact, Config, IssueKey, Knobs},
+    config::{Compact, Config, IssueKey, Knobs, StoreSettings},
     db::Db,
     demo, dossier,
     hub::Hub,
     pki::files::Folder,
-    revision::store::{self, retention},
+    revision::{self, store::retention},
     server::{
         self, Door,
         reload::{self, Reload},
@@ -53,7 +53,8 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
 
 pub(super) async fn demo(knobs: Knobs) -> Outcome {
     let kept = knobs.database_url.is_some() || knobs.config.is_some();
-    let mut config = quiet(knobs).read()?;
+    let log = knobs.log.clone().or(Some("warn".to_owned()));
+    let mut config = Knobs { log, ..knobs }.read()?;
     let scratch = std::env::temp_dir().join(format!("sharehub-demo-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
     if !kept {
@@ -165,8 +166,8 @@ fn stop_on_signal() -> Outcome<CancellationToken> {
 }
 
 pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
-    let IssueKey { system, administrator, knobs } = issue;
-    let config = quiet(knobs).read()?;
+    let IssueKey { system, administrator, store } = issue;
+    let config = Knobs::from(store).read()?;
     let _telemetry = Telemetry::start(&config)?;
     let system = SystemCode::parse(&system).map_err(|rule| format!("--system must {rule}"))?;
     let (db, hub, committer) = open(&config).await?;
@@ -182,8 +183,8 @@ pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
 }
 
 pub(super) async fn compact(asked: Compact) -> Outcome {
-    let Compact { keep, reason, grace, knobs } = asked;
-    let config = quiet(knobs).read()?;
+    let Compact { keep, reason, grace, store } = asked;
+    let config = Knobs::from(store).read()?;
     let _telemetry = Telemetry::start(&config)?;
     let (db, hub, committer) = open(&config).await?;
     let kept = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
@@ -201,11 +202,11 @@ pub(super) async fn compact(asked: Compact) -> Outcome {
     }
 }
 
-pub(super) async fn restored(knobs: Knobs) -> Outcome {
-    let config = quiet(knobs).read()?;
+pub(super) async fn restored(store: StoreSettings) -> Outcome {
+    let config = Knobs::from(store).read()?;
     let _telemetry = Telemetry::start(&config)?;
     let db = Db::open_with(config.store()?).await?;
-    let epoch = store::renew_epoch(&db).await?;
+    let epoch = revision::store::renew_epoch(&db).await?;
     // The one record that may begin an epoch of the audit log.
     let key = Key::open(&config.audit_key)?;
     let (audit, writer) = Audit::start(db.clone(), key, config.limits.audit_grace).await?;
@@ -216,17 +217,12 @@ pub(super) async fn restored(knobs: Knobs) -> Outcome {
     say(&format!("epoch {epoch}: who follows changes starts over"))
 }
 
-pub(super) async fn reseal(knobs: Knobs) -> Outcome {
-    let config = quiet(knobs).read()?;
+pub(super) async fn reseal(store: StoreSettings) -> Outcome {
+    let config = Knobs::from(store).read()?;
     let _telemetry = Telemetry::start(&config)?;
     let (db, hub, committer) = open(&config).await?;
     let done = dossier::store::erase::reseal(&hub).await;
     drop(hub);
     stopped(db, committer).await?;
     say(&format!("{} applicants and remarks sealed anew", done?))
-}
-
-/// The knobs of a command that prints its own outcome.
-pub(super) fn quiet(knobs: Knobs) -> Knobs {
-    Knobs { log: knobs.log.clone().or(Some("warn".to_owned())), ..knobs }
 }
