@@ -12,7 +12,7 @@
 //! | writers at the same time | one commits after the other, whichever hub it is in | `writers_at_the_same_time_get_revisions_without_a_gap` |
 //! | a failed statement ends the transaction, or not | a write that speaks to the store itself has a savepoint of its own; what the others leave is tried alone when it fails together | `one_refused_write_harms_none_that_shares_its_commit`, `together` |
 //! | values bound to one statement | chunks below the smaller limit | `indicator::ten_thousand_observations_are_one_revision_and_none_the_second_time` |
-//! | booleans, enums, bytes | integers, integers, BLOB and BYTEA, by the migrations' one spelling | every test |
+//! | booleans, enums, bytes | integers, integers, BLOB and BYTEA, by the two files of a migration | every test |
 //! | a query sees what is committed while it runs, or not | rows are read at a revision | `indicator::a_read_waits_for_the_revision_it_must_have_seen` |
 //! | a server can go away | an embedded store cannot: only PostgreSQL has a pulse | `outage`, `standby` |
 //! | what a full disk undoes | a failed commit leaves its connection behind | `disk`, `faults` |
