@@ -2,13 +2,13 @@
 pub mod agreement;
 pub mod credential;
 pub mod directory;
+pub mod last_used;
 pub mod policy;
 pub mod refusals;
 pub mod row;
 pub mod rpc;
 pub mod store;
 pub mod token;
-pub mod uses;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    agreement::{Agreement, Operation, Right, Rights, Word, not_covered},
+    agreement::{Agreement, Operation, Right, Rights, Slug, not_covered},
     credential::Credential,
     policy::{Duty, Kind, Policy},
 };
@@ -55,7 +55,7 @@ pub struct Caller {
     /// What its method needs.
     pub policy: Policy,
     /// The purpose that the call names.
-    pub purpose: Option<Word>,
+    pub purpose: Option<Slug>,
     /// Every agreement of the system, also those that do not hold at the moment.
     pub agreements: Arc<[Arc<Agreement>]>,
     /// The agreements that answer the call.
@@ -78,11 +78,11 @@ impl Caller {
         Self {
             system_id: 0,
             system: Arc::new(system),
-            credential: Credential::Own,
+            credential: Credential::Internal,
             deadline,
             until: None,
             connection: CancellationToken::new(),
-            trail: Trail::own(what),
+            trail: Trail::internal(what),
             policy: Policy::Identified,
             purpose: None,
             agreements: Arc::default(),

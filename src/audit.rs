@@ -136,7 +136,7 @@ impl Audit {
 
     /// A place for a record, before what it will be of is done: what is done can then be recorded. It waits for one until an
     /// instant. While the log cannot be written there are places for as long as the hub may go on without it.
-    pub async fn place(&self, until: Instant) -> Result<Place> {
+    pub async fn place(&self, until: Instant) -> Result<Permit> {
         let fails_since = self.state.borrow().fails_since;
         let lasts = |since: Instant| since.elapsed() >= self.grace || self.entries.capacity() == 0;
         if fails_since.is_some_and(lasts) {
@@ -154,14 +154,14 @@ impl Audit {
     pub async fn own(&self, what: &'static str) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         let place = self.place(until).await?;
-        place.durable(Trail::own(what).written(0, 0), until).await
+        place.durable(Trail::internal(what).written(0, 0), until).await
     }
 
     /// Records a connection that was refused before there was a call, if there is room for it.
     pub fn refused(&self, cause: &str, claimed: &str, peer: Option<SocketAddr>) {
         let Some(left_out) = self.samples(Instant::now()) else { return };
         let Ok(place) = self.entries.clone().try_reserve_owned() else { return };
-        let trail = Trail::own(CONNECTION);
+        let trail = Trail::internal(CONNECTION);
         trail.stranger(cause);
         let (code, reason) = (Code::Unauthenticated, Reason::CallerUnknown);
         let record = trail.record(Phase::Whole, code, reason, Answered::default());
@@ -170,9 +170,9 @@ impl Audit {
         self.holds(place).send(Record { asked, left_out, ..record });
     }
 
-    fn holds(&self, place: mpsc::OwnedPermit<Entry>) -> Place {
+    fn holds(&self, place: mpsc::OwnedPermit<Entry>) -> Permit {
         let (pending, urgent) = (Arc::clone(&self.pending), Arc::clone(&self.urgent));
-        Place { place, pending, urgent, state: self.state.subscribe() }
+        Permit { place, pending, urgent, state: self.state.subscribe() }
     }
 
     /// Whether a refusal is recorded by itself: with how many were left out before it, or not at all if they come too fast.
@@ -193,14 +193,14 @@ impl Audit {
 
 /// A place for one record.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     place: mpsc::OwnedPermit<Entry>,
     pending: Arc<AtomicUsize>,
     urgent: Arc<Notify>,
     state: watch::Receiver<State>,
 }
 
-impl Place {
+impl Permit {
     fn fill(self, entry: Entry) {
         self.pending.fetch_add(1, Ordering::Relaxed);
         self.place.send(entry);

@@ -46,7 +46,7 @@ pub enum Command {
     Serve(Knobs),
     /// Serve a hub with real data in it, in a store of its own, and print calls to try.
     Demo(Knobs),
-    /// Ask a running hub whether it serves: exit 0 when it does, 1 when not.
+    /// BatchOptions a running hub whether it serves: exit 0 when it does, 1 when not.
     Health(Target),
     /// Call any method of a running hub with a JSON message, and print the answer as JSON.
     Call(Call),
@@ -54,7 +54,7 @@ pub enum Command {
     Import(Import),
     /// Write what the hub has as a table, CSV or XLSX.
     Export(Export),
-    /// Ask a running hub, and print the answer as a table.
+    /// BatchOptions a running hub, and print the answer as a table.
     Query(Query),
     /// Print a line for each change, as it is committed.
     Watch(Watch),

@@ -28,8 +28,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::reader::Reader;
 use self::{
     faults::{Fate, Faults},
-    pool::{Pool, Pulse},
-    replica::{Place, Replica},
+    pool::{Availability, Pool},
+    replica::{Position, Replica},
 };
 use crate::{
     error::{self, AWAY, Error, Reason, Result},
@@ -105,7 +105,7 @@ struct Inner {
     vault: Vault,
     faults: Option<Arc<Faults>>,
     clock: Clock,
-    pulse: Pulse,
+    pulse: Availability,
     _feeling: Option<AbortOnDropHandle<()>>,
 }
 
@@ -135,7 +135,7 @@ impl Db {
         let secret = secret(&first).await?;
         know_keys(&first, &vault).await?;
         first.close().await?;
-        let pulse = Pulse::new();
+        let pulse = Availability::new();
         let felt = is_server.then(|| pulse.clone());
         let pool = Pool::open(tuned(&url, READERS, patience), felt.clone()).await?;
         let write = Pool::open(tuned(&url, 1, patience), felt.clone()).await?;
@@ -191,7 +191,7 @@ impl Db {
 
     /// For questions about what stood at a view: the replica, when it has come as far, or else the primary.
     pub fn at(&self, view: &View) -> Reader {
-        let place = Place { epoch: view.epoch(), revision: view.number() };
+        let place = Position { epoch: view.epoch(), revision: view.number() };
         match &self.0.replica {
             Some(replica) if replica.has(place) => self.0.read.at(replica, place),
             Some(_) | None => self.0.read.clone(),
@@ -228,13 +228,13 @@ impl Db {
     }
 
     /// Commits, for the committer.
-    pub fn commits(&self) -> Lane<'_> {
-        Lane { db: self, pool: &self.0.write, faults: self.0.faults.as_deref() }
+    pub fn commits(&self) -> Writer<'_> {
+        Writer { db: self, pool: &self.0.write, faults: self.0.faults.as_deref() }
     }
 
     /// Commits, for the audit log: on a server over a connection of its own, so that no record waits for a long write.
-    pub fn log(&self) -> Lane<'_> {
-        Lane { db: self, pool: &self.0.log, faults: None }
+    pub fn log(&self) -> Writer<'_> {
+        Writer { db: self, pool: &self.0.log, faults: None }
     }
 
     /// Whether the store answers, as it changes. An embedded store always does.
@@ -269,13 +269,13 @@ impl Db {
 
 /// A connection that writes, and how it is written over.
 #[derive(Clone, Copy, Debug)]
-pub struct Lane<'a> {
+pub struct Writer<'a> {
     db: &'a Db,
     pool: &'a Arc<Pool>,
     faults: Option<&'a Faults>,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> Writer<'a> {
     /// Waits until nobody else writes to an embedded store: whoever waits for its lock inside of the engine is refused after
     /// a while, and is not served in turn. A server sees to that itself.
     pub async fn turn(self) -> Option<MutexGuard<'a, ()>> {
@@ -450,36 +450,3 @@ async fn know_keys(db: &DatabaseConnection, vault: &Vault) -> Result<()> {
     }
     Ok(())
 }
-
-/// Declares an enum whose numbers are those of the proto, on the wire and in the store.
-macro_rules! words {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $word:ident = $number:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
-            sea_orm::EnumIter, sea_orm::DeriveActiveEnum,
-        )]
-        #[sea_orm(rs_type = "i32", db_type = "Integer")]
-        pub enum $name {
-            $($(#[$doc])* #[sea_orm(num_value = $number)] $word,)+
-        }
-
-        impl $name {
-            /// The word with this number.
-            pub fn of(number: i32) -> Option<Self> {
-                match number {
-                    $($number => Some(Self::$word),)+
-                    _ => None,
-                }
-            }
-
-            /// Its number.
-            pub fn number(self) -> i32 {
-                match self {
-                    $(Self::$word => $number,)+
-                }
-            }
-        }
-    };
-}
-pub(crate) use words;

@@ -12,14 +12,14 @@ use std::{
 use crate::{
     access::{
         self, Caller, Grants, Issue, Pattern, Register, SystemCode,
-        agreement::{Dataset, Document, Grant, Operation, Terms, Word},
+        agreement::{Dataset, Document, Grant, Operation, Slug, Terms},
         credential::Credential,
     },
     error::{Error, Result},
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     personal::Tier,
     revision::{
-        Book, committer,
+        ReferenceData, committer,
         receipt::{Outcome, Receipt},
     },
     rule::Rule,
@@ -133,14 +133,15 @@ async fn register(hub: &Arc<Hub>, code: &SystemCode, grants: Grants) -> Result<(
         access::store::register(&hub, &write, registration).await
     };
     let own = Caller::hub("hub/Demo", hub.limits.longest);
-    hub.write_one(&own, Ask::own("RegisterSystem"), Book::Access, work).await?;
+    hub.write_one(&own, BatchOptions::internal("RegisterSystem"), ReferenceData::Access, work)
+        .await?;
     Ok(())
 }
 
 /// Makes an agreement with a system, for five years.
 async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms) -> Result<()> {
     const FIVE_YEARS: i64 = 5 * 365 * 86_400_000_000;
-    let word = |it: &str| Word::parse(it).map_err(broken);
+    let word = |it: &str| Slug::parse(it).map_err(broken);
     let code = word(&format!("{}.{}", system.as_str(), terms.dataset.kind().name()))?;
     let directory = hub.directory(&hub.revisions.latest()).await?;
     if directory.agreement(code.as_str()).is_some_and(|it| it.lives(hub.db.clock())) {
@@ -160,7 +161,8 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
         valid_until: Timestamp::from_micros(until),
     };
     let own = Caller::hub("hub/Demo", hub.limits.longest);
-    access::store::agreements::grant(hub, &own, Ask::own("GrantAgreement"), grant).await?;
+    access::store::agreements::grant(hub, &own, BatchOptions::internal("GrantAgreement"), grant)
+        .await?;
     Ok(())
 }
 
@@ -173,7 +175,8 @@ async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
         let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>, _| {
             access::store::revoke(&hub, &write, key.id).await
         };
-        hub.write_one(&own, Ask::own("RevokeKey"), Book::Access, work).await?;
+        hub.write_one(&own, BatchOptions::internal("RevokeKey"), ReferenceData::Access, work)
+            .await?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    db::words,
+    db_enum::db_enum,
     decimal::Decimal,
     error,
     page::Page,
@@ -23,7 +23,7 @@ use crate::{
     unit,
 };
 
-words! {
+db_enum! {
     /// One of the ten national states of a dossier; the numbers are the national codes.
     pub enum State {
         /// Submitted online, not yet accepted.
@@ -49,7 +49,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How a dossier came in.
     pub enum Channel {
         /// At the desk.
@@ -61,7 +61,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How far a procedure is served online.
     pub enum OnlineLevel {
         /// From submission to result.
@@ -73,7 +73,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// In what a processing time is counted.
     pub enum TimeUnit {
         /// Hours.
@@ -87,7 +87,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// Who applies.
     pub enum ApplicantKind {
         /// A citizen.
@@ -103,7 +103,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// By what dossiers are counted; in the order in which groups are sorted.
     pub enum Dimension {
         /// By receiving unit.
@@ -341,7 +341,7 @@ pub struct Dossier {
 /// A dossier as one caller may see it: what personal data it may not see is out already, the rest is opened, and leaves
 /// the hub as its tier shows it.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct DossierView {
     /// The dossier, without its applicant.
     pub dossier: Dossier,
     /// Its applicant.

@@ -1,6 +1,6 @@
 //! The feed: what changed, in order, for those who keep a copy.
 pub mod filter;
-pub mod place;
+pub mod position;
 pub mod row;
 pub mod rpc;
 pub mod store;
@@ -93,11 +93,11 @@ pub enum Thing {
     /// A version of a unit.
     Unit(Arc<unit::Unit>),
     /// A version of a definition, an observation or a target.
-    Indicator(indicator::store::made::Made),
+    Indicator(indicator::store::changes::IndicatorChange),
     /// A version of a procedure.
     Procedure(Arc<dossier::Procedure>),
     /// A version of a dossier.
-    Dossier(Arc<dossier::store::made::Made>),
+    Dossier(Arc<dossier::store::changes::DossierChange>),
 }
 
 impl Thing {
@@ -157,11 +157,11 @@ impl Stage {
 
     /// Its bit in the log of revisions.
     pub fn bit(self) -> i32 {
-        use crate::revision::{Book, made};
+        use crate::revision::{ReferenceData, made};
         match self {
-            Self::Units => Book::Units.bit(),
-            Self::Definitions => Book::Indicators.bit(),
-            Self::Procedures => Book::Procedures.bit(),
+            Self::Units => ReferenceData::Units.bit(),
+            Self::Definitions => ReferenceData::Indicators.bit(),
+            Self::Procedures => ReferenceData::Procedures.bit(),
             Self::Observations => made::OBSERVATIONS,
             Self::Targets => made::TARGETS,
             Self::Dossiers => made::DOSSIERS,
@@ -214,12 +214,12 @@ pub enum Resync {
 /// What a watch sends.
 #[derive(Debug)]
 pub enum Message {
-    /// Changes; the books to name them with; how far they go, and the token after them, where a token may stand.
+    /// Changes; the names to name them with; how far they go, and the token after them, where a token may stand.
     Changes {
         /// The changes.
         changes: Vec<Change>,
         /// Names for what they speak of.
-        books: Arc<watch::Books>,
+        names: Arc<watch::Names>,
         /// Who they are for.
         caller: Arc<Caller>,
         /// Every match up to here was sent.

@@ -13,14 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{
-        self, Caller, Issue, directory::Directory, refusals::Refusals, token::Tokens, uses::Uses,
+        self, Caller, Issue, directory::Directory, last_used::LastUsed, refusals::Refusals,
+        token::Tokens,
     },
     audit::{Audit, key::Key},
+    batch::{Batcher, MANY},
+    cache::VersionedCache,
     db::Db,
-    dossier::{self, catalogue::Catalogue, store::Found},
+    dossier::{self, catalogue::Catalogue, store::FoundDossier},
     error::{Error, Reason, Result},
     feed::tail::Tail,
-    group::{Group, MANY},
     indicator::{
         self,
         cells::Cells,
@@ -29,13 +31,13 @@ use crate::{
         store::{follow, snapshot::Snapshots},
     },
     revision::{
-        Book, Revision, Revisions, View,
+        ReferenceData, Revision, Revisions, View,
         committer::{Committer, Done, Effect, Followed, Write},
+        idempotency,
         lease::SETTLED,
         receipt::{ItemResult, Outcome, Receipt},
-        store::{noted, slate::Slate},
+        unit_of_work::CommitBuffer,
     },
-    shelf::Shelf,
     slots::Slots,
     unit::{self, forest::Forest},
 };
@@ -107,7 +109,7 @@ pub struct Hub {
     /// What is too large or too long.
     pub limits: Limits,
     /// Look-ups of dossiers by code, at the newest revision.
-    pub dossiers: Group<String, Found>,
+    pub dossiers: Batcher<String, FoundDossier>,
     /// What the newest revisions made.
     pub feed: Arc<Tail>,
     /// Cells of snapshots, at the newest revision.
@@ -123,24 +125,24 @@ pub struct Hub {
     /// The issuer whose tokens are accepted.
     pub tokens: Arc<Tokens>,
     /// When keys were used last.
-    pub uses: Uses,
+    pub uses: LastUsed,
     /// Is cancelled when the hub is to stop: open streams then end.
     pub stopping: CancellationToken,
     /// The audit log.
     pub audit: Arc<Audit>,
     committer: Committer,
-    units: Shelf<Forest>,
-    definitions: Shelf<Definitions>,
-    catalogues: Shelf<Catalogue>,
-    directories: Shelf<Directory>,
-    reaches: permit::Reaches,
+    units: VersionedCache<Forest>,
+    definitions: VersionedCache<Definitions>,
+    catalogues: VersionedCache<Catalogue>,
+    directories: VersionedCache<Directory>,
+    scopes: permit::Scopes,
     /// Counts calls for the limits of agreements.
     meter: access::store::limits::Meter,
 }
 
 /// How a batch was asked for.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct BatchOptions {
     /// The caller's id of the request.
     pub request_id: Option<String>,
     /// What was asked, checked or kept alike: the same id with another fingerprint is refused.
@@ -153,9 +155,9 @@ pub struct Ask {
     pub list: &'static str,
 }
 
-impl Ask {
+impl BatchOptions {
     /// For what the hub writes of its own accord, a single thing.
-    pub fn own(list: &'static str) -> Self {
+    pub fn internal(list: &'static str) -> Self {
         Self::whole(None, [0; 32], false, list)
     }
 
@@ -172,7 +174,7 @@ impl Ask {
 
 /// What a batch did: a result or a refusal for each item, and the books it touched, by their bits.
 #[derive(Debug)]
-pub struct Batch {
+pub struct BatchOutcome {
     /// One for each item.
     pub items: Vec<Result<ItemResult>>,
     /// The books that it touched, and what it made versions of, if it changed anything.
@@ -191,7 +193,7 @@ impl Hub {
         });
         let revisions = Revisions::new(db.clone(), head, lease, reread);
         let reader = (db.clone(), revisions.clone());
-        let dossiers = Group::start(MANY, move |codes| {
+        let dossiers = Batcher::start(MANY, move |codes| {
             let (db, revisions) = reader.clone();
             // Picked after the look-ups came in, so that each sees what was committed before it was made.
             async move {
@@ -216,15 +218,15 @@ impl Hub {
             connections: Slots::connections(limits.connections_each),
             refusals: Refusals::new(&audit),
             tokens: Arc::default(),
-            uses: Uses::default(),
+            uses: LastUsed::default(),
             stopping: CancellationToken::new(),
             audit,
             committer,
-            units: Shelf::default(),
-            definitions: Shelf::default(),
-            catalogues: Shelf::default(),
-            directories: Shelf::default(),
-            reaches: permit::Reaches::default(),
+            units: VersionedCache::default(),
+            definitions: VersionedCache::default(),
+            catalogues: VersionedCache::default(),
+            directories: VersionedCache::default(),
+            scopes: permit::Scopes::default(),
             meter,
         });
         Ok((hub, task))
@@ -239,15 +241,15 @@ impl Hub {
 
     /// The units, as they stood at a view.
     pub async fn forest(&self, view: &View) -> Result<Arc<Forest>> {
-        let at = view.book(Book::Units);
+        let at = view.book(ReferenceData::Units);
         self.units.at(at, unit::store::load(&self.db.at(view), at)).await
     }
 
     /// The units, as a write sees them.
     pub async fn forest_in(&self, write: &Write) -> Result<Arc<Forest>> {
-        let at = write.head.book(Book::Units);
+        let at = write.head.book(ReferenceData::Units);
         let load = unit::store::load(&write.db, at);
-        if write.is_committed(Book::Units) {
+        if write.is_committed(ReferenceData::Units) {
             return self.units.at(at, load).await;
         }
         Ok(Arc::new(load.await?))
@@ -255,15 +257,15 @@ impl Hub {
 
     /// The definitions, as they stood at a view.
     pub async fn definitions(&self, view: &View) -> Result<Arc<Definitions>> {
-        let at = view.book(Book::Indicators);
+        let at = view.book(ReferenceData::Indicators);
         self.definitions.at(at, indicator::store::load(&self.db.at(view), at)).await
     }
 
     /// The definitions, as a write sees them.
     pub async fn definitions_in(&self, write: &Write) -> Result<Arc<Definitions>> {
-        let at = write.head.book(Book::Indicators);
+        let at = write.head.book(ReferenceData::Indicators);
         let load = indicator::store::load(&write.db, at);
-        if write.is_committed(Book::Indicators) {
+        if write.is_committed(ReferenceData::Indicators) {
             return self.definitions.at(at, load).await;
         }
         Ok(Arc::new(load.await?))
@@ -271,15 +273,15 @@ impl Hub {
 
     /// The procedures, as they stood at a view.
     pub async fn catalogue(&self, view: &View) -> Result<Arc<Catalogue>> {
-        let at = view.book(Book::Procedures);
+        let at = view.book(ReferenceData::Procedures);
         self.catalogues.at(at, dossier::store::load(&self.db.at(view), at)).await
     }
 
     /// The procedures, as a write sees them.
     pub async fn catalogue_in(&self, write: &Write) -> Result<Arc<Catalogue>> {
-        let at = write.head.book(Book::Procedures);
+        let at = write.head.book(ReferenceData::Procedures);
         let load = dossier::store::load(&write.db, at);
-        if write.is_committed(Book::Procedures) {
+        if write.is_committed(ReferenceData::Procedures) {
             return self.catalogues.at(at, load).await;
         }
         Ok(Arc::new(load.await?))
@@ -287,15 +289,15 @@ impl Hub {
 
     /// Systems, keys and agreements, as they stood at a view.
     pub async fn directory(&self, view: &View) -> Result<Arc<Directory>> {
-        let at = view.book(Book::Access);
+        let at = view.book(ReferenceData::Access);
         self.directories.at(at, access::store::load(&self.db.at(view), at)).await
     }
 
     /// Systems, keys and agreements, as a write sees them.
     pub async fn directory_in(&self, write: &Write) -> Result<Arc<Directory>> {
-        let at = write.head.book(Book::Access);
+        let at = write.head.book(ReferenceData::Access);
         let load = access::store::load(&write.db, at);
-        if write.is_committed(Book::Access) {
+        if write.is_committed(ReferenceData::Access) {
             return self.directories.at(at, load).await;
         }
         Ok(Arc::new(load.await?))
@@ -308,12 +310,12 @@ impl Hub {
     pub async fn write_batch<W, F>(
         self: &Arc<Self>,
         caller: &Caller,
-        ask: Ask,
+        ask: BatchOptions,
         work: W,
     ) -> Result<Receipt>
     where
         W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Batch>> + Send,
+        F: Future<Output = Result<BatchOutcome>> + Send,
     {
         self.write_ahead(caller, ask, |_| {}, work).await
     }
@@ -323,23 +325,23 @@ impl Hub {
     pub async fn write_ahead<A, W, F>(
         self: &Arc<Self>,
         caller: &Caller,
-        ask: Ask,
+        ask: BatchOptions,
         ahead: A,
         work: W,
     ) -> Result<Receipt>
     where
-        A: Fn(&mut Slate) + Send + 'static,
+        A: Fn(&mut CommitBuffer) + Send + 'static,
         W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Batch>> + Send,
+        F: Future<Output = Result<BatchOutcome>> + Send,
     {
         let (hub, by) = (Arc::clone(self), caller.clone());
         let system_id = caller.system_id;
         let request_id = ask.request_id.clone();
-        let ahead = move |slate: &mut Slate| {
+        let ahead = move |buffer: &mut CommitBuffer| {
             if let Some(id) = &request_id {
-                noted::want_answer(slate, system_id, id);
+                idempotency::want_answer(buffer, system_id, id);
             }
-            ahead(slate);
+            ahead(buffer);
         };
         let write = move |write| answer(hub, write, by, ask, work);
         let receipt = self.committer.write(caller, ahead, write).await?;
@@ -351,8 +353,8 @@ impl Hub {
     pub async fn write_one<W, F>(
         self: &Arc<Self>,
         caller: &Caller,
-        ask: Ask,
-        book: Book,
+        ask: BatchOptions,
+        book: ReferenceData,
         work: W,
     ) -> Result<Receipt>
     where
@@ -362,12 +364,16 @@ impl Hub {
         let batch = async move |hub: Arc<Self>, write: Arc<Write>, by: Caller| {
             // A refusal refuses the call: there is nothing else in it.
             let item = work(hub, write, by).await?;
-            Ok(Batch { items: vec![Ok(item)], touched: book.bit() })
+            Ok(BatchOutcome { items: vec![Ok(item)], touched: book.bit() })
         };
         let receipt = self.write_batch(caller, ask, batch).await?;
         let is_new = receipt.results.iter().all(|it| it.outcome == Outcome::Created);
         // Also when nothing was changed: the first answer to the same may have been lost. The hub itself promises it to nobody.
-        if book == Book::Access && !is_new && !receipt.validated_only && caller.system_id != 0 {
+        if book == ReferenceData::Access
+            && !is_new
+            && !receipt.validated_only
+            && caller.system_id != 0
+        {
             time::sleep(SETTLED).await;
         }
         Ok(receipt)
@@ -407,21 +413,21 @@ async fn answer<W, F>(
     hub: Arc<Hub>,
     write: Arc<Write>,
     by: Caller,
-    ask: Ask,
+    ask: BatchOptions,
     work: W,
 ) -> Result<Done<Receipt>>
 where
     W: FnOnce(Arc<Hub>, Arc<Write>, Caller) -> F,
-    F: Future<Output = Result<Batch>>,
+    F: Future<Output = Result<BatchOutcome>>,
 {
-    let Ask { request_id, fingerprint, all_or_nothing, validate_only, list } = ask;
+    let BatchOptions { request_id, fingerprint, all_or_nothing, validate_only, list } = ask;
     // As the caller stands at this write: a right that was taken away before it is not used in it.
     let by = hub.again_in(&write, &by).await?;
     let system_id = by.system_id;
     // It is kept, and what it was made of may be personal.
     let fingerprint = hub.db.vault().keyed(fingerprint);
     if let Some(id) = &request_id
-        && let Some((first, receipt)) = noted::answered(&write, system_id, id).await?
+        && let Some((first, receipt)) = idempotency::answered(&write, system_id, id).await?
     {
         if first != fingerprint {
             let what = format!("the request_id `{id}` was used for another request");
@@ -432,7 +438,7 @@ where
             effect: Effect::None,
         });
     }
-    let Batch { items, touched } = work(hub, Arc::clone(&write), by).await?;
+    let BatchOutcome { items, touched } = work(hub, Arc::clone(&write), by).await?;
     let mut results = Vec::with_capacity(items.len());
     let mut refused = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
@@ -464,7 +470,7 @@ where
     if let Some(id) = request_id {
         // By the time it was answered, not by that of a revision it may only have found.
         let at = write.revision.at;
-        noted::keep_answer(&write, system_id, id, fingerprint, &receipt, at).await?;
+        idempotency::keep_answer(&write, system_id, id, fingerprint, &receipt, at).await?;
         if effect == Effect::None {
             effect = Effect::Kept;
         }

@@ -1,8 +1,8 @@
 //! Indicators: the words of this slice.
-pub mod ask;
 pub mod cells;
 pub mod definitions;
 pub mod judge;
+pub mod queries;
 pub mod roll_up;
 pub mod row;
 pub mod rpc;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     access,
-    db::words,
+    db_enum::db_enum,
     decimal::Decimal,
     period::{Period, PeriodKind},
     rule::Rule,
@@ -41,7 +41,7 @@ impl Code {
     }
 }
 
-words! {
+db_enum! {
     /// What kind of number an indicator is.
     pub enum Kind {
         /// A count of things.
@@ -55,7 +55,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// Which way is better.
     pub enum Direction {
         /// More.
@@ -67,7 +67,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How often an indicator is reported.
     pub enum Frequency {
         /// Every day.
@@ -99,7 +99,7 @@ impl Frequency {
     }
 }
 
-words! {
+db_enum! {
     /// Which days a period code stands for.
     pub enum Calendar {
         /// The calendar's own.
@@ -109,7 +109,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How the values of shorter periods make that of a longer one.
     pub enum TimeRule {
         /// Their sum.
@@ -125,7 +125,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How the values of units make that of the unit above.
     pub enum UnitRule {
         /// Their sum.
@@ -143,7 +143,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How openly an indicator is shared, as its owner classified it.
     pub enum SharingLevel {
         /// Open data.
@@ -155,7 +155,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How exactly a value is known.
     pub enum Qualifier {
         /// As stated.
@@ -173,7 +173,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How final a value is, or why there is none.
     pub enum Status {
         /// An estimate.
@@ -205,7 +205,7 @@ impl Status {
     }
 }
 
-words! {
+db_enum! {
     /// How a value came to its source.
     pub enum Channel {
         /// By machine.
@@ -217,7 +217,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How a value must compare to meet a target.
     pub enum Comparison {
         /// The target or more.

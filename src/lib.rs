@@ -16,7 +16,7 @@
 //! | [`wire`], [`page`], [`error`] | opening requests, continuing answers, refusing |
 //! | [`hub`] | what slices share: reads at one revision, writes that make one |
 //! | [`revision`] | the counter, the one committer, receipts |
-//! | [`db`], [`shelf`], [`group`], [`slots`] | the two engines; reference data kept in memory; look-ups that share a question; places for streams |
+//! | [`db`], [`cache`], [`batch`], [`slots`] | the two engines; reference data kept in memory; look-ups that share a question; places for streams |
 //! | [`load`], [`export`] | streams in, acknowledged as they become durable; whole answers out, at one revision |
 //! | [`unit`](mod@unit) | units: codes, trees and lineage by date |
 //! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
@@ -39,22 +39,24 @@
 //! 1. [`stack`] finds the caller, the deadline and the agreement that answers the call; `indicator::rpc` opens the message into
 //!    entries, each read or refused.
 //! 2. [`hub::Hub::write_ahead`] hands the work to the [`revision::committer`], with the keys that it will look for: those of
-//!    all writes of a commit are looked up at once, onto their [slate](revision::store::slate).
+//!    all writes of a commit are looked up at once, onto their [buffer](revision::unit_of_work).
 //! 3. `indicator::store` resolves units at each period's end, checks the source, and supersedes what differs.
-//! 4. What the writes left on the slate is written at once. The commit makes all of it durable; each caller gets its own
+//! 4. What the writes left on the buffer is written at once. The commit makes all of it durable; each caller gets its own
 //!    receipt, and the new head is announced.
 pub mod access;
 pub mod audit;
+pub mod batch;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod db;
+mod db_enum;
 pub mod decimal;
 pub mod demo;
 pub mod dossier;
 pub mod error;
 pub mod export;
 pub mod feed;
-pub mod group;
 pub mod hub;
 pub mod indicator;
 pub mod load;
@@ -66,7 +68,6 @@ pub mod pki;
 pub mod revision;
 pub mod rule;
 pub mod server;
-pub mod shelf;
 pub mod slots;
 pub mod stack;
 pub mod telemetry;

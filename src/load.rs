@@ -18,7 +18,7 @@ use tonic::{Status, Streaming};
 use crate::{
     access::Caller,
     error::{Error, Reason, Result},
-    hub::{Batch, Hub, MOST_ITEMS},
+    hub::{BatchOutcome, Hub, MOST_ITEMS},
     revision::{
         Revision,
         committer::{Done, Effect, Write},
@@ -46,7 +46,7 @@ pub trait Item: Clone + Sized + Send + 'static {
         write: &Write,
         caller: &Caller,
         items: Vec<Result<Self>>,
-    ) -> impl Future<Output = Result<Batch>> + Send;
+    ) -> impl Future<Output = Result<BatchOutcome>> + Send;
 }
 
 /// A message of a sender.
@@ -320,7 +320,7 @@ async fn keep<E: Item>(
 ) -> Result<Done<Acknowledged>> {
     store::must_hold(write, claim).await?;
     let through = first + count(items.len()) - 1;
-    let Batch { items, touched } = E::keep(hub, write, caller, items).await?;
+    let BatchOutcome { items, touched } = E::keep(hub, write, caller, items).await?;
     let (mut created, mut corrected, mut unchanged) = (0, 0, 0);
     let mut rejected = Vec::new();
     for (number, item) in (first..).zip(items) {

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use self::vault::Vault;
 use crate::{
-    db::words,
+    db_enum::db_enum,
     error::{Error, Reason, Result},
 };
 
-words! {
+db_enum! {
     /// How much personal data is shown, least first.
     #[derive(Serialize, Deserialize)]
     pub enum Tier {
@@ -25,7 +25,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// Kinds of personal data.
     pub enum Kind {
         /// A person's name.

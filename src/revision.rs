@@ -1,9 +1,13 @@
 //! The revision: every committed write gets the next number, and a read picks one.
 pub mod committer;
+pub mod idempotency;
 pub mod lease;
+mod log;
 pub mod receipt;
 pub mod row;
+mod savepoint;
 pub mod store;
+pub mod unit_of_work;
 
 use std::{
     sync::{
@@ -18,9 +22,9 @@ use tokio::{sync::watch, time};
 use self::{committer::Reread, lease::Lease};
 use crate::{
     access::Caller,
+    batch::Batcher,
     db::Db,
     error::{Error, Reason, Result},
-    group::Group,
     page::Page,
     time::Timestamp,
 };
@@ -58,7 +62,7 @@ pub enum Consistency {
 
 /// What is kept in memory and reloaded when a write touched it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Book {
+pub enum ReferenceData {
     /// Units and successions.
     Units,
     /// Definitions of indicators.
@@ -69,7 +73,7 @@ pub enum Book {
     Access,
 }
 
-impl Book {
+impl ReferenceData {
     const ALL: [Self; 4] = [Self::Units, Self::Indicators, Self::Procedures, Self::Access];
 
     /// Its bit in `revision_log.touched`.
@@ -122,19 +126,19 @@ pub struct Head {
 
 impl Head {
     /// The last revision that touched a book.
-    pub fn book(&self, book: Book) -> i64 {
+    pub fn book(&self, book: ReferenceData) -> i64 {
         let [units, indicators, procedures, access] = self.books;
         match book {
-            Book::Units => units,
-            Book::Indicators => indicators,
-            Book::Procedures => procedures,
-            Book::Access => access,
+            ReferenceData::Units => units,
+            ReferenceData::Indicators => indicators,
+            ReferenceData::Procedures => procedures,
+            ReferenceData::Access => access,
         }
     }
 
     /// The head after a write that touched these books.
     fn advanced(mut self, to: Revision, touched: i32) -> Self {
-        for (at, book) in self.books.iter_mut().zip(Book::ALL) {
+        for (at, book) in self.books.iter_mut().zip(ReferenceData::ALL) {
             if touched & book.bit() != 0 {
                 *at = to.number;
             }
@@ -164,7 +168,7 @@ impl View {
     }
 
     /// The last revision, up to this one, that touched a book.
-    pub fn book(&self, book: Book) -> i64 {
+    pub fn book(&self, book: ReferenceData) -> i64 {
         self.head.book(book)
     }
 }
@@ -181,7 +185,7 @@ pub struct Revisions {
     db: Db,
     head: watch::Receiver<Head>,
     lease: Lease,
-    reread: Arc<Group<(), ()>>,
+    reread: Arc<Batcher<(), ()>>,
     /// The last instant up to which this process told a reader everything, in microseconds.
     told: Arc<AtomicI64>,
 }
@@ -192,7 +196,7 @@ const MARGIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)
 impl Revisions {
     /// Follows the head that the committer sets.
     pub fn new(db: Db, head: watch::Receiver<Head>, lease: Lease, reread: Reread) -> Self {
-        let reread = Group::start(1, move |keys: Vec<()>| {
+        let reread = Batcher::start(1, move |keys: Vec<()>| {
             let reread = reread.clone();
             async move {
                 reread.now().await?;
@@ -295,7 +299,7 @@ impl Revisions {
         }
         let at = store::committed_at(self.db.read(), number).await?;
         let mut books = head.books;
-        for (last, book) in books.iter_mut().zip(Book::ALL) {
+        for (last, book) in books.iter_mut().zip(ReferenceData::ALL) {
             if *last > number {
                 *last = store::last_touched(self.db.read(), number, book).await?;
             }

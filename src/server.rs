@@ -109,7 +109,7 @@ async fn tell_health(
 
 /// What is listened on, how, and what is allowed there.
 #[derive(Debug)]
-pub struct Door {
+pub struct Endpoint {
     /// Where connections come in.
     pub listener: TcpListener,
     /// TLS, as it is configured at each moment; plain text without.
@@ -131,7 +131,7 @@ pub struct Lifetime {
     pub idle: Duration,
 }
 
-impl Door {
+impl Endpoint {
     /// A door for plain text, within these limits.
     pub fn new(listener: TcpListener, limits: &Limits, refusals: Arc<Refusals>) -> Self {
         let lifetime = Lifetime { age: limits.connection_age, idle: limits.connection_idle };
@@ -166,8 +166,13 @@ async fn tell_audit(
 }
 
 /// Serves until `stop`, then lets calls in flight finish, for at most ten seconds.
-pub async fn serve(door: Door, services: Router, health: HealthReporter, stop: CancellationToken) {
-    let Door { listener, tls, most, lifetime, refusals } = door;
+pub async fn serve(
+    door: Endpoint,
+    services: Router,
+    health: HealthReporter,
+    stop: CancellationToken,
+) {
+    let Endpoint { listener, tls, most, lifetime, refusals } = door;
     let mut accept = Accept::new(listener, most);
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();

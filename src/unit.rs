@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     access,
-    db::words,
+    db_enum::db_enum,
     decimal::Decimal,
     page::Page,
     revision::Consistency,
@@ -20,7 +20,7 @@ use crate::{
     time::{Day, Span},
 };
 
-words! {
+db_enum! {
     /// Level of a unit.
     pub enum Level {
         /// Province or centrally run city.
@@ -34,7 +34,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// One of the two trees over the same units.
     pub enum Tree {
         /// Province, district, commune.
@@ -44,7 +44,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// How much was handed over.
     pub enum Transfer {
         /// All of it.
@@ -54,7 +54,7 @@ words! {
     }
 }
 
-words! {
+db_enum! {
     /// What kind of change a succession is.
     pub enum SuccessionKind {
         /// Several became one.

@@ -94,7 +94,7 @@ pub async fn audit(engine: &Engine) {
 async fn verify(engine: &Engine, hub: &Hub, url: &str) {
     let most = std::env::vars().find(|(key, _)| key == "SHAREHUB_BENCH_RECORDS");
     let most: u64 = most.map_or(100_000, |(_, it)| it.parse().unwrap());
-    let trail = Trail::own("bench");
+    let trail = Trail::internal("bench");
     let began = Instant::now();
     let mut state = hub.audit.follow();
     let mut added = 0_u64;

@@ -9,7 +9,7 @@ use prost::Message;
 use sharehub::{
     hub::Limits,
     pb,
-    server::{self, Door, tls::Tls},
+    server::{self, tls::Tls},
     wire::codec::Codec,
 };
 use tokio::{net::TcpListener, sync::watch};
@@ -43,7 +43,7 @@ pub fn bearer(key: &str) -> Key {
 pub async fn serve(services: Router, health: tonic_health::server::HealthReporter) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let door = Door::new(listener, &Limits::default(), Arc::default());
+    let door = server::Endpoint::new(listener, &Limits::default(), Arc::default());
     tokio::spawn(server::serve(door, services, health, CancellationToken::new()));
     address
 }
@@ -56,7 +56,7 @@ pub async fn serve_tls(
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let mut door = Door::new(listener, &Limits::default(), Arc::default());
+    let mut door = server::Endpoint::new(listener, &Limits::default(), Arc::default());
     let (told, follow) = watch::channel(Arc::new(tls));
     door.tls = Some(follow);
     tokio::spawn(async move {

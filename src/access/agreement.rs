@@ -28,9 +28,9 @@ use crate::{
     sea_orm::DeriveValueType,
 )]
 #[serde(transparent)]
-pub struct Word(String);
+pub struct Slug(String);
 
-impl Word {
+impl Slug {
     /// Reads a code.
     pub fn parse(text: &str) -> Result<Self, Rule> {
         SystemCode::parse(text).map(|_| Self(text.to_owned()))
@@ -42,7 +42,7 @@ impl Word {
     }
 }
 
-crate::db::words! {
+crate::db_enum::db_enum! {
     /// What is done with data.
     #[derive(Serialize, Deserialize)]
     pub enum Operation {
@@ -66,7 +66,7 @@ impl Operation {
     }
 }
 
-crate::db::words! {
+crate::db_enum::db_enum! {
     /// How long a window is, in which calls are counted.
     #[derive(Serialize, Deserialize)]
     pub enum Window {
@@ -190,11 +190,11 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// Its code.
-    pub code: Word,
+    pub code: Slug,
     /// The system that it is made with.
     pub system_id: i64,
     /// What the data is used for.
-    pub purpose: Word,
+    pub purpose: Slug,
     /// Its title.
     pub title: String,
     /// By which law or decision.
@@ -315,11 +315,11 @@ impl Rights {
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// Its code.
-    pub code: Word,
+    pub code: Slug,
     /// The system.
     pub system: SystemCode,
     /// The purpose.
-    pub purpose: Word,
+    pub purpose: Slug,
     /// The title.
     pub title: String,
     /// The legal basis.
@@ -364,7 +364,7 @@ pub fn knows_indicator(
 }
 
 /// The refusal of a call that no living agreement covers.
-pub fn not_covered(operation: Operation, kind: Kind, purpose: Option<&Word>) -> Error {
+pub fn not_covered(operation: Operation, kind: Kind, purpose: Option<&Slug>) -> Error {
     let (operation, kind) = (operation.name(), kind.name());
     let what = format!("no living agreement of yours covers {operation} of {kind}");
     let (what, err) = match purpose {
@@ -399,9 +399,9 @@ pub fn is_sha256(text: &str) -> bool {
 }
 
 /// The rule for purposes in metadata.
-pub fn purpose(text: &str) -> Result<Word, Error> {
+pub fn purpose(text: &str) -> Result<Slug, Error> {
     if is_code(text) {
-        return Ok(Word(text.to_owned()));
+        return Ok(Slug(text.to_owned()));
     }
     Err(Error::field("sharehub-purpose", super::CODE_RULE))
 }

@@ -17,7 +17,7 @@ pub const URI: &str = "urn:sharehub:system:";
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// By nothing: the hub itself, for what it does of its own accord.
-    Own,
+    Internal,
     /// By a key; this is its id.
     Key(Arc<str>),
     /// By a client certificate.
@@ -30,7 +30,7 @@ impl Credential {
     /// Whether it is a client certificate, or the hub itself: without one, no personal data leaves.
     pub fn is_certificate(&self) -> bool {
         match self {
-            Self::Own | Self::Certificate(_) => true,
+            Self::Internal | Self::Certificate(_) => true,
             Self::Key(_) | Self::Token(_) => false,
         }
     }
@@ -38,7 +38,7 @@ impl Credential {
     /// Its kind, in a word: `own`, `key`, `certificate` or `token`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Own => "own",
+            Self::Internal => "own",
             Self::Key(_) => "key",
             Self::Certificate(_) => "certificate",
             Self::Token(_) => "token",
@@ -49,7 +49,7 @@ impl Credential {
     /// `jti`; empty when it has none).
     pub fn id(&self) -> &str {
         match self {
-            Self::Own => "",
+            Self::Internal => "",
             Self::Key(id) => id,
             Self::Certificate(it) => &it.fingerprint,
             Self::Token(it) => &it.id,

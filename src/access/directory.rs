@@ -89,7 +89,7 @@ impl Directory {
     ) -> Option<&Arc<System>> {
         let system = self.systems.get(&system_id).filter(|it| !it.disabled)?;
         let is_good = match credential {
-            Credential::Own => true,
+            Credential::Internal => true,
             Credential::Key(id) => self
                 .keys
                 .get(id.as_ref())

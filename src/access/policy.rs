@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::{
     Grants,
-    agreement::{Agreement, Operation, Word, not_covered},
+    agreement::{Agreement, Operation, Slug, not_covered},
 };
 use crate::{
     error::{Error, Reason, Result},
@@ -196,7 +196,7 @@ pub struct Search<'a> {
     /// The agreements of the system.
     pub agreements: &'a [Arc<Agreement>],
     /// The purpose that the call names.
-    pub purpose: Option<&'a Word>,
+    pub purpose: Option<&'a Slug>,
     /// When it is made.
     pub at: Timestamp,
     /// Whether it comes by a client certificate.

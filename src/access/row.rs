@@ -74,7 +74,7 @@ pub mod key {
 pub mod agreement {
     use sea_orm::entity::prelude::*;
 
-    use super::super::agreement::Word;
+    use super::super::agreement::Slug;
     use crate::time::Timestamp;
 
     /// A version of an agreement.
@@ -84,7 +84,7 @@ pub mod agreement {
         #[sea_orm(primary_key, auto_increment = false)]
         pub code: String,
         pub system_id: i64,
-        pub purpose: Word,
+        pub purpose: Slug,
         pub title: String,
         pub legal_basis: String,
         pub document_number: String,

@@ -8,15 +8,15 @@ use tonic::Request;
 
 use super::{
     Grants, Issue, Key, List, Pattern, Register, SystemCode,
-    agreement::{Grant, Word},
+    agreement::{Grant, Slug},
     credential::Credential,
     store,
 };
 use crate::{
     error::{Error, Reply, Result},
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     pb,
-    revision::{Book, committer::Write},
+    revision::{ReferenceData, committer::Write},
     time::Timestamp,
     wire::{Fields, check_text, done, fingerprint, open, reply},
 };
@@ -41,11 +41,11 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::RegisterSystemRequest>,
     ) -> Reply<pb::RegisterSystemResponse> {
-        let (caller, (ask, register)): (_, (Ask, Register)) = open(req)?;
+        let (caller, (ask, register)): (_, (BatchOptions, Register)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             store::register(&hub, &write, register).await
         };
-        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
         done(pb::RegisterSystemResponse { receipt: Some(receipt.into()) })
     }
 
@@ -66,11 +66,11 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::DisableSystemRequest>,
     ) -> Reply<pb::DisableSystemResponse> {
-        let (caller, (ask, code)): (_, (Ask, SystemCode)) = open(req)?;
+        let (caller, (ask, code)): (_, (BatchOptions, SystemCode)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             store::disable(&hub, &write, code).await
         };
-        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
         done(pb::DisableSystemResponse { receipt: Some(receipt.into()) })
     }
 
@@ -85,10 +85,10 @@ impl pb::access_service_server::AccessService for Rpc {
     }
 
     async fn revoke_key(&self, req: Request<pb::RevokeKeyRequest>) -> Reply<pb::RevokeKeyResponse> {
-        let (caller, (ask, id)): (_, (Ask, String)) = open(req)?;
+        let (caller, (ask, id)): (_, (BatchOptions, String)) = open(req)?;
         let work =
             async move |hub: Arc<Hub>, write: Arc<Write>, _| store::revoke(&hub, &write, id).await;
-        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
         done(pb::RevokeKeyResponse { receipt: Some(receipt.into()) })
     }
 
@@ -96,7 +96,7 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::GrantAgreementRequest>,
     ) -> Reply<pb::GrantAgreementResponse> {
-        let (caller, (ask, grant)): (_, (Ask, Grant)) = open(req)?;
+        let (caller, (ask, grant)): (_, (BatchOptions, Grant)) = open(req)?;
         let (receipt, before, after) =
             store::agreements::grant(&self.hub, &caller, ask, grant).await?;
         let (before, after) = (before.map(Into::into), Some(after.into()));
@@ -107,11 +107,11 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::RevokeAgreementRequest>,
     ) -> Reply<pb::RevokeAgreementResponse> {
-        let (caller, (ask, code)): (_, (Ask, Word)) = open(req)?;
+        let (caller, (ask, code)): (_, (BatchOptions, Slug)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             store::agreements::revoke(&hub, &write, code).await
         };
-        let receipt = self.hub.write_one(&caller, ask, Book::Access, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
         done(pb::RevokeAgreementResponse { receipt: Some(receipt.into()) })
     }
 
@@ -150,7 +150,7 @@ impl TryFrom<pb::WhoAmIRequest> for WhoAmI {
     }
 }
 
-impl TryFrom<pb::RegisterSystemRequest> for (Ask, Register) {
+impl TryFrom<pb::RegisterSystemRequest> for (BatchOptions, Register) {
     type Error = Error;
 
     fn try_from(msg: pb::RegisterSystemRequest) -> Result<Self> {
@@ -163,7 +163,7 @@ impl TryFrom<pb::RegisterSystemRequest> for (Ask, Register) {
         let grants = fields.within("grants", |it| read_grants(it, grants.unwrap_or_default()));
         let statuses = read_statuses(&mut fields, statuses);
         fields.done(|| {
-            let ask = Ask::whole(request_id?, fingerprint, false, "");
+            let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
             Some((ask, Register { code: code?, name: name?, grants: grants?, statuses: statuses? }))
         })
     }
@@ -222,7 +222,7 @@ impl TryFrom<pb::ListSystemsRequest> for List {
     }
 }
 
-impl TryFrom<pb::DisableSystemRequest> for (Ask, SystemCode) {
+impl TryFrom<pb::DisableSystemRequest> for (BatchOptions, SystemCode) {
     type Error = Error;
 
     fn try_from(msg: pb::DisableSystemRequest) -> Result<Self> {
@@ -232,7 +232,7 @@ impl TryFrom<pb::DisableSystemRequest> for (Ask, SystemCode) {
         let request_id = fields.request_id(request_id);
         let code = fields.read("code", SystemCode::parse(&code));
         fields.done(|| {
-            let ask = Ask::whole(request_id?, fingerprint, false, "");
+            let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
             Some((ask, code?))
         })
     }
@@ -250,7 +250,7 @@ impl TryFrom<pb::IssueKeyRequest> for Issue {
     }
 }
 
-impl TryFrom<pb::RevokeKeyRequest> for (Ask, String) {
+impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, String) {
     type Error = Error;
 
     fn try_from(msg: pb::RevokeKeyRequest) -> Result<Self> {
@@ -259,7 +259,7 @@ impl TryFrom<pb::RevokeKeyRequest> for (Ask, String) {
         let mut fields = Fields::default();
         let key_id = fields.read("key_id", check_text(&key_id, 64).map(|()| key_id));
         fields.done(|| {
-            let ask = Ask::whole(None, fingerprint, false, "");
+            let ask = BatchOptions::whole(None, fingerprint, false, "");
             Some((ask, key_id?))
         })
     }
@@ -305,7 +305,7 @@ impl From<Grants> for pb::Grants {
 impl From<(&Credential, Option<Timestamp>)> for pb::Credential {
     fn from((credential, until): (&Credential, Option<Timestamp>)) -> Self {
         let kind = match credential {
-            Credential::Own => pb::CredentialKind::Unspecified,
+            Credential::Internal => pb::CredentialKind::Unspecified,
             Credential::Key(_) => pb::CredentialKind::Key,
             Credential::Certificate(_) => pb::CredentialKind::Certificate,
             Credential::Token(_) => pb::CredentialKind::Token,

@@ -24,10 +24,10 @@ use super::{
 };
 use crate::{
     error::{Error, Reason, Result},
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     page::Paged,
     revision::{
-        Book, Consistency, Revision,
+        Consistency, ReferenceData, Revision,
         committer::{Done, Effect, Write},
         receipt::{ItemResult, Outcome},
     },
@@ -146,7 +146,7 @@ pub async fn issue(
     let hash = hash(&secret).to_vec();
     let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
     insert_key(write, key.clone()).await?;
-    let effect = Effect::Revision { touched: Book::Access.bit(), items: 0 };
+    let effect = Effect::Revision { touched: ReferenceData::Access.bit(), items: 0 };
     Ok(Done { answer: (text, key, write.revision), effect })
 }
 
@@ -190,7 +190,8 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
     let caller = Caller::hub("hub/RegisterAdministrator", hub.limits.longest);
     let work =
         async move |hub: Arc<Hub>, write: Arc<Write>, _| register(&hub, &write, registration).await;
-    hub.write_one(&caller, Ask::own("RegisterSystem"), Book::Access, work).await?;
+    hub.write_one(&caller, BatchOptions::internal("RegisterSystem"), ReferenceData::Access, work)
+        .await?;
     Ok(())
 }
 
@@ -315,7 +316,7 @@ pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, P
 pub async fn who_am_i(hub: &Hub, caller: &Caller) -> Result<(Listed, Option<Timestamp>)> {
     let view = hub.revisions.view(caller, Consistency::Latest).await?;
     let (keys, until) = match &caller.credential {
-        Credential::Own => (Vec::new(), None),
+        Credential::Internal => (Vec::new(), None),
         Credential::Certificate(it) => (Vec::new(), Some(it.not_after)),
         Credential::Token(it) => (Vec::new(), Some(it.expires_at)),
         Credential::Key(id) => {

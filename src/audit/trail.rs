@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::{
-    access::{Caller, agreement::Word},
+    access::{Caller, agreement::Slug},
     error::Reason,
     time::Timestamp,
 };
@@ -35,7 +35,7 @@ pub struct Trail {
 enum Of {
     Call(&'static Method),
     /// What the hub does of its own accord.
-    Own(&'static str),
+    Internal(&'static str),
 }
 
 #[derive(Debug, Default)]
@@ -54,8 +54,8 @@ impl Trail {
     }
 
     /// Of what the hub does of its own accord, by this name.
-    pub fn own(what: &'static str) -> Arc<Self> {
-        let trail = Self::of(Of::Own(what), String::new(), String::new());
+    pub fn internal(what: &'static str) -> Arc<Self> {
+        let trail = Self::of(Of::Internal(what), String::new(), String::new());
         let who = Who { system: "sharehub".to_owned(), ..Who::default() };
         trail.seen().who = Some(who);
         trail
@@ -87,7 +87,7 @@ impl Trail {
     }
 
     /// What it calls for is known, before it is known whether it may.
-    pub fn asks(&self, purpose: Option<&Word>) {
+    pub fn asks(&self, purpose: Option<&Slug>) {
         if let (Some(who), Some(purpose)) = (&mut self.seen().who, purpose) {
             who.purpose = purpose.as_str().to_owned();
         }
@@ -120,7 +120,7 @@ impl Trail {
     pub fn written(&self, items: i64, revision: i64) -> Record {
         let phase = match self.of {
             Of::Call(method) if method.is_stream => Phase::Part,
-            Of::Call(_) | Of::Own(_) => Phase::Whole,
+            Of::Call(_) | Of::Internal(_) => Phase::Whole,
         };
         let answered = Answered { items, revision, ..Answered::default() };
         self.record(phase, Code::Ok, Reason::Unspecified, answered)
@@ -141,7 +141,7 @@ impl Trail {
         let seen = self.seen();
         let (method, asked) = match self.of {
             Of::Call(method) => (method.name.as_str(), asked(method, &seen.request)),
-            Of::Own(what) => (what, String::new()),
+            Of::Internal(what) => (what, String::new()),
         };
         Record {
             phase,

@@ -15,7 +15,7 @@ use crate::{
     pki::files::Folder,
     revision::{self, store::retention},
     server::{
-        self, Door,
+        self, Endpoint,
         reload::{self, Reload},
         tls::{self, Tls},
     },
@@ -36,7 +36,7 @@ async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle
 
 pub(super) async fn serve(knobs: Knobs) -> Outcome {
     let config = knobs.read()?;
-    let shown = Shown::read(&config)?;
+    let shown = Identity::read(&config)?;
     let telemetry = Telemetry::start(&config)?;
     // Before the store is opened: a stop that comes meanwhile is a stop too.
     let signals = (stop_on_signal()?, reload::hangup()?);
@@ -67,7 +67,7 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
         folder.issue(&[config.listen.ip().to_string()], &demo::systems()?)?;
         config.tls = Some(folder.files());
     }
-    let shown = Shown::read(&config)?;
+    let shown = Identity::read(&config)?;
     let telemetry = Telemetry::start(&config)?;
     let signals = (stop_on_signal()?, reload::hangup()?);
     say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
@@ -85,12 +85,12 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
 }
 
 /// What the hub shows to others, and whose tokens it accepts: read from files before anything else is done.
-struct Shown {
+struct Identity {
     tls: Option<(tls::Files, Tls)>,
     tokens: Option<(token::Settings, token::Issuer)>,
 }
 
-impl Shown {
+impl Identity {
     fn read(config: &Config) -> Outcome<Self> {
         let tls = match &config.tls {
             None => None,
@@ -107,7 +107,7 @@ impl Shown {
 async fn serve_on(
     listener: TcpListener,
     hub: Arc<Hub>,
-    shown: Shown,
+    shown: Identity,
     (asked, hangup): (CancellationToken, Signal),
     telemetry: &Telemetry,
 ) -> Outcome {
@@ -120,8 +120,8 @@ async fn serve_on(
         asked.cancelled().await;
         stopping.cancel();
     });
-    let mut door = Door::new(listener, &hub.limits, Arc::clone(&hub.refusals));
-    let Shown { tls, tokens } = shown;
+    let mut door = Endpoint::new(listener, &hub.limits, Arc::clone(&hub.refusals));
+    let Identity { tls, tokens } = shown;
     let tls = tls.map(|(files, tls)| (files, watch::Sender::new(Arc::new(tls))));
     door.tls = tls.as_ref().map(|(_, told)| told.subscribe());
     let tokens = tokens.map(|(settings, issuer)| {

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A place in a store's history: an epoch, and a revision in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) epoch: i64,
     pub(super) revision: i64,
 }
@@ -25,15 +25,15 @@ pub(super) struct Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Known {
     /// Where it has come to; none while it does not answer, is of another store, or has been promoted.
-    reached: Option<Place>,
+    reached: Option<Position>,
     /// Connections opened so far. A new one may be to a server that was restarted, and then stands further back than it
     /// stood before: what was known of it holds no more.
     connections: u64,
 }
 
 impl Known {
-    fn has(&self, place: Place) -> bool {
-        let is_past = |it: Place| it.epoch == place.epoch && it.revision >= place.revision;
+    fn has(&self, place: Position) -> bool {
+        let is_past = |it: Position| it.epoch == place.epoch && it.revision >= place.revision;
         self.reached.is_some_and(is_past)
     }
 
@@ -77,12 +77,12 @@ impl Replica {
     }
 
     /// Whether it has come to a place.
-    pub(super) fn has(&self, place: Place) -> bool {
+    pub(super) fn has(&self, place: Position) -> bool {
         self.known.borrow().has(place)
     }
 
     /// Asks it what stood at a place: no answer when it has not come there, or when it fails or goes away meanwhile.
-    pub(super) async fn ask<T, A>(&self, place: Place, ask: &A) -> Option<T>
+    pub(super) async fn ask<T, A>(&self, place: Position, ask: &A) -> Option<T>
     where
         A: for<'a> Fn(&'a DatabaseConnection) -> BoxFuture<'a, Result<T, DbErr>>,
     {
@@ -156,7 +156,7 @@ async fn follow(own: Arc<Pool>, pool: Arc<Pool>, secret: Secret, set: Arc<watch:
 async fn head(
     own: &DatabaseConnection,
     secret: &Secret,
-) -> Result<Result<Place, &'static str>, DbErr> {
+) -> Result<Result<Position, &'static str>, DbErr> {
     let ask =
         "SELECT epoch, revision, secret, pg_is_in_recovery() AS standby FROM head, store_secret";
     let row = own.query_one_raw(Statement::from_string(DbBackend::Postgres, ask)).await?;
@@ -167,5 +167,5 @@ async fn head(
     if !row.try_get::<bool>("", "standby")? {
         return Ok(Err("it is no standby"));
     }
-    Ok(Ok(Place { epoch: row.try_get("", "epoch")?, revision: row.try_get("", "revision")? }))
+    Ok(Ok(Position { epoch: row.try_get("", "epoch")?, revision: row.try_get("", "revision")? }))
 }

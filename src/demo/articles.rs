@@ -6,7 +6,7 @@ use crate::{
     access::{Caller, SystemCode},
     decimal::Decimal,
     error::{Error, Result},
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     indicator::{
         Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
         Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
@@ -35,7 +35,10 @@ pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
         store::define(&hub, &write, &by, definitions).await
     };
     let define = to("/sharehub.v1.IndicatorService/DefineIndicators").await?;
-    must_be_kept(&hub.write_batch(&define, Ask::own("indicators"), work).await?, "definitions")?;
+    must_be_kept(
+        &hub.write_batch(&define, BatchOptions::internal("indicators"), work).await?,
+        "definitions",
+    )?;
     let figures: HashMap<String, Line> = lines(FIGURES)
         .map(|it| it.and_then(|it| Ok((it.text("id")?.to_owned(), it))))
         .collect::<Result<_>>()?;
@@ -52,11 +55,11 @@ pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
         }
     }
     let publish = to("/sharehub.v1.IndicatorService/PublishObservations").await?;
-    let ask = Ask::own("observations");
+    let ask = BatchOptions::internal("observations");
     let receipt = store::publish::observations(hub, &publish, ask, observations).await?;
     must_be_kept(&receipt, "observations")?;
     let publish = to("/sharehub.v1.IndicatorService/PublishTargets").await?;
-    let ask = Ask::own("targets");
+    let ask = BatchOptions::internal("targets");
     must_be_kept(&store::publish::targets(hub, &publish, ask, targets).await?, "targets")
 }
 

@@ -12,7 +12,7 @@ use crate::{
         ProcedureCode, Publish, TimeUnit, store,
     },
     error::{Error, Result},
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     personal::Personal,
     revision::committer::Write,
     time::{Day, Timestamp},
@@ -80,7 +80,10 @@ pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
     };
     let to = |method: &'static str| hub.permit(caller.clone(), method, None);
     let define = to("/sharehub.v1.DossierService/DefineProcedures").await?;
-    must_be_kept(&hub.write_batch(&define, Ask::own("procedures"), work).await?, "procedures")?;
+    must_be_kept(
+        &hub.write_batch(&define, BatchOptions::internal("procedures"), work).await?,
+        "procedures",
+    )?;
     let publish = to("/sharehub.v1.DossierService/PublishDossiers").await?;
     for story in &STORIES {
         let entries = (0..story.count).map(|it| entry(story, it)).collect::<Result<Vec<_>>>()?;
@@ -90,7 +93,7 @@ pub(super) async fn load(hub: &Arc<Hub>, caller: &Caller) -> Result<()> {
                 store::publish::publish(&hub, &by, &write, Publish(batch)).await
             };
             must_be_kept(
-                &hub.write_batch(&publish, Ask::own("dossiers"), work).await?,
+                &hub.write_batch(&publish, BatchOptions::internal("dossiers"), work).await?,
                 "dossiers",
             )?;
         }

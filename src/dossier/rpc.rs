@@ -1,26 +1,26 @@
 //! `DossierService` on the wire: open, ask, answer.
+mod entries;
 pub mod questions;
-mod words;
 
 use std::sync::Arc;
 
 use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
-    Alias, Case, Define, Document, Dossier, Entry, Erase, Event, EventEntry, Fee, Header,
-    Procedure, Publish, PublishEvents, Shown,
+    Alias, Case, Define, Document, Dossier, DossierView, Entry, Erase, Event, EventEntry, Fee,
+    Header, Procedure, Publish, PublishEvents,
     catalogue::Catalogue,
     history::Standing,
     national_766::{self, Counts},
     store::{
-        self, Books,
+        self, Names,
         summary::{Group, Summary},
     },
 };
 use crate::{
     access::Caller,
     error::Reply,
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     load, pb,
     personal::Applicant,
     revision::{Revision, committer::Write},
@@ -47,7 +47,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         &self,
         req: Request<pb::DefineProceduresRequest>,
     ) -> Reply<pb::DefineProceduresResponse> {
-        let (caller, (ask, define)): (_, (Ask, Define)) = open(req)?;
+        let (caller, (ask, define)): (_, (BatchOptions, Define)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             store::procedures::define(&hub, &write, define).await
         };
@@ -82,7 +82,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         &self,
         req: Request<pb::PublishDossiersRequest>,
     ) -> Reply<pb::PublishDossiersResponse> {
-        let (caller, (ask, publish)): (_, (Ask, Publish)) = open(req)?;
+        let (caller, (ask, publish)): (_, (BatchOptions, Publish)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
             store::publish::publish(&hub, &by, &write, publish).await
         };
@@ -105,7 +105,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         &self,
         req: Request<pb::PublishEventsRequest>,
     ) -> Reply<pb::PublishEventsResponse> {
-        let (caller, (ask, publish)): (_, (Ask, PublishEvents)) = open(req)?;
+        let (caller, (ask, publish)): (_, (BatchOptions, PublishEvents)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
             store::publish::publish_events(&hub, &by, &write, publish).await
         };
@@ -118,8 +118,8 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::GetDossierRequest>,
     ) -> Reply<pb::GetDossierResponse> {
         let (caller, get) = open(req)?;
-        let (read_at, books, shown) = store::get(&self.hub, &caller, get).await?;
-        let dossier = Some(answer(&books, shown));
+        let (read_at, names, shown) = store::get(&self.hub, &caller, get).await?;
+        let dossier = Some(answer(&names, shown));
         reply(pb::GetDossierResponse { read_at: Some(read_at.into()), dossier })
     }
 
@@ -128,8 +128,8 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::LookUpDossierRequest>,
     ) -> Reply<pb::LookUpDossierResponse> {
         let (caller, look_up) = open(req)?;
-        let (read_at, books, dossier) = store::look_up(&self.hub, &caller, look_up).await?;
-        reply(look(read_at, &books, dossier))
+        let (read_at, names, dossier) = store::look_up(&self.hub, &caller, look_up).await?;
+        reply(look(read_at, &names, dossier))
     }
 
     async fn list_dossiers(
@@ -137,10 +137,10 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::ListDossiersRequest>,
     ) -> Reply<pb::ListDossiersResponse> {
         let (caller, list) = open(req)?;
-        let (read_at, books, page) = store::list(&self.hub, &caller, list).await?;
+        let (read_at, names, page) = store::list(&self.hub, &caller, list).await?;
         reply(pb::ListDossiersResponse {
             read_at: Some(read_at.into()),
-            dossiers: page.items.into_iter().map(|it| answer(&books, it)).collect(),
+            dossiers: page.items.into_iter().map(|it| answer(&names, it)).collect(),
             next_page_token: page.next,
         })
     }
@@ -153,8 +153,8 @@ impl pb::dossier_service_server::DossierService for Rpc {
     ) -> Reply<Self::ExportDossiersStream> {
         let (caller, asked) = open(req)?;
         let (read_at, pages) = store::export::export(&self.hub, caller, asked).await?;
-        let dossiers = |(books, page): (Books, Vec<Shown>)| {
-            page.into_iter().map(|it| answer(&books, it)).collect()
+        let dossiers = |(names, page): (Names, Vec<DossierView>)| {
+            page.into_iter().map(|it| answer(&names, it)).collect()
         };
         sheets(read_at, pages, dossiers, |read_at, dossiers| pb::ExportDossiersResponse {
             read_at,
@@ -166,7 +166,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         &self,
         req: Request<pb::ErasePersonalDataRequest>,
     ) -> Reply<pb::ErasePersonalDataResponse> {
-        let (caller, (ask, erase)): (_, (Ask, Erase)) = open(req)?;
+        let (caller, (ask, erase)): (_, (BatchOptions, Erase)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
             store::erase::erase(&hub, &by, &write, erase).await
         };
@@ -224,9 +224,9 @@ impl From<Procedure> for pb::Procedure {
     }
 }
 
-pub(crate) fn answer(books: &Books, shown: Shown) -> pb::Dossier {
-    let Books { forest, catalogue, directory, times } = books;
-    let Shown { dossier, applicant, events, tier, withheld } = shown;
+pub(crate) fn answer(names: &Names, shown: DossierView) -> pb::Dossier {
+    let Names { forest, catalogue, directory, times } = names;
+    let DossierView { dossier, applicant, events, tier, withheld } = shown;
     let Dossier { id: _, code, source_id, header, standing, made_at } = dossier;
     let Header {
         procedure_id,
@@ -276,8 +276,8 @@ pub(crate) fn answer(books: &Books, shown: Shown) -> pb::Dossier {
     answer
 }
 
-fn look(read_at: Revision, books: &Books, dossier: Dossier) -> pb::LookUpDossierResponse {
-    let Books { forest, catalogue, directory: _, times: _ } = books;
+fn look(read_at: Revision, names: &Names, dossier: Dossier) -> pb::LookUpDossierResponse {
+    let Names { forest, catalogue, directory: _, times: _ } = names;
     let Dossier { id: _, code, source_id: _, header, standing, made_at: _ } = dossier;
     let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
     pb::LookUpDossierResponse {

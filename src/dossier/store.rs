@@ -1,7 +1,7 @@
 //! What we ask the database about dossiers.
+pub mod changes;
 pub mod erase;
 pub mod export;
-pub mod made;
 pub mod procedures;
 pub mod publish;
 pub mod summary;
@@ -18,7 +18,7 @@ use sea_orm::{
 };
 
 use super::{
-    Dossier, Event, Filter, Get, List, LookUp, ProcedureCode, Shown, State,
+    Dossier, DossierView, Event, Filter, Get, List, LookUp, ProcedureCode, State,
     catalogue::Catalogue,
     history,
     row::{self, dossier, event},
@@ -117,9 +117,9 @@ fn events_json(backend: DbBackend, number: i64) -> SimpleExpr {
     Expr::cust_with_values(events, [number])
 }
 
-/// The books that name what dossiers speak of, at one revision.
+/// The names that name what dossiers speak of, at one revision.
 #[derive(Debug)]
-pub struct Books {
+pub struct Names {
     /// Units.
     pub forest: Arc<Forest>,
     /// Procedures.
@@ -130,9 +130,9 @@ pub struct Books {
     pub times: HashMap<i64, Timestamp>,
 }
 
-impl Books {
+impl Names {
     /// Opens them.
-    pub async fn open(hub: &Hub, view: &View, dossiers: &[Shown]) -> Result<Self> {
+    pub async fn open(hub: &Hub, view: &View, dossiers: &[DossierView]) -> Result<Self> {
         let made: BTreeSet<_> = dossiers.iter().map(|it| it.dossier.made_at).collect();
         let mut times = HashMap::new();
         if !made.is_empty() {
@@ -149,7 +149,7 @@ impl Books {
 
 /// A dossier with all that is known of it at one revision.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundDossier {
     view: View,
     dossier: Dossier,
     /// In the one order of events.
@@ -167,12 +167,12 @@ struct Whole {
     events_json: Option<String>,
 }
 
-/// The dossiers with these codes, whosever they are, in one question: see [`crate::group`].
+/// The dossiers with these codes, whosever they are, in one question: see [`crate::batch`].
 pub async fn find_all(
     db: &impl ConnectionTrait,
     view: View,
     codes: Vec<String>,
-) -> Result<HashMap<String, Found>> {
+) -> Result<HashMap<String, FoundDossier>> {
     let backend = db.get_database_backend();
     let rows = standing(view.number())
         .filter(one_of(backend, dossier::Column::Code, codes)?)
@@ -188,16 +188,16 @@ pub async fn find_all(
         events.sort_unstable_by(history::compare);
         let committed_at = committed_at.unwrap_or(view.revision.at);
         let code = dossier.code.as_str().to_owned();
-        found.insert(code, Found { view, dossier, events, committed_at });
+        found.insert(code, FoundDossier { view, dossier, events, committed_at });
     }
     Ok(found)
 }
 
 /// One dossier.
-pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Books, Shown)> {
+pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Names, DossierView)> {
     let Get { code, as_of, consistency } = get;
     let found = find(hub, caller, &code, consistency).await?;
-    let Found { view, mut dossier, mut events, committed_at } = found;
+    let FoundDossier { view, mut dossier, mut events, committed_at } = found;
     if let Some(as_of) = as_of {
         events.retain(|it| it.sent.occurred_at <= as_of);
         dossier.standing = history::standing(&history::steps(&events));
@@ -205,7 +205,7 @@ pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Book
     let times = HashMap::from([(dossier.made_at, committed_at)]);
     let noted = events.iter().any(|it| !it.sent.note.is_empty());
     let shown = show(hub.db.vault(), caller, dossier, events, noted)?;
-    Ok((view.revision, Books { times, ..Books::open(hub, &view, &[]).await? }, shown))
+    Ok((view.revision, Names { times, ..Names::open(hub, &view, &[]).await? }, shown))
 }
 
 /// How one dossier stands, without anything personal: whoever asks.
@@ -213,15 +213,20 @@ pub async fn look_up(
     hub: &Hub,
     caller: &Caller,
     look_up: LookUp,
-) -> Result<(Revision, Books, Dossier)> {
+) -> Result<(Revision, Names, Dossier)> {
     let LookUp { code, consistency } = look_up;
     let found = find(hub, caller, &code, consistency).await?;
-    let Found { view, dossier, events: _, committed_at: _ } = found;
-    Ok((view.revision, Books::open(hub, &view, &[]).await?, dossier))
+    let FoundDossier { view, dossier, events: _, committed_at: _ } = found;
+    Ok((view.revision, Names::open(hub, &view, &[]).await?, dossier))
 }
 
 /// Finds a dossier that the caller may know of. Who asks for the newest shares the question with others that do.
-async fn find(hub: &Hub, caller: &Caller, code: &str, consistency: Consistency) -> Result<Found> {
+async fn find(
+    hub: &Hub,
+    caller: &Caller,
+    code: &str,
+    consistency: Consistency,
+) -> Result<FoundDossier> {
     let found = match consistency {
         Consistency::Latest => hub.dossiers.get(code.to_owned()).await?,
         Consistency::AtLeast(_) => {
@@ -233,7 +238,7 @@ async fn find(hub: &Hub, caller: &Caller, code: &str, consistency: Consistency) 
             find_all(&hub.db.at(&view), view, vec![code.to_owned()]).await?.remove(code)
         }
     };
-    let may_know = |it: &Found| {
+    let may_know = |it: &FoundDossier| {
         let header = &it.dossier.header;
         let units = (header.receiving_unit_id, header.competent_unit_id);
         is_visible(caller, it.dossier.source_id, units, header.procedure_id)
@@ -248,7 +253,7 @@ fn show(
     mut dossier: Dossier,
     mut events: Vec<Event>,
     noted: bool,
-) -> Result<Shown> {
+) -> Result<DossierView> {
     let tier = caller.tier();
     if tier == Tier::None {
         return Ok(without(dossier, events, noted));
@@ -260,16 +265,16 @@ fn show(
     for event in &mut events {
         event.sent.note = event.sent.note.opened(vault, &note_of(code))?;
     }
-    Ok(Shown { dossier, applicant, events, tier, withheld: false })
+    Ok(DossierView { dossier, applicant, events, tier, withheld: false })
 }
 
 /// A dossier without personal data.
-fn without(mut dossier: Dossier, mut events: Vec<Event>, noted: bool) -> Shown {
+fn without(mut dossier: Dossier, mut events: Vec<Event>, noted: bool) -> DossierView {
     let withheld = dossier.header.applicant.take().is_some() || noted;
     for event in &mut events {
         event.sent.note = Personal::default();
     }
-    Shown { dossier, applicant: None, events, tier: Tier::None, withheld }
+    DossierView { dossier, applicant: None, events, tier: Tier::None, withheld }
 }
 
 /// What the applicant of a dossier is sealed for.
@@ -287,22 +292,22 @@ pub async fn list(
     hub: &Hub,
     caller: &Caller,
     list: List,
-) -> Result<(Revision, Books, Paged<Shown>)> {
+) -> Result<(Revision, Names, Paged<DossierView>)> {
     let List { filter, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let wanted = Wanted::open(hub, caller, view, filter).await?;
-    let (books, items, more) = wanted.page(hub, caller, after, page.size()).await?;
+    let wanted = Selection::open(hub, caller, view, filter).await?;
+    let (names, items, more) = wanted.page(hub, caller, after, page.size()).await?;
     let next = match items.last() {
         Some(last) if more => {
             page.token(hub.db.secret(), caller, view.number(), last.dossier.code.as_str())
         }
         _ => String::new(),
     };
-    Ok((view.revision, books, Paged { items, next }))
+    Ok((view.revision, names, Paged { items, next }))
 }
 
 /// The dossiers that a question is about, at one revision.
-pub(super) struct Wanted {
+pub(super) struct Selection {
     pub(super) view: View,
     units: Option<BTreeSet<i64>>,
     procedure_id: Option<i64>,
@@ -312,7 +317,7 @@ pub(super) struct Wanted {
     applicant: Option<(Kind, String)>,
 }
 
-impl Wanted {
+impl Selection {
     pub(super) async fn open(
         hub: &Hub,
         caller: &Caller,
@@ -351,7 +356,7 @@ impl Wanted {
         caller: &Caller,
         after: Option<String>,
         size: usize,
-    ) -> Result<(Books, Vec<Shown>, bool)> {
+    ) -> Result<(Names, Vec<DossierView>, bool)> {
         use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
         let vault = hub.db.vault();
         let view = &self.view;
@@ -389,7 +394,7 @@ impl Wanted {
                 show(vault, caller, row.try_into()?, Vec::new(), noted)
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok((Books::open(hub, view, &items).await?, items, more))
+        Ok((Names::open(hub, view, &items).await?, items, more))
     }
 }
 

@@ -9,8 +9,8 @@ use crate::{
     access::{Caller, Pattern},
     error::{Error, Result},
     hub::Hub,
-    indicator::{Code, Definition, store::made::Made},
-    revision::{Book, View},
+    indicator::{Code, Definition, store::changes::IndicatorChange},
+    revision::{ReferenceData, View},
     time::Day,
     unit::forest::Forest,
 };
@@ -25,7 +25,7 @@ pub struct Matcher {
     /// The units that any indicator filter is about; all where there are none.
     units: Option<HashSet<i64>>,
     codes: HashMap<i64, Code>,
-    /// The revisions of the books that it was opened with.
+    /// The revisions of the names that it was opened with.
     opened: [i64; 3],
 }
 
@@ -43,7 +43,7 @@ struct Dossiers {
 }
 
 impl Matcher {
-    /// Opens filters with the books of a view.
+    /// Opens filters with the names of a view.
     pub async fn open(hub: &Hub, caller: &Caller, filters: &[Filter], view: &View) -> Result<Self> {
         let forest = hub.forest(view).await?;
         let catalogue = hub.catalogue(view).await?;
@@ -161,11 +161,11 @@ impl Matcher {
         }
     }
 
-    fn is_indicator(&self, caller: &Caller, made: &Made) -> bool {
+    fn is_indicator(&self, caller: &Caller, made: &IndicatorChange) -> bool {
         let part = match made {
-            Made::Definition(_) => Part::Definitions,
-            Made::Observation(_) => Part::Observations,
-            Made::Target(_) => Part::Targets,
+            IndicatorChange::Definition(_) => Part::Definitions,
+            IndicatorChange::Observation(_) => Part::Observations,
+            IndicatorChange::Target(_) => Part::Targets,
         };
         // Only what is shared with the caller has a code here.
         let Some(code) = self.codes.get(&made.indicator_id()) else { return false };
@@ -220,5 +220,6 @@ fn with_below(forest: &Forest, top: i64) -> HashSet<i64> {
 }
 
 fn opened_with(view: &View) -> [i64; 3] {
-    [Book::Units, Book::Indicators, Book::Procedures].map(|it| view.book(it))
+    [ReferenceData::Units, ReferenceData::Indicators, ReferenceData::Procedures]
+        .map(|it| view.book(it))
 }

@@ -1,7 +1,7 @@
 //! The tables of the feed.
 
 /// How far consumers have come.
-pub mod position {
+pub mod consumer {
     use sea_orm::entity::prelude::*;
 
     use crate::time::Timestamp;

@@ -12,7 +12,7 @@ use crate::{
     dossier::{self, ProcedureCode},
     error::{Error, Reply, Result},
     hub::Hub,
-    indicator::store::made::Told,
+    indicator::store::changes::IndicatorChangeView,
     pb,
     time::Timestamp,
     unit,
@@ -215,8 +215,8 @@ impl std::convert::From<Message> for pb::WatchResponse {
     fn from(message: Message) -> Self {
         use pb::watch_response::Message as Out;
         let message = match message {
-            Message::Changes { changes, books, caller, through, token } => {
-                let changes = changes.into_iter().filter_map(|it| change(&books, &caller, it));
+            Message::Changes { changes, names, caller, through, token } => {
+                let changes = changes.into_iter().filter_map(|it| change(&names, &caller, it));
                 Out::Changes(pb::Changes {
                     changes: changes.collect(),
                     through: through.map(Into::into),
@@ -245,14 +245,14 @@ impl std::convert::From<Message> for pb::WatchResponse {
     }
 }
 
-fn change(books: &watch::Books, caller: &Caller, change: Change) -> Option<pb::Change> {
+fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::Change> {
     use pb::{ChangeType, change::Subject};
     let (revision, kind, subject) = match change {
         Change::Thing(happened, thing) => {
             let revision = thing.revision();
             let (kind, subject) = match happened {
-                Happened::State => (ChangeType::State, subject(books, caller, &thing)?),
-                Happened::Set => (ChangeType::Set, subject(books, caller, &thing)?),
+                Happened::State => (ChangeType::State, subject(names, caller, &thing)?),
+                Happened::Set => (ChangeType::Set, subject(names, caller, &thing)?),
                 Happened::Left => (ChangeType::Left, key(&thing)?),
             };
             (revision, kind, subject)
@@ -272,23 +272,25 @@ fn change(books: &watch::Books, caller: &Caller, change: Change) -> Option<pb::C
     Some(pb::Change { revision, r#type: kind.into(), subject: Some(subject) })
 }
 
-fn subject(books: &watch::Books, caller: &Caller, thing: &Thing) -> Option<pb::change::Subject> {
+fn subject(names: &watch::Names, caller: &Caller, thing: &Thing) -> Option<pb::change::Subject> {
     use pb::change::Subject;
     Some(match thing {
         Thing::Unit(it) => {
-            Subject::Unit(unit::rpc::answer(&books.indicators.forest, it.as_ref().clone()))
+            Subject::Unit(unit::rpc::answer(&names.indicators.forest, it.as_ref().clone()))
         }
         Thing::Procedure(it) => Subject::Procedure(it.as_ref().clone().into()),
         Thing::Dossier(it) => {
-            let shown = it.shown(&books.vault, caller);
+            let shown = it.shown(&names.vault, caller);
             // What cannot be opened is told as withheld: the watch goes on.
             let shown = shown.unwrap_or_else(|err| it.withheld(&err));
-            Subject::Dossier(dossier::rpc::answer(&books.dossiers, shown))
+            Subject::Dossier(dossier::rpc::answer(&names.dossiers, shown))
         }
-        Thing::Indicator(it) => match it.told(&books.indicators)? {
-            Told::Definition(it) => Subject::Indicator(Arc::unwrap_or_clone(it).into()),
-            Told::Observation(it) => Subject::Observation((*it).into()),
-            Told::Target(it) => Subject::Target((*it).into()),
+        Thing::Indicator(it) => match it.told(&names.indicators)? {
+            IndicatorChangeView::Definition(it) => {
+                Subject::Indicator(Arc::unwrap_or_clone(it).into())
+            }
+            IndicatorChangeView::Observation(it) => Subject::Observation((*it).into()),
+            IndicatorChangeView::Target(it) => Subject::Target((*it).into()),
         },
     })
 }

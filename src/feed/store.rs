@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{Acknowledge, ListConsumers, Stage, Thing, place, row::position, tail::Entry};
+use super::{Acknowledge, ListConsumers, Stage, Thing, position, row::consumer, tail::Entry};
 use crate::{
     access::{Caller, directory::Directory},
     dossier,
@@ -88,26 +88,26 @@ pub async fn things(
     stage: Stage,
     stretch: &Stretch,
 ) -> Result<Vec<Thing>> {
-    use indicator::store::made;
+    use indicator::store::changes;
     Ok(match stage {
         Stage::Units => {
             unit::store::made(db, stretch).await?.into_iter().map(Thing::Unit).collect()
         }
-        Stage::Definitions => told(made::definitions(db, stretch).await?),
+        Stage::Definitions => told(changes::definitions(db, stretch).await?),
         Stage::Procedures => {
-            let procedures = dossier::store::made::made_procedures(db, stretch).await?;
+            let procedures = dossier::store::changes::made_procedures(db, stretch).await?;
             procedures.into_iter().map(Thing::Procedure).collect()
         }
-        Stage::Observations => told(made::made_observations(db, stretch).await?),
-        Stage::Targets => told(made::made_targets(db, stretch).await?),
+        Stage::Observations => told(changes::made_observations(db, stretch).await?),
+        Stage::Targets => told(changes::made_targets(db, stretch).await?),
         Stage::Dossiers => {
-            let dossiers = dossier::store::made::dossiers(db, stretch).await?;
+            let dossiers = dossier::store::changes::dossiers(db, stretch).await?;
             dossiers.into_iter().map(|it| Thing::Dossier(Arc::new(it))).collect()
         }
     })
 }
 
-fn told(made: Vec<indicator::store::made::Made>) -> Vec<Thing> {
+fn told(made: Vec<indicator::store::changes::IndicatorChange>) -> Vec<Thing> {
     made.into_iter().map(Thing::Indicator).collect()
 }
 
@@ -128,13 +128,13 @@ pub struct State<'a> {
 
 /// A piece of one stage of the state at a revision, with the key of each thing; shorter than [`PIECE`] at its end.
 pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(String, Thing)>> {
-    use indicator::store::made;
+    use indicator::store::changes;
     let State { caller, definitions, units, view, after } = state;
     let most = usize::try_from(PIECE).unwrap_or(usize::MAX);
     let asked =
-        made::State { definitions, units: *units, revision: view.number(), after, limit: PIECE };
+        changes::State { definitions, units: *units, revision: view.number(), after, limit: PIECE };
     let (db, last) = (hub.db.at(view), after.parse::<i64>().unwrap_or(0));
-    let keyed = |it: Vec<made::Made>| {
+    let keyed = |it: Vec<changes::IndicatorChange>| {
         it.into_iter().map(|it| (it.key(), Thing::Indicator(it))).collect::<Vec<_>>()
     };
     Ok(match stage {
@@ -147,7 +147,7 @@ pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(St
             let mut left: Vec<_> = definitions.iter().filter(|it| it.id > last).collect();
             left.sort_unstable_by_key(|it| it.id);
             let left = left.into_iter().take(most).map(Arc::clone);
-            keyed(left.map(made::Made::Definition).collect())
+            keyed(left.map(changes::IndicatorChange::Definition).collect())
         }
         Stage::Procedures => {
             let catalogue = hub.catalogue(view).await?;
@@ -156,13 +156,13 @@ pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(St
                 .map(|it| (it.code.as_str().to_owned(), Thing::Procedure(Arc::new(it.clone()))));
             keyed.collect()
         }
-        Stage::Observations => keyed(made::state_observations(&db, &asked).await?),
-        Stage::Targets => keyed(made::state_targets(&db, &asked).await?),
+        Stage::Observations => keyed(changes::state_observations(&db, &asked).await?),
+        Stage::Targets => keyed(changes::state_targets(&db, &asked).await?),
         // Without a right to any there are none, in the state as in what follows.
         Stage::Dossiers if caller.rights.dossiers.is_none() => Vec::new(),
         Stage::Dossiers => {
             let revision = view.number();
-            let found = dossier::store::made::state(&db, caller, revision, after, PIECE).await?;
+            let found = dossier::store::changes::state(&db, caller, revision, after, PIECE).await?;
             let keyed = found
                 .into_iter()
                 .map(|it| (it.dossier.code.as_str().to_owned(), Thing::Dossier(Arc::new(it))));
@@ -185,9 +185,9 @@ pub fn key(thing: &Thing) -> String {
 
 /// The one door to positions: an administrator sees them all.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
-fn visible(caller: &Caller) -> Result<sea_orm::Select<position::Entity>> {
+fn visible(caller: &Caller) -> Result<sea_orm::Select<consumer::Entity>> {
     caller.must_administer()?;
-    Ok(position::Entity::find())
+    Ok(consumer::Entity::find())
 }
 
 /// Keeps how far a consumer has come. The newest revision, and how many it is behind.
@@ -197,13 +197,13 @@ pub async fn acknowledge(
     acknowledge: Acknowledge,
 ) -> Result<(Revision, i64)> {
     let Acknowledge { consumer, token } = acknowledge;
-    let place = place::unseal(hub.db.secret(), caller, &token)?.place;
+    let position = position::unseal(hub.db.secret(), caller, &token)?.position;
     // Who is still taking up the state has not come to any revision.
-    let revision = match place {
-        place::Place::Through(revision) => revision,
-        place::Place::State { .. } => 0,
+    let revision = match position {
+        position::Position::Through(revision) => revision,
+        position::Position::State { .. } => 0,
     };
-    let row = position::ActiveModel {
+    let row = consumer::ActiveModel {
         system_id: Set(caller.system_id),
         consumer: Set(consumer),
         revision: Set(revision),
@@ -211,9 +211,9 @@ pub async fn acknowledge(
     };
     let work = async move |_, write: Arc<Write>, _| {
         let mut replace =
-            OnConflict::columns([position::Column::SystemId, position::Column::Consumer]);
-        replace.update_columns([position::Column::Revision, position::Column::AcknowledgedAt]);
-        let insert = position::Entity::insert(row).on_conflict(replace);
+            OnConflict::columns([consumer::Column::SystemId, consumer::Column::Consumer]);
+        replace.update_columns([consumer::Column::Revision, consumer::Column::AcknowledgedAt]);
+        let insert = consumer::Entity::insert(row).on_conflict(replace);
         insert.exec_without_returning(&write.db).await?;
         Ok(Done { answer: (), effect: Effect::Kept })
     };
@@ -228,7 +228,7 @@ pub struct Consumer {
     /// The code of its system.
     pub system: String,
     /// What it said.
-    pub row: position::Model,
+    pub row: consumer::Model,
     /// When the first revision after it was committed, if there is one.
     pub next_at: Option<Timestamp>,
 }
@@ -239,7 +239,7 @@ pub async fn consumers(
     caller: &Caller,
     list: ListConsumers,
 ) -> Result<(Revision, Paged<Consumer>)> {
-    use position::Column;
+    use consumer::Column;
     let ListConsumers { page } = list;
     let (view, after) = hub.revisions.page(caller, Consistency::Latest, &page).await?;
     let mut rows = visible(caller)?;

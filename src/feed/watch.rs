@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{
     Change, From, Message, Resync, Shared, Stage, Watch,
     filter::Matcher,
-    place::{self, Opened, Place},
+    position::{self, Opened, Position},
 };
 use crate::{
     access::{
@@ -38,13 +38,13 @@ use crate::{
 /// A watch looks at least so often whether it may go on.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The books that name what changes speak of.
+/// The names that name what changes speak of.
 #[derive(Debug)]
-pub struct Books {
+pub struct Names {
     /// Of indicators.
-    pub indicators: indicator::store::read::Books,
+    pub indicators: indicator::store::read::Names,
     /// Of dossiers.
-    pub dossiers: dossier::store::Books,
+    pub dossiers: dossier::store::Names,
     /// The keys of personal data.
     pub vault: Vault,
 }
@@ -60,27 +60,27 @@ pub async fn watch(
     let mut view = hub.revisions.latest();
     let epoch = view.epoch();
     let mut resync = None;
-    let place = match from {
-        From::Now => Place::Through(view.number()),
-        From::Beginning => Place::beginning(view.number()),
+    let position = match from {
+        From::Now => Position::Through(view.number()),
+        From::Beginning => Position::beginning(view.number()),
         From::Token(token) => {
-            let opened = place::unseal(hub.db.secret(), &caller, &token)?;
+            let opened = position::unseal(hub.db.secret(), &caller, &token)?;
             if opened.question != question {
                 let rule = "have come with the same filters";
                 return Err(Error::field("resume_token", rule));
             }
             if opened.epoch == epoch {
                 // Another hub of the same store may have been further.
-                let number = opened.place.revision();
+                let number = opened.position.revision();
                 view = hub.revisions.view(&caller, Consistency::AtLeast(number)).await?;
             } else {
                 resync = Some(Resync::Restored);
             }
-            opened.place
+            opened.position
         }
     };
     let matcher = Matcher::open(hub, &caller, &filters, &view).await?;
-    let (now, pulse) = (Instant::now(), Arc::new(Pulse::start()));
+    let (now, pulse) = (Instant::now(), Arc::new(Stall::start()));
     let guard = AbortOnDropHandle::new(tokio::spawn(cut_when_stalled(
         Arc::clone(&pulse),
         caller.connection.clone(),
@@ -94,7 +94,7 @@ pub async fn watch(
         matcher,
         question,
         epoch,
-        place,
+        position,
         piece: None,
         ready: VecDeque::new(),
         bookmark,
@@ -114,12 +114,12 @@ pub async fn watch(
 }
 
 /// Whether a message waits to be taken, and since when: milliseconds from the start, or 0 for none.
-struct Pulse {
+struct Stall {
     began: Instant,
     waits_since_ms: AtomicU64,
 }
 
-impl Pulse {
+impl Stall {
     fn start() -> Self {
         Self { began: Instant::now(), waits_since_ms: AtomicU64::new(0) }
     }
@@ -137,7 +137,7 @@ impl Pulse {
 }
 
 /// A caller that takes nothing at all cannot be told so: what is in its way is its own connection.
-async fn cut_when_stalled(pulse: Arc<Pulse>, connection: CancellationToken, slow: Duration) {
+async fn cut_when_stalled(pulse: Arc<Stall>, connection: CancellationToken, slow: Duration) {
     loop {
         time::sleep(LOOK.min(slow)).await;
         if pulse.waits() > slow * 2 {
@@ -174,7 +174,7 @@ struct Watching {
     matcher: Matcher,
     question: [u8; 32],
     epoch: i64,
-    place: Place,
+    position: Position,
     piece: Option<Piece>,
     /// Messages of what was read already.
     ready: VecDeque<Message>,
@@ -183,7 +183,7 @@ struct Watching {
     resync: Option<Resync>,
     /// Why it ends, once what it followed is not shared any more, and that was told.
     refused: Option<Error>,
-    pulse: Arc<Pulse>,
+    pulse: Arc<Stall>,
     has_ended: bool,
     _guard: AbortOnDropHandle<()>,
     _slot: Slot,
@@ -197,11 +197,12 @@ impl Watching {
         }
         let waited = self.pulse.waits();
         self.pulse.waits_since_ms.store(0, Ordering::Relaxed);
-        let next = if waited > self.hub.limits.slow && !matches!(self.place, Place::State { .. }) {
-            Err(self.too_slow(waited))
-        } else {
-            self.message().await
-        };
+        let next =
+            if waited > self.hub.limits.slow && !matches!(self.position, Position::State { .. }) {
+                Err(self.too_slow(waited))
+            } else {
+                self.message().await
+            };
         self.has_ended = matches!(next, Err(_) | Ok(Message::Resync { .. }));
         self.bookmark_due = Instant::now() + self.bookmark;
         self.pulse.waits_since_ms.store(self.pulse.now_ms(), Ordering::Relaxed);
@@ -212,13 +213,13 @@ impl Watching {
         let seconds = waited.as_secs();
         let what = format!("the last message was taken after {seconds} s: go on from its token");
         let err = Error::new(Reason::ReaderTooSlow, what);
-        err.with("resume_token", self.token(&self.place))
+        err.with("resume_token", self.token(&self.position))
     }
 
-    fn token(&self, place: &Place) -> String {
-        let (question, place) = (self.question, place.clone());
-        let opened = Opened { epoch: self.epoch, question, place };
-        place::seal(self.hub.db.secret(), &self.caller, &opened)
+    fn token(&self, position: &Position) -> String {
+        let (question, position) = (self.question, position.clone());
+        let opened = Opened { epoch: self.epoch, question, position };
+        position::seal(self.hub.db.secret(), &self.caller, &opened)
     }
 
     async fn message(&mut self) -> Result<Message> {
@@ -227,7 +228,7 @@ impl Watching {
             if let Some(message) = self.ready.pop_front() {
                 return Ok(message);
             }
-            // In this order: what is newer than the books and rights that are looked up now waits for the next turn.
+            // In this order: what is newer than the names and rights that are looked up now waits for the next turn.
             let newest = *self.tail.borrow_and_update();
             self.look_again().await?;
             if let Some(message) = self.ready.pop_front() {
@@ -239,26 +240,26 @@ impl Watching {
             let head = self.hub.revisions.head();
             if head.epoch != self.epoch {
                 self.resync = Some(Resync::Restored);
-            } else if self.place.revision() < head.floor {
+            } else if self.position.revision() < head.floor {
                 self.resync = Some(Resync::Compacted);
             }
             if let Some(reason) = self.resync {
                 let start = Opened {
                     epoch: head.epoch,
                     question: self.question,
-                    place: Place::beginning(head.newest.number),
+                    position: Position::beginning(head.newest.number),
                 };
-                let token = place::seal(self.hub.db.secret(), &self.caller, &start);
+                let token = position::seal(self.hub.db.secret(), &self.caller, &start);
                 return Ok(Message::Resync { reason, floor: head.floor, token });
             }
-            match self.place.clone() {
-                Place::State { revision, stage, after } => {
+            match self.position.clone() {
+                Position::State { revision, stage, after } => {
                     self.state(revision, stage, &after).await?;
                 }
-                Place::Through(through) if newest > through => {
+                Position::Through(through) if newest > through => {
                     self.follow(through, newest).await?;
                 }
-                Place::Through(through) => {
+                Position::Through(through) => {
                     if Instant::now() >= self.bookmark_due {
                         return self.bookmark(through).await;
                     }
@@ -334,7 +335,7 @@ impl Watching {
     }
 
     async fn access_changed(&mut self, before: &Caller, view: &View) -> Result<()> {
-        let at = self.place.revision();
+        let at = self.position.revision();
         let (was, is) = (before, &self.caller);
         let definitions = self.hub.definitions(view).await?;
         let mut changes = Vec::new();
@@ -369,7 +370,7 @@ impl Watching {
             self.refused = Some(not_covered(Operation::Watch, kind, is.purpose.as_ref()));
         }
         if !changes.is_empty() {
-            let token = self.token(&self.place);
+            let token = self.token(&self.position);
             self.push(changes, HashMap::new(), None, token).await?;
         }
         Ok(())
@@ -383,17 +384,17 @@ impl Watching {
         token: String,
     ) -> Result<()> {
         let view = self.hub.revisions.latest();
-        let indicators = indicator::store::read::Books::open(&self.hub, &view).await?;
-        let dossiers = dossier::store::Books {
+        let indicators = indicator::store::read::Names::open(&self.hub, &view).await?;
+        let dossiers = dossier::store::Names {
             forest: Arc::clone(&indicators.forest),
             catalogue: self.hub.catalogue(&view).await?,
             directory: Arc::clone(&indicators.directory),
             times,
         };
         let vault = self.hub.db.vault().clone();
-        let books = Arc::new(Books { indicators, dossiers, vault });
+        let names = Arc::new(Names { indicators, dossiers, vault });
         let caller = Arc::new(self.caller.clone());
-        self.ready.push_back(Message::Changes { changes, books, caller, through, token });
+        self.ready.push_back(Message::Changes { changes, names, caller, through, token });
         Ok(())
     }
 
@@ -406,7 +407,7 @@ impl Watching {
                 Revision { number: through, at }
             }
         };
-        let (through, token) = (revision, self.token(&Place::Through(through)));
+        let (through, token) = (revision, self.token(&Position::Through(through)));
         Ok(Message::Bookmark { through, token, checkpoint: self.hub.audit.checkpoint() })
     }
 }

@@ -5,7 +5,7 @@ use super::Hub;
 use crate::{
     access::{
         Caller, SystemCode,
-        agreement::{Agreement, Grant, Operation, Right, Word},
+        agreement::{Agreement, Grant, Operation, Right, Slug},
         credential::Credential,
         directory::Directory,
         policy::{self, Kind, Personal},
@@ -30,7 +30,7 @@ pub struct Explain {
     /// The method, such as `UnitService/GetUnit`.
     pub method: String,
     /// The purpose.
-    pub purpose: Option<Word>,
+    pub purpose: Option<Slug>,
     /// Indicators that the call would be about.
     pub indicators: Vec<indicator::Code>,
     /// Units that it would be about.
@@ -122,7 +122,7 @@ impl Hub {
             // By what another system will show itself is not known: it is said beside what is answered.
             credential: match system == own {
                 true => caller.credential.clone(),
-                false => Credential::Own,
+                false => Credential::Internal,
             },
             ..caller.clone()
         };

@@ -14,21 +14,21 @@ use crate::{
     },
     dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
-    revision::{Book, View, committer::Write},
+    revision::{ReferenceData, View, committer::Write},
     time::Timestamp,
     unit::forest::Forest,
 };
 
 /// The units and procedures inside an agreement, at one state of the books; all where there is no list.
 #[derive(Clone, Debug)]
-pub struct Reach {
+pub struct Scope {
     /// Units.
     pub units: Option<Arc<BTreeSet<i64>>>,
     /// Procedures.
     pub procedures: Option<Arc<BTreeSet<i64>>>,
 }
 
-impl Reach {
+impl Scope {
     /// Of these terms.
     pub fn of(terms: &Terms, forest: &Forest, catalogue: &Catalogue) -> Self {
         use crate::access::agreement::Dataset;
@@ -51,14 +51,14 @@ impl Reach {
 }
 
 /// An agreement's code and version, and the states of the books of units and procedures.
-type ReachKey = (String, i64, i64, i64);
+type ScopeKey = (String, i64, i64, i64);
 
-/// Reaches that were worked out before.
+/// Scopes that were worked out before.
 #[derive(Debug, Default)]
-pub(super) struct Reaches(Mutex<HashMap<ReachKey, Reach>>);
+pub(super) struct Scopes(Mutex<HashMap<ScopeKey, Scope>>);
 
-/// Reaches that are kept; above it, all are worked out anew.
-const MOST_REACHES: usize = 1_000;
+/// Scopes that are kept; above it, all are worked out anew.
+const MOST_SCOPES: usize = 1_000;
 
 /// The books that a reach is worked out with.
 #[derive(Clone, Copy)]
@@ -169,46 +169,52 @@ impl Hub {
     /// A right by an agreement, with what is inside of it.
     async fn right(&self, at: At<'_>, found: (Arc<Agreement>, Operation)) -> Result<Right> {
         let (agreement, operation) = found;
-        let Reach { units, procedures } = self.reach(at, &agreement).await?;
+        let Scope { units, procedures } = self.reach(at, &agreement).await?;
         Ok(Right { agreement, operation, units, procedures })
     }
 
-    async fn reach(&self, at: At<'_>, agreement: &Agreement) -> Result<Reach> {
+    async fn reach(&self, at: At<'_>, agreement: &Agreement) -> Result<Scope> {
         let (units_at, procedures_at) = match at {
-            At::View(view) => (view.book(Book::Units), view.book(Book::Procedures)),
-            At::Write(write) => (write.head.book(Book::Units), write.head.book(Book::Procedures)),
+            At::View(view) => {
+                (view.book(ReferenceData::Units), view.book(ReferenceData::Procedures))
+            }
+            At::Write(write) => {
+                (write.head.book(ReferenceData::Units), write.head.book(ReferenceData::Procedures))
+            }
         };
         let code = agreement.code.as_str().to_owned();
         let key = (code, agreement.made_at, units_at, procedures_at);
         let is_kept = match at {
             At::View(_) => true,
-            At::Write(write) => [Book::Access, Book::Units, Book::Procedures]
-                .iter()
-                .all(|it| write.is_committed(*it)),
+            At::Write(write) => {
+                [ReferenceData::Access, ReferenceData::Units, ReferenceData::Procedures]
+                    .iter()
+                    .all(|it| write.is_committed(*it))
+            }
         };
-        if is_kept && let Some(reach) = self.reaches.get(&key) {
+        if is_kept && let Some(reach) = self.scopes.get(&key) {
             return Ok(reach);
         }
         let (forest, catalogue) = match at {
             At::View(view) => (self.forest(view).await?, self.catalogue(view).await?),
             At::Write(write) => (self.forest_in(write).await?, self.catalogue_in(write).await?),
         };
-        let reach = Reach::of(&agreement.terms, &forest, &catalogue);
+        let reach = Scope::of(&agreement.terms, &forest, &catalogue);
         if is_kept {
-            self.reaches.keep(key, reach.clone());
+            self.scopes.keep(key, reach.clone());
         }
         Ok(reach)
     }
 }
 
-impl Reaches {
-    fn get(&self, key: &ReachKey) -> Option<Reach> {
+impl Scopes {
+    fn get(&self, key: &ScopeKey) -> Option<Scope> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    fn keep(&self, key: ReachKey, reach: Reach) {
+    fn keep(&self, key: ScopeKey, reach: Scope) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_REACHES {
+        if kept.len() >= MOST_SCOPES {
             kept.clear();
         }
         kept.insert(key, reach);

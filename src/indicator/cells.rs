@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     period::Period,
-    revision::{Book, View},
+    revision::{ReferenceData, View},
     time::Day,
 };
 
@@ -64,16 +64,17 @@ struct Kept {
 #[derive(Clone)]
 struct Cell {
     question: Question,
-    /// The epoch and the books that it was read with: units, indicators, access.
-    books: [i64; 4],
+    /// The epoch and the names that it was read with: units, indicators, access.
+    names: [i64; 4],
     /// The revision that it was read at; it has held since.
     at: i64,
     bytes: Bytes,
 }
 
-fn books(view: &View) -> [i64; 4] {
+fn names(view: &View) -> [i64; 4] {
     let [units, indicators, access] =
-        [Book::Units, Book::Indicators, Book::Access].map(|it| view.book(it));
+        [ReferenceData::Units, ReferenceData::Indicators, ReferenceData::Access]
+            .map(|it| view.book(it));
     [view.epoch(), units, indicators, access]
 }
 
@@ -124,12 +125,12 @@ impl Cells {
 
     /// What is kept of these at a view, in their order.
     pub fn at(&self, view: &View, question: Question, keys: &[Key]) -> Vec<Option<Bytes>> {
-        let (number, books) = (view.number(), books(view));
+        let (number, names) = (view.number(), names(view));
         let mut kept = self.lock();
         if kept.through < number || self.most_bytes == 0 {
             return vec![None; keys.len()];
         }
-        let fits = |it: &&Cell| it.question == question && it.books == books && it.at <= number;
+        let fits = |it: &&Cell| it.question == question && it.names == names && it.at <= number;
         let found = keys.iter().map(|key| {
             if let Some(old) = kept.old.remove(key) {
                 for cell in old {
@@ -152,7 +153,7 @@ impl Cells {
         if self.most_bytes == 0 {
             return;
         }
-        let (at, books) = (view.number(), books(view));
+        let (at, names) = (view.number(), names(view));
         let mut kept = self.lock();
         let is_known = at >= kept.through || kept.steps.iter().any(|(after, _, _)| *after <= at);
         if !is_known {
@@ -163,7 +164,7 @@ impl Cells {
                 *through > at && touched.contains(&key)
             };
             if !kept.steps.iter().any(later) {
-                kept.put(key, Cell { question, books, at, bytes }, self.most_bytes);
+                kept.put(key, Cell { question, names, at, bytes }, self.most_bytes);
             }
         }
     }

@@ -1,14 +1,14 @@
 //! Judges values: attainment, freshness, lateness, rank.
 use super::{Calendar, Comparison, Direction, Meaning, Qualifier};
 use crate::{
-    db::words,
+    db_enum::db_enum,
     decimal::Decimal,
     error::{Error, Result},
     period::Period,
     time::{Day, Span},
 };
 
-words! {
+db_enum! {
     /// Whether a target is met.
     pub enum AttainmentState {
         /// No value yet that could meet it.
@@ -33,7 +33,7 @@ pub struct Attainment {
     pub gap: Option<Decimal>,
 }
 
-words! {
+db_enum! {
     /// How fresh a value is.
     pub enum FreshnessState {
         /// The newest period that is due is here.
@@ -62,7 +62,7 @@ pub struct Freshness {
     pub days_late: i32,
 }
 
-words! {
+db_enum! {
     /// Whether something was reported.
     pub enum AvailabilityState {
         /// Reported by the due date.

@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use super::{Geography, Kind, Meaning, Qualifier, Reading, Status, TimeRule, UnitRule};
 use crate::{
-    db::words,
+    db_enum::db_enum,
     decimal::Decimal,
     error::{Error, Reason, Result},
     period::Period,
@@ -17,7 +17,7 @@ use crate::{
 /// The readings that a roll-up may use, without breakdown: by period and unit.
 pub type Readings = HashMap<(Period, i64), Reading>;
 
-words! {
+db_enum! {
     /// Why a unit's value is not in a roll-up.
     pub enum LeftOutReason {
         /// It did not report.
@@ -277,13 +277,13 @@ fn over_parts(region: &Region<'_>, how: How, sums: Vec<(Period, Sum)>) -> Sum {
 
 /// Where a unit lies, seen from the unit asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Containment {
     Inside,
     Straddles,
     Outside,
 }
 
-impl Place {
+impl Containment {
     /// Some of it is inside, some is not; None when there is nothing to judge by.
     fn of(inside: bool, outside: bool) -> Option<Self> {
         match (inside, outside) {
@@ -307,7 +307,7 @@ struct Spot {
     above: Option<i64>,
     /// Whether it stands for itself when history is restated; the others stand for what is below them.
     leaf: bool,
-    place: Place,
+    place: Containment,
     /// Whether it is expected to report.
     expected: bool,
 }
@@ -358,7 +358,7 @@ impl<'a> Ground<'a> {
                 }
             }
             let above = above.get(&id).copied().flatten();
-            self.spots.push(Spot { id, above, leaf, place: Place::Inside, expected: false });
+            self.spots.push(Spot { id, above, leaf, place: Containment::Inside, expected: false });
         }
     }
 
@@ -368,12 +368,12 @@ impl<'a> Ground<'a> {
             return;
         }
         let mut spots = std::mem::take(&mut self.spots);
-        let mut known: HashMap<i64, Place> = HashMap::new();
+        let mut known: HashMap<i64, Containment> = HashMap::new();
         for spot in spots.iter_mut().rev() {
             let below = known.get(&spot.id).copied().filter(|_| !spot.leaf);
             // A leaf with nothing on record lies nowhere, and does not speak for the unit above it.
             let place = below.or_else(|| self.went(spot.id));
-            spot.place = place.unwrap_or(Place::Outside);
+            spot.place = place.unwrap_or(Containment::Outside);
             if let (Some(place), Some(above)) = (place, spot.above) {
                 let together = place.with(known.get(&above).copied());
                 known.insert(above, together);
@@ -383,11 +383,11 @@ impl<'a> Ground<'a> {
     }
 
     /// Where the territory of a unit went.
-    fn went(&self, id: i64) -> Option<Place> {
+    fn went(&self, id: i64) -> Option<Containment> {
         let (date, target) = self.target.as_ref()?;
         let shares = self.region.forest.carry(id, self.day, *date);
         let inside = shares.iter().any(|it| target.contains(&it.unit_id));
-        Place::of(inside, shares.iter().any(|it| !target.contains(&it.unit_id)))
+        Containment::of(inside, shares.iter().any(|it| !target.contains(&it.unit_id)))
     }
 
     /// Finds who is expected to report. The unit asked for never enters its own sum; where it took others in and nothing
@@ -399,7 +399,7 @@ impl<'a> Ground<'a> {
         for spot in &mut self.spots {
             let collects =
                 forest.get(spot.id).is_some_and(|it| it.level == meaning.collection_level);
-            if !collects || spot.place == Place::Outside {
+            if !collects || spot.place == Containment::Outside {
                 continue;
             }
             if spot.id == unit_id {
@@ -419,9 +419,9 @@ impl<'a> Ground<'a> {
         let mut spots = self.spots.iter().filter(|it| it.id != self.region.unit_id);
         spots.any(|spot| {
             let whole = match spot.place {
-                Place::Inside => true,
-                Place::Straddles => spot.leaf,
-                Place::Outside => false,
+                Containment::Inside => true,
+                Containment::Straddles => spot.leaf,
+                Containment::Outside => false,
             };
             let reading = readings.get(&(period, spot.id)).filter(|_| whole);
             reading.is_some_and(|it| self.value(it).is_some())
@@ -437,7 +437,7 @@ impl<'a> Ground<'a> {
         for spot in &self.spots {
             if spot.above.is_some_and(|it| covered.contains(&it)) {
                 covered.insert(spot.id);
-            } else if spot.place != Place::Outside
+            } else if spot.place != Containment::Outside
                 && spot.id != self.region.unit_id
                 && let Some(reading) = readings.get(&(period, spot.id))
             {
@@ -503,15 +503,15 @@ impl<'a> Ground<'a> {
     fn take(&self, spot: &Spot, reading: &Reading) -> Result<Reading, LeftOutReason> {
         let value = self.value(reading).ok_or(LeftOutReason::NoValue)?;
         match spot.place {
-            Place::Straddles if !spot.leaf => return Err(LeftOutReason::SpansTarget),
-            Place::Inside | Place::Straddles | Place::Outside => {}
+            Containment::Straddles if !spot.leaf => return Err(LeftOutReason::SpansTarget),
+            Containment::Inside | Containment::Straddles | Containment::Outside => {}
         }
         let components = reading.numerator.is_some() && reading.denominator.is_some();
         if self.how == How::Ratio && !components {
             return Err(LeftOutReason::NoComponents);
         }
         let reading = Reading { value: Some(value), ..reading.clone() };
-        if spot.place == Place::Inside {
+        if spot.place == Containment::Inside {
             return Ok(reading);
         }
         let weight = self.weight(spot.id).ok_or(LeftOutReason::SplitWithoutWeight)?;

@@ -10,19 +10,19 @@ use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
     Define, ObservationEntry, TargetEntry,
-    ask::{
+    queries::{
         Availability, Export, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
     },
     store::{
         self, compute, export, publish,
-        read::{self, Observed},
+        read::{self, ObservationView},
         snapshot,
     },
 };
 use crate::{
     access::Caller,
     error::{Reply, Result},
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     load, pb,
     revision::committer::Write,
     wire::{
@@ -38,7 +38,7 @@ pub struct Rpc {
     pub hub: Arc<Hub>,
 }
 
-type Entries<T> = (Ask, Vec<Result<T>>);
+type Entries<T> = (BatchOptions, Vec<Result<T>>);
 
 #[tonic::async_trait]
 impl pb::indicator_service_server::IndicatorService for Rpc {
@@ -137,7 +137,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
     ) -> Reply<Self::ExportObservationsStream> {
         let (caller, asked): (_, Export) = open(req)?;
         let (read_at, pages) = export::export(&self.hub, caller, asked).await?;
-        let observations = |page: Vec<Observed>| page.into_iter().map(Into::into).collect();
+        let observations = |page: Vec<ObservationView>| page.into_iter().map(Into::into).collect();
         sheets(read_at, pages, observations, |read_at, observations| {
             pb::ExportObservationsResponse { read_at, observations }
         })

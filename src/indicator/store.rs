@@ -1,13 +1,13 @@
 //! What we ask the database about indicators: the doors, and the definitions.
+pub mod changes;
 pub mod compute;
 pub mod export;
 pub mod follow;
 mod keep;
-pub mod made;
 pub mod publish;
 pub mod read;
-mod sheet;
 pub mod snapshot;
+mod version_buffer;
 
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ use sea_orm::{
 
 use super::{
     Define, Definition, Meaning,
-    ask::{Get, List},
     definitions::Definitions,
+    queries::{Get, List},
     row::{definition, observation, target},
 };
 use crate::{
     access::{Caller, any},
     error::{Error, Result},
-    hub::{Batch, Hub},
+    hub::{BatchOutcome, Hub},
     page::Paged,
     revision::{
-        Book, Revision,
+        ReferenceData, Revision,
         committer::Write,
         receipt::{ItemResult, Outcome},
     },
@@ -126,7 +126,7 @@ pub async fn define(
     write: &Write,
     caller: &Caller,
     entries: Vec<Result<Define>>,
-) -> Result<Batch> {
+) -> Result<BatchOutcome> {
     let known = hub.definitions_in(write).await?;
     let directory = hub.directory_in(write).await?;
     let mut next_id = known.next_id();
@@ -167,7 +167,7 @@ pub async fn define(
         let rows = chunk.iter().cloned().map(definition::ActiveModel::from);
         definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
     }
-    Ok(Batch { items, touched: Book::Indicators.bit() })
+    Ok(BatchOutcome { items, touched: ReferenceData::Indicators.bit() })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where versions of definitions end")]

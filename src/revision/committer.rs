@@ -17,13 +17,12 @@ use tokio::{
 };
 
 use super::{
-    Book, Head, Revision,
+    Head, ReferenceData, Revision,
     lease::Lease,
-    store::{
-        self, noted,
-        own::{Own, Shared},
-        slate::Slate,
-    },
+    log,
+    savepoint::{Shared, WriteTx},
+    store,
+    unit_of_work::CommitBuffer,
 };
 use crate::{
     access::Caller,
@@ -44,8 +43,8 @@ const MOST: Duration = Duration::from_secs(120);
 /// A write in progress: everything it does stands or falls together.
 #[derive(Debug)]
 pub struct Write {
-    /// The store. It shows what earlier writes of the same commit did. Whoever holds the slate must let go of it first.
-    pub db: Own,
+    /// The store. It shows what earlier writes of the same commit did. Whoever holds the buffer must let go of it first.
+    pub db: WriteTx,
     /// The revision that it makes, if it changes anything.
     pub revision: Revision,
     /// The head before it, earlier writes of the same commit included.
@@ -55,16 +54,16 @@ pub struct Write {
 
 impl Write {
     /// Whether a book stands as it was last committed, so that what is read of it may be kept in memory.
-    pub fn is_committed(&self, book: Book) -> bool {
+    pub fn is_committed(&self, book: ReferenceData) -> bool {
         self.head.book(book) <= self.committed
     }
 
     /// What the writes of the commit share.
-    pub async fn slate(&self) -> MutexGuard<'_, Slate> {
-        self.db.shared.slate.lock().await
+    pub async fn buffer(&self) -> MutexGuard<'_, CommitBuffer> {
+        self.db.shared.buffer.lock().await
     }
 
-    /// The store without what waits on the slate: for what the slate itself looks up.
+    /// The store without what waits on the buffer: for what the buffer itself looks up.
     pub fn before(&self) -> &DatabaseTransaction {
         &self.db.shared.tx
     }
@@ -110,8 +109,8 @@ pub struct Done<T> {
 }
 
 trait Job: Send {
-    fn ahead(&self, slate: &mut Slate);
-    fn run(&mut self, write: Arc<Write>, turn: Turn) -> BoxFuture<'_, Result<Effect>>;
+    fn ahead(&self, buffer: &mut CommitBuffer);
+    fn run(&mut self, write: Arc<Write>, flush: Flush) -> BoxFuture<'_, Result<Effect>>;
     fn is_awaited(&self) -> bool;
     fn system_id(&self) -> i64;
     fn trail(&self) -> &Trail;
@@ -130,18 +129,18 @@ struct Typed<T, A, W> {
 impl<T, A, W, F> Job for Typed<T, A, W>
 where
     T: Send,
-    A: Fn(&mut Slate) + Send,
+    A: Fn(&mut CommitBuffer) + Send,
     W: FnOnce(Arc<Write>) -> F + Clone + Send,
     F: Future<Output = Result<Done<T>>> + Send,
 {
-    fn ahead(&self, slate: &mut Slate) {
-        (self.ahead)(slate);
+    fn ahead(&self, buffer: &mut CommitBuffer) {
+        (self.ahead)(buffer);
     }
 
-    fn run(&mut self, write: Arc<Write>, turn: Turn) -> BoxFuture<'_, Result<Effect>> {
-        let work = match turn {
-            Turn::Together => self.work.clone(),
-            Turn::Alone => self.work.take(),
+    fn run(&mut self, write: Arc<Write>, flush: Flush) -> BoxFuture<'_, Result<Effect>> {
+        let work = match flush {
+            Flush::Together => self.work.clone(),
+            Flush::Alone => self.work.take(),
         };
         let done = &mut self.done;
         async move {
@@ -216,7 +215,7 @@ impl Committer {
     pub async fn write<T, A, W, F>(&self, caller: &Caller, ahead: A, work: W) -> Result<T>
     where
         T: Send + 'static,
-        A: Fn(&mut Slate) + Send + 'static,
+        A: Fn(&mut CommitBuffer) + Send + 'static,
         W: FnOnce(Arc<Write>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Done<T>>> + Send,
     {
@@ -245,10 +244,10 @@ async fn run(
     while waiting.recv_many(&mut jobs, GROUP).await > 0 {
         jobs.retain(|job| job.is_awaited());
         let mut outcomes = Vec::with_capacity(jobs.len());
-        let turn = db.commits().turn().await;
+        let flush = db.commits().turn().await;
         let committed = commit(&db, &audit, &mut jobs, &mut outcomes);
         let committed = db.commits().bounded(MOST, committed).await;
-        drop(turn);
+        drop(flush);
         match committed {
             Ok((head, added)) => {
                 commits.fetch_add(u64::from(added.is_some()), Ordering::Relaxed);
@@ -340,7 +339,7 @@ fn announce(set_head: &watch::Sender<Head>, head: Head) {
 
 /// How the writes of a commit take their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum Flush {
     /// What they leave is written at once, after all of them. When that fails, nobody knows whose it was.
     Together,
     /// What each leaves is written before the next begins, in a savepoint of its own.
@@ -354,12 +353,12 @@ async fn commit(
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Vec<Result<(Effect, Revision)>>,
 ) -> Result<(Head, Option<Added>)> {
-    let together = if jobs.len() > 1 { Turn::Together } else { Turn::Alone };
+    let together = if jobs.len() > 1 { Flush::Together } else { Flush::Alone };
     let (tx, head, wrote) = match fill(db, jobs, outcomes, together).await {
-        Err(err) if together == Turn::Together && err.reason() == Reason::Internal => {
+        Err(err) if together == Flush::Together && err.reason() == Reason::Internal => {
             tracing::warn!(error = %err, writes = jobs.len(), "what writes left failed together; each is tried alone");
             outcomes.clear();
-            fill(db, jobs, outcomes, Turn::Alone).await?
+            fill(db, jobs, outcomes, Flush::Alone).await?
         }
         filled => filled?,
     };
@@ -397,11 +396,11 @@ async fn fill(
     db: &Db,
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Vec<Result<(Effect, Revision)>>,
-    turn: Turn,
+    flush: Flush,
 ) -> Result<(DatabaseTransaction, Head, bool)> {
     let tx = db.commits().begin().await?;
-    let shared = Arc::new(Shared { tx, slate: Mutex::default() });
-    let filled = run_all(db, &shared, jobs, outcomes, turn).await;
+    let shared = Arc::new(Shared { tx, buffer: Mutex::default() });
+    let filled = run_all(db, &shared, jobs, outcomes, flush).await;
     let shared = Arc::into_inner(shared)
         .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
     match filled {
@@ -418,7 +417,7 @@ async fn run_all(
     shared: &Arc<Shared>,
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Vec<Result<(Effect, Revision)>>,
-    turn: Turn,
+    flush: Flush,
 ) -> Result<(Head, bool)> {
     let (mut head, told) = store::lock_head(&shared.tx).await?;
     let committed = head.newest.number;
@@ -426,20 +425,20 @@ async fn run_all(
     let at = db.clock().max(head.newest.at).max(told.checked_add_micros(1).unwrap_or(told));
     let mut wrote = false;
     {
-        let mut slate = shared.slate.lock().await;
+        let mut buffer = shared.buffer.lock().await;
         for job in jobs.iter() {
-            job.ahead(&mut slate);
+            job.ahead(&mut buffer);
         }
-        slate.look_up(&shared.tx).await?;
+        buffer.look_up(&shared.tx).await?;
     }
     for job in jobs {
         let revision = Revision { number: head.newest.number + 1, at };
-        let own = Own::new(Arc::clone(shared));
-        if turn == Turn::Alone {
+        let own = WriteTx::new(Arc::clone(shared));
+        if flush == Flush::Alone {
             own.savepoint().await?;
         }
         let write = Arc::new(Write { db: own, revision, head, committed });
-        let ran = AssertUnwindSafe(job.run(Arc::clone(&write), turn)).catch_unwind().await;
+        let ran = AssertUnwindSafe(job.run(Arc::clone(&write), flush)).catch_unwind().await;
         let ran = ran.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
         let Write { db: own, .. } = Arc::into_inner(write)
             .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
@@ -453,8 +452,8 @@ async fn run_all(
             Ok(Effect::Kept | Effect::None | Effect::Tried) | Err(_) => None,
         };
         if let Some((_, touched, items)) = after {
-            let mut slate = shared.slate.lock().await;
-            noted::log(&mut slate, revision, job.system_id(), touched, items);
+            let mut buffer = shared.buffer.lock().await;
+            log::add_line(&mut buffer, revision, job.system_id(), touched, items);
         }
         let is_kept = matches!(&ran, Ok(effect) if *effect != Effect::Tried);
         let ended = own.end(is_kept).await?;
@@ -466,7 +465,7 @@ async fn run_all(
         outcomes.push(ran.map(|effect| (effect, revision)));
     }
     if wrote {
-        shared.slate.lock().await.flush(&shared.tx).await?;
+        shared.buffer.lock().await.flush(&shared.tx).await?;
         store::set_head(&shared.tx, &head).await?;
     }
     Ok((head, wrote))

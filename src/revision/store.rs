@@ -1,8 +1,5 @@
 //! What we ask the database about revisions.
-pub mod noted;
-pub mod own;
 pub mod retention;
-pub mod slate;
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -10,7 +7,7 @@ use sea_orm::{
 };
 
 use super::{
-    Book, Head, Revision,
+    Head, ReferenceData, Revision,
     row::{head, log},
 };
 use crate::{
@@ -165,7 +162,11 @@ pub async fn made_between(
 }
 
 /// The last revision up to `number` that touched a book; 0 when none did.
-pub async fn last_touched(db: &impl ConnectionTrait, number: i64, book: Book) -> Result<i64> {
+pub async fn last_touched(
+    db: &impl ConnectionTrait,
+    number: i64,
+    book: ReferenceData,
+) -> Result<i64> {
     let touched = Expr::col(log::Column::Touched).bit_and(book.bit()).ne(0);
     let line = visible()
         .filter(log::Column::Revision.lte(number))

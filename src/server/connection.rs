@@ -79,15 +79,19 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
 }
 
 /// What a client showed in the handshake.
-struct Shown {
+struct Presented {
     chain: Vec<CertificateDer<'static>>,
     certificate: Option<Arc<Certificate>>,
 }
 
 /// The handshake of TLS, where it is spoken, and the preface of HTTP/2.
-async fn begin(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Option<(Greeted, Shown)> {
+async fn begin(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: &Shared,
+) -> Option<(Greeted, Presented)> {
     let (stream, shown) = match &shared.tls {
-        None => (Either::Left(stream), Shown { chain: Vec::new(), certificate: None }),
+        None => (Either::Left(stream), Presented { chain: Vec::new(), certificate: None }),
         Some(tls) => {
             let tls = Arc::clone(&tls.borrow());
             match handshake(stream, &tls).await {
@@ -103,7 +107,10 @@ async fn begin(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Option<(
     Some((Greeted::wait(stream).await?, shown))
 }
 
-async fn handshake(stream: TcpStream, tls: &Tls) -> Result<(TlsStream<TcpStream>, Shown), Cause> {
+async fn handshake(
+    stream: TcpStream,
+    tls: &Tls,
+) -> Result<(TlsStream<TcpStream>, Presented), Cause> {
     let accept = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
     let stream = match time::timeout(HANDSHAKE, accept).await {
         Err(_) => return Err(Cause::HandshakeSlow),
@@ -127,12 +134,12 @@ async fn handshake(stream: TcpStream, tls: &Tls) -> Result<(TlsStream<TcpStream>
         Some(first) => Some(Arc::new(Certificate::read(first)?)),
         None => None,
     };
-    Ok((stream, Shown { chain, certificate }))
+    Ok((stream, Presented { chain, certificate }))
 }
 
 /// Serves calls until the connection ends, or has to.
-async fn calls(stream: Greeted, peer: SocketAddr, shown: Shown, shared: &Arc<Shared>) {
-    let Shown { chain, certificate } = shown;
+async fn calls(stream: Greeted, peer: SocketAddr, shown: Presented, shared: &Arc<Shared>) {
+    let Presented { chain, certificate } = shown;
     let told = Connection::new(Some(peer), certificate.clone());
     let activity = Arc::new(Activity::new());
     let service = {

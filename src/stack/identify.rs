@@ -69,7 +69,7 @@ pub(super) async fn identify(
     let shown = req.headers().get(AUTHORIZATION).cloned();
     // What is no method of ours, such as reflection, has none, and leaves no record.
     let trail = req.extensions().get::<Arc<Trail>>().cloned();
-    let trail = trail.unwrap_or_else(|| Trail::own("hub/Reflection"));
+    let trail = trail.unwrap_or_else(|| Trail::internal("hub/Reflection"));
     match caller(&hub, &connection, shown.as_ref(), deadline, trail).await {
         Ok(caller) => {
             caller.trail.known(&caller);

@@ -17,7 +17,7 @@ use tonic_types::StatusExt;
 use super::{deadline::Deadline, rescue};
 use crate::{
     audit::{
-        Place,
+        Permit,
         record::{Answered, Phase},
         rpc::{
             read,
@@ -99,7 +99,7 @@ struct Call {
     is_silent: bool,
     until: Instant,
     /// Where its last record goes.
-    place: Option<Place>,
+    place: Option<Permit>,
     answered: Answered,
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     decimal::Decimal,
     error::{Error, Reply, Result},
-    hub::{Ask, Hub, MOST_ITEMS},
+    hub::{BatchOptions, Hub, MOST_ITEMS},
     pb,
     revision::committer::Write,
     time::{Day, Span},
@@ -69,7 +69,7 @@ impl pb::unit_service_server::UnitService for Rpc {
         &self,
         req: Request<pb::PublishUnitsRequest>,
     ) -> Reply<pb::PublishUnitsResponse> {
-        let (caller, (ask, publish)): (_, (Ask, Publish)) = open(req)?;
+        let (caller, (ask, publish)): (_, (BatchOptions, Publish)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             store::publish(&hub, &write, publish).await
         };
@@ -148,7 +148,7 @@ impl TryFrom<pb::TraceUnitRequest> for Trace {
     }
 }
 
-impl TryFrom<pb::PublishUnitsRequest> for (Ask, Publish) {
+impl TryFrom<pb::PublishUnitsRequest> for (BatchOptions, Publish) {
     type Error = Error;
 
     fn try_from(mut msg: pb::PublishUnitsRequest) -> Result<Self> {
@@ -166,8 +166,13 @@ impl TryFrom<pb::PublishUnitsRequest> for (Ask, Publish) {
         fields.at_most("units", units.len() + successions.len(), MOST_ITEMS);
         fields.done(|| {
             let list = "units_and_successions";
-            let ask =
-                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
+            let ask = BatchOptions {
+                request_id: request_id?,
+                fingerprint,
+                all_or_nothing,
+                validate_only,
+                list,
+            };
             let units = units.into_iter().map(Entry::try_from).collect();
             let successions = successions.into_iter().map(SuccessionEntry::try_from).collect();
             Some((ask, Publish { units, successions }))

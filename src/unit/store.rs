@@ -17,10 +17,10 @@ use crate::{
     access::Caller,
     db::MOST_BINDS,
     error::{Error, Result, Violation},
-    hub::{Ask, Batch, Hub},
+    hub::{BatchOptions, BatchOutcome, Hub},
     page::Paged,
     revision::{
-        Book, Revision, Stretch,
+        ReferenceData, Revision, Stretch,
         committer::Write,
         receipt::{ItemResult, Outcome, Receipt},
     },
@@ -153,7 +153,7 @@ pub async fn trace(
 }
 
 /// Keeps units and successions.
-pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<Batch> {
+pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<BatchOutcome> {
     let Publish { units, successions } = publish;
     let mut draft = Draft {
         forest: hub.forest_in(write).await?.as_ref().clone(),
@@ -171,12 +171,12 @@ pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<Batch
         items.push(entry.and_then(|it| draft.succession(it)));
     }
     draft.keep(write).await?;
-    Ok(Batch { items, touched: Book::Units.bit() })
+    Ok(BatchOutcome { items, touched: ReferenceData::Units.bit() })
 }
 
 /// Loads the reference data that comes with the product into a store that has no units yet.
 pub async fn load_reference(hub: &Arc<Hub>) -> Result<()> {
-    if hub.revisions.latest().book(Book::Units) > 0 {
+    if hub.revisions.latest().book(ReferenceData::Units) > 0 {
         return Ok(());
     }
     publish_reference(hub).await?;
@@ -189,7 +189,7 @@ pub async fn publish_reference(hub: &Arc<Hub>) -> Result<Receipt> {
     let caller = Caller::hub("hub/LoadReference", hub.limits.longest);
     let work =
         async move |hub: Arc<Hub>, write: Arc<Write>, _| publish(&hub, &write, publication).await;
-    hub.write_batch(&caller, Ask::own("reference"), work).await
+    hub.write_batch(&caller, BatchOptions::internal("reference"), work).await
 }
 
 /// A forest that takes entries, and remembers what must be written.

@@ -10,7 +10,7 @@ use sharehub::{
     pb,
     personal::vault::{Keys, Vault},
     pki::Pair,
-    server::{self, Door, tls::Tls},
+    server::{self, tls::Tls},
     stack::measure::Meter,
 };
 use tokio::{
@@ -140,7 +140,7 @@ impl Hub {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = hub.stopping.clone();
-        let mut door = Door::new(listener, &hub.limits, Arc::clone(&hub.refusals));
+        let mut door = server::Endpoint::new(listener, &hub.limits, Arc::clone(&hub.refusals));
         let tls = tls.map(|it| watch::Sender::new(Arc::new(it)));
         door.tls = tls.as_ref().map(watch::Sender::subscribe);
         let serving = tokio::spawn(server::serve(door, services, health, stop.clone()));
@@ -163,7 +163,7 @@ impl Hub {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let refusals = Arc::clone(&self.hub.refusals);
-            let mut door = Door::new(listener, &self.hub.limits, refusals);
+            let mut door = server::Endpoint::new(listener, &self.hub.limits, refusals);
             let (tls, follow) = watch::channel(Arc::new(PKI.tls(&[])));
             door.tls = Some(follow);
             let stop = self.stop.clone();

@@ -8,12 +8,7 @@ use std::sync::{
 
 use prost::Message;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sharehub::{
-    db::Db,
-    hub, pb,
-    server::{self, Door},
-    stack::measure::Meter,
-};
+use sharehub::{db::Db, hub, pb, server, stack::measure::Meter};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
@@ -42,7 +37,7 @@ async fn beside(desk: &Desk) -> (Arc<hub::Hub>, Client) {
     let (services, health) = server::services(&hub, &Arc::<Meter>::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let door = Door::new(listener, &hub.limits, Arc::default());
+    let door = server::Endpoint::new(listener, &hub.limits, Arc::default());
     tokio::spawn(server::serve(door, services, health, CancellationToken::new()));
     let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
     (hub, Client { channel, key: desk.source.key.clone() })

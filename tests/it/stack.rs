@@ -17,7 +17,7 @@ use sharehub::{
     error::{Error, Reason},
     hub::Limits,
     pb,
-    server::{self, Door},
+    server::{self, Endpoint},
     stack::{self, measure::Meter},
 };
 use tokio::{net::TcpListener, sync::Notify, time};
@@ -411,7 +411,7 @@ impl Rigged {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let door = Door::new(listener, &slow(), Arc::default());
+        let door = Endpoint::new(listener, &slow(), Arc::default());
         tokio::spawn(server::serve(door, services, health, stop.clone()));
         let Key(key) = hub.admin().key;
         Self { address, meter, key: key.unwrap(), gate, stop, _hub: hub }

@@ -6,14 +6,14 @@ use crate::{
     access::{
         SystemCode,
         agreement::{
-            Agreement, Dataset, Document, Grant, Limit, ListAgreements, Operation, Terms, Window,
-            Word, is_sha256,
+            Agreement, Dataset, Document, Grant, Limit, ListAgreements, Operation, Slug, Terms,
+            Window, is_sha256,
         },
         store::agreements::Listed,
     },
     dossier::ProcedureCode,
     error::{Error, Result},
-    hub::Ask,
+    hub::BatchOptions,
     pb,
     personal::Tier,
     wire::{Fields, fingerprint},
@@ -26,7 +26,7 @@ const MOST_LIMITS: usize = 10;
 /// Fields, procedures or units of one agreement, at most.
 const MOST_NAMES: usize = 1_000;
 
-impl TryFrom<pb::GrantAgreementRequest> for (Ask, Grant) {
+impl TryFrom<pb::GrantAgreementRequest> for (BatchOptions, Grant) {
     type Error = Error;
 
     fn try_from(msg: pb::GrantAgreementRequest) -> Result<Self> {
@@ -37,7 +37,7 @@ impl TryFrom<pb::GrantAgreementRequest> for (Ask, Grant) {
         let grant = fields
             .within("agreement", |fields| read_agreement(fields, agreement.unwrap_or_default()));
         fields.done(|| {
-            let ask = Ask::whole(request_id?, fingerprint, validate_only, "");
+            let ask = BatchOptions::whole(request_id?, fingerprint, validate_only, "");
             Some((ask, grant?))
         })
     }
@@ -61,9 +61,9 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         revoked_at: _,
         revision: _,
     } = it;
-    let code = fields.read("code", Word::parse(&code));
+    let code = fields.read("code", Slug::parse(&code));
     let system = fields.read("system", SystemCode::parse(&system));
-    let purpose = fields.read("purpose", Word::parse(&purpose));
+    let purpose = fields.read("purpose", Slug::parse(&purpose));
     let title = fields.some_text("title", title, 300);
     let legal_basis = fields.some_text("legal_basis", legal_basis, 1_000);
     let document = fields.within("document", |it| read_document(it, document));
@@ -187,7 +187,7 @@ fn tier(number: i32) -> Option<Tier> {
     }
 }
 
-impl TryFrom<pb::RevokeAgreementRequest> for (Ask, Word) {
+impl TryFrom<pb::RevokeAgreementRequest> for (BatchOptions, Slug) {
     type Error = Error;
 
     fn try_from(msg: pb::RevokeAgreementRequest) -> Result<Self> {
@@ -195,9 +195,9 @@ impl TryFrom<pb::RevokeAgreementRequest> for (Ask, Word) {
         let pb::RevokeAgreementRequest { request_id, code } = msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
-        let code = fields.read("code", Word::parse(&code));
+        let code = fields.read("code", Slug::parse(&code));
         fields.done(|| {
-            let ask = Ask::whole(request_id?, fingerprint, false, "");
+            let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
             Some((ask, code?))
         })
     }

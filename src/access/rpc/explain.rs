@@ -1,7 +1,7 @@
 //! `ExplainAccess` on the wire: its words in, its answer out.
 use super::agreements::read_agreement;
 use crate::{
-    access::{SystemCode, agreement::Word, store::limits::Left},
+    access::{SystemCode, agreement::Slug, store::limits::Left},
     dossier::ProcedureCode,
     error::{Error, Result},
     hub::explain::{Answering, Explain, Explained, Opens},
@@ -36,7 +36,7 @@ impl TryFrom<pb::ExplainAccessRequest> for Explain {
         let method = fields.some_text("method", method, 200);
         let purpose = match purpose.as_str() {
             "" => Some(None),
-            word => fields.read("purpose", Word::parse(word)).map(Some),
+            word => fields.read("purpose", Slug::parse(word)).map(Some),
         };
         let few = fields.at_most("indicators", indicators.len(), MOST);
         let codes = indicators

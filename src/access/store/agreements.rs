@@ -9,15 +9,15 @@ use sea_orm::{
 use crate::{
     access::{
         Caller, System,
-        agreement::{Agreement, Document, Grant, LONGEST, ListAgreements, Terms, Word},
+        agreement::{Agreement, Document, Grant, LONGEST, ListAgreements, Slug, Terms},
         directory::Directory,
         row::agreement,
     },
     error::{Error, Reason, Result},
-    hub::{Ask, Hub},
+    hub::{BatchOptions, Hub},
     page::Paged,
     revision::{
-        Book, Revision, View,
+        ReferenceData, Revision, View,
         committer::Write,
         receipt::{ItemResult, Outcome, Receipt},
     },
@@ -59,14 +59,19 @@ impl Listed {
 pub type Granted = (Receipt, Option<Listed>, Listed);
 
 /// Makes or replaces an agreement.
-pub async fn grant(hub: &Arc<Hub>, caller: &Caller, ask: Ask, grant: Grant) -> Result<Granted> {
+pub async fn grant(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    ask: BatchOptions,
+    grant: Grant,
+) -> Result<Granted> {
     let view = hub.revisions.latest();
     let directory = hub.directory(&view).await?;
     let code = grant.code.clone();
     let before = directory.agreement(code.as_str()).map(|it| Listed::new(it, &directory));
     let tried = ask.validate_only.then(|| grant.clone());
     let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| put(&hub, &write, grant).await;
-    let receipt = hub.write_one(caller, ask, Book::Access, work).await?;
+    let receipt = hub.write_one(caller, ask, ReferenceData::Access, work).await?;
     let after = match tried {
         Some(grant) => {
             let forest = hub.forest(&view).await?;
@@ -166,7 +171,7 @@ pub fn draft(
 }
 
 /// Revokes an agreement.
-pub async fn revoke(hub: &Hub, write: &Write, code: Word) -> Result<ItemResult> {
+pub async fn revoke(hub: &Hub, write: &Write, code: Slug) -> Result<ItemResult> {
     let directory = hub.directory_in(write).await?;
     let missing = || Error::not_found("agreement", code.as_str());
     let known = directory.agreement(code.as_str()).ok_or_else(missing)?;
@@ -275,7 +280,7 @@ impl TryFrom<agreement::Model> for Agreement {
         } = row;
         let bad = |_| Error::internal("the code of an agreement is bad");
         Ok(Self {
-            code: Word::parse(&code).map_err(bad)?,
+            code: Slug::parse(&code).map_err(bad)?,
             system_id,
             purpose,
             title,

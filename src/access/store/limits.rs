@@ -12,9 +12,9 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use crate::{
     access::agreement::{Agreement, Limit, Rights, Window},
+    batch::{Batcher, MANY},
     db::Db,
     error::{Error, Reason, Result},
-    group::{Group, MANY},
     time::Timestamp,
 };
 
@@ -39,7 +39,7 @@ enum Counted {
 #[derive(Debug)]
 pub struct Meter {
     db: Db,
-    together: Group<Use, Counted>,
+    together: Batcher<Use, Counted>,
     next: AtomicU64,
     /// Agreements that are used up, by code: their version, by which limit, and until when.
     spent: Mutex<HashMap<String, (i64, Limit, Timestamp)>>,
@@ -52,7 +52,7 @@ impl Meter {
     /// Counts in this store.
     pub fn start(db: Db) -> Self {
         let store = db.clone();
-        let together = Group::start(MANY, move |uses| {
+        let together = Batcher::start(MANY, move |uses| {
             let db = store.clone();
             async move { count(&db, uses).await }
         });

@@ -1,12 +1,12 @@
 //! `DossierService` on the wire: how its questions are read, and whose personal data is meant.
-use super::words::latest;
+use super::entries::latest;
 use crate::{
     dossier::{
         Channel, Code, Dimension, Erase, Export, Filter, Get, List, LookUp, ProcedureCode, State,
         Summarize, Whose, national_766,
     },
     error::{Error, Result},
-    hub::Ask,
+    hub::BatchOptions,
     pb,
     period::Period,
     personal::{Kind, Sought},
@@ -83,7 +83,7 @@ impl TryFrom<pb::ExportDossiersRequest> for Export {
     }
 }
 
-impl TryFrom<pb::ErasePersonalDataRequest> for (Ask, Erase) {
+impl TryFrom<pb::ErasePersonalDataRequest> for (BatchOptions, Erase) {
     type Error = Error;
 
     fn try_from(msg: pb::ErasePersonalDataRequest) -> Result<Self> {
@@ -109,7 +109,7 @@ impl TryFrom<pb::ErasePersonalDataRequest> for (Ask, Erase) {
             None => read_codes(&mut fields, &dossiers).map(Whose::Dossiers),
         };
         fields.done(|| {
-            let ask = Ask::whole(request_id?, fingerprint, false, "dossiers");
+            let ask = BatchOptions::whole(request_id?, fingerprint, false, "dossiers");
             let (whose, legal_basis) = (whose?, legal_basis?);
             Some((ask, Erase { whose, superseded_only, legal_basis }))
         })

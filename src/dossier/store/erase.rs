@@ -15,7 +15,7 @@ use crate::{
         row::{dossier, erasure, event},
     },
     error::{Error, Reason, Result},
-    hub::{Batch, Hub},
+    hub::{BatchOutcome, Hub},
     personal::{Personal, Sought, vault::Vault},
     revision::{
         committer::{Done, Effect, Write},
@@ -57,7 +57,12 @@ fn change_remarks() -> sea_orm::UpdateMany<event::Entity> {
 }
 
 /// Erases personal data. A dossier that loses some gets a new version, so that whoever follows it hears of that.
-pub async fn erase(hub: &Hub, caller: &Caller, write: &Write, erase: Erase) -> Result<Batch> {
+pub async fn erase(
+    hub: &Hub,
+    caller: &Caller,
+    write: &Write,
+    erase: Erase,
+) -> Result<BatchOutcome> {
     caller.must_administer()?;
     let Erase { whose, superseded_only, legal_basis } = erase;
     let mut items = Vec::new();
@@ -68,7 +73,7 @@ pub async fn erase(hub: &Hub, caller: &Caller, write: &Write, erase: Erase) -> R
         });
     }
     let touched = if superseded_only { made::ERASED } else { made::ERASED | made::DOSSIERS };
-    Ok(Batch { items, touched })
+    Ok(BatchOutcome { items, touched })
 }
 
 /// The dossiers that are meant, by code: each with its id, or none.

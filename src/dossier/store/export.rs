@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 
-use super::{Books, Wanted};
+use super::{Names, Selection};
 use crate::{
     access::{Caller, agreement::Operation, policy::Kind},
-    dossier::{Export, Shown},
+    dossier::{DossierView, Export},
     error::Result,
     export::{self, PAGE, Question},
     hub::Hub,
@@ -15,7 +15,7 @@ use crate::{
 
 /// An export, for a caller as it stood when it asked: what it may see does not change in the middle.
 struct Exported {
-    wanted: Wanted,
+    wanted: Selection,
     caller: Caller,
 }
 
@@ -24,16 +24,16 @@ pub async fn export(
     hub: &Arc<Hub>,
     caller: Caller,
     export: Export,
-) -> Result<(Revision, impl Stream<Item = Result<(Books, Vec<Shown>)>> + Send + 'static)> {
+) -> Result<(Revision, impl Stream<Item = Result<(Names, Vec<DossierView>)>> + Send + 'static)> {
     let Export { filter, consistency } = export;
     let view = hub.revisions.view(&caller, consistency).await?;
-    let wanted = Wanted::open(hub, &caller, view, filter).await?;
+    let wanted = Selection::open(hub, &caller, view, filter).await?;
     let exported = Exported { wanted, caller: caller.clone() };
     Ok((view.revision, export::run(hub, caller, exported)?))
 }
 
 impl Question for Exported {
-    type Page = (Books, Vec<Shown>);
+    type Page = (Names, Vec<DossierView>);
     type Key = String;
 
     fn view(&self) -> &View {
@@ -50,9 +50,9 @@ impl Question for Exported {
         &self,
         hub: &Hub,
         after: Option<String>,
-    ) -> Result<((Books, Vec<Shown>), Option<String>)> {
-        let (books, items, more) = self.wanted.page(hub, &self.caller, after, PAGE).await?;
+    ) -> Result<((Names, Vec<DossierView>), Option<String>)> {
+        let (names, items, more) = self.wanted.page(hub, &self.caller, after, PAGE).await?;
         let end = items.last().filter(|_| more).map(|it| it.dossier.code.as_str().to_owned());
-        Ok(((books, items), end))
+        Ok(((names, items), end))
     }
 }

@@ -15,10 +15,10 @@ use crate::{
         row::{of_procedure, procedure},
     },
     error::{Error, Result},
-    hub::{Batch, Hub},
+    hub::{BatchOutcome, Hub},
     page::Paged,
     revision::{
-        Book, Revision, Stretch,
+        ReferenceData, Revision, Stretch,
         committer::Write,
         receipt::{ItemResult, Outcome},
     },
@@ -97,7 +97,7 @@ pub async fn list(
 }
 
 /// Keeps procedures.
-pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<Batch> {
+pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<BatchOutcome> {
     let Define(procedures) = define;
     let mut draft = Draft {
         catalogue: hub.catalogue_in(write).await?.as_ref().clone(),
@@ -107,7 +107,7 @@ pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<Batch> {
     };
     let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
     draft.keep(write).await?;
-    Ok(Batch { items, touched: Book::Procedures.bit() })
+    Ok(BatchOutcome { items, touched: ReferenceData::Procedures.bit() })
 }
 
 /// A catalogue that takes procedures, and remembers what must be written.

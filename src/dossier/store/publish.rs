@@ -23,7 +23,7 @@ use crate::{
         row::{dossier, event, of_dossier, of_event},
     },
     error::{Error, Reason, Result, Violation},
-    hub::{Batch, Hub},
+    hub::{BatchOutcome, Hub},
     load,
     personal::{Personal, vault::Vault},
     revision::{
@@ -36,13 +36,18 @@ use crate::{
 };
 
 /// Keeps dossiers, with what happened to them.
-pub async fn publish(hub: &Hub, caller: &Caller, write: &Write, publish: Publish) -> Result<Batch> {
+pub async fn publish(
+    hub: &Hub,
+    caller: &Caller,
+    write: &Write,
+    publish: Publish,
+) -> Result<BatchOutcome> {
     let Publish(entries) = publish;
     let codes = entries.iter().flatten().map(|it| it.code.as_str());
     let mut draft = Draft::read(hub, caller, write, codes).await?;
     let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
     draft.keep(write).await?;
-    Ok(Batch { items, touched: made::DOSSIERS })
+    Ok(BatchOutcome { items, touched: made::DOSSIERS })
 }
 
 impl load::Item for Entry {
@@ -57,7 +62,7 @@ impl load::Item for Entry {
         write: &Write,
         caller: &Caller,
         items: Vec<Result<Self>>,
-    ) -> Result<Batch> {
+    ) -> Result<BatchOutcome> {
         publish(hub, caller, write, Publish(items)).await
     }
 }
@@ -68,14 +73,14 @@ pub async fn publish_events(
     caller: &Caller,
     write: &Write,
     publish: PublishEvents,
-) -> Result<Batch> {
+) -> Result<BatchOutcome> {
     let PublishEvents(events) = publish;
     let codes = events.iter().flatten().map(|(code, _)| code.as_str());
     let mut draft = Draft::read(hub, caller, write, codes).await?;
     let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
     let items = items.collect();
     draft.keep(write).await?;
-    Ok(Batch { items, touched: made::DOSSIERS })
+    Ok(BatchOutcome { items, touched: made::DOSSIERS })
 }
 
 /// A dossier as it is known, with what this batch adds to it.

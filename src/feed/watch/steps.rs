@@ -7,7 +7,7 @@ use std::{
 use super::{Piece, Watching};
 use crate::{
     error::Result,
-    feed::{Change, Happened, Stage, place::Place, store, tail::Entry},
+    feed::{Change, Happened, Stage, position::Position, store, tail::Entry},
     revision::{Consistency, Revision, Stretch},
     time::Timestamp,
 };
@@ -59,17 +59,19 @@ impl Watching {
             }
         }
         let is_done = is_whole && weight <= WEIGHT;
-        self.place = match (is_done, stage.next(), last) {
-            (true, Some(stage), _) => Place::State { revision, stage, after: String::new() },
-            (true, None, _) => Place::Through(revision),
-            (false, _, last) => Place::State { revision, stage, after: last.unwrap_or_default() },
+        self.position = match (is_done, stage.next(), last) {
+            (true, Some(stage), _) => Position::State { revision, stage, after: String::new() },
+            (true, None, _) => Position::Through(revision),
+            (false, _, last) => {
+                Position::State { revision, stage, after: last.unwrap_or_default() }
+            }
         };
         if !changes.is_empty() {
             let times = crate::revision::store::times(self.hub.db.read(), made).await?;
-            let token = self.token(&self.place);
+            let token = self.token(&self.position);
             self.push(changes, times, None, token).await?;
         }
-        if matches!(self.place, Place::Through(_)) {
+        if matches!(self.position, Position::Through(_)) {
             // The state is whole: that is said at once.
             let bookmark = self.bookmark(revision).await?;
             self.ready.push_back(bookmark);
@@ -118,9 +120,9 @@ impl Watching {
         }
         let Batch { changes, times, through, weight: _ } = batch;
         let Some(revision) = through else { return Ok(()) };
-        self.place = Place::Through(revision.number);
+        self.position = Position::Through(revision.number);
         if !changes.is_empty() {
-            let token = self.token(&self.place);
+            let token = self.token(&self.position);
             self.push(changes, times, through, token).await?;
         }
         Ok(())
@@ -163,9 +165,9 @@ impl Watching {
                 }
             }
             None => {
-                self.place = Place::Through(revision.number);
+                self.position = Position::Through(revision.number);
                 if has_sent {
-                    let token = self.token(&self.place);
+                    let token = self.token(&self.position);
                     self.push(changes, times, Some(revision), token).await?;
                 }
             }

@@ -6,7 +6,7 @@ use crate::{
     access::SystemCode,
     decimal::Decimal,
     error::{Error, Result},
-    hub::{Ask, MOST_ITEMS},
+    hub::{BatchOptions, MOST_ITEMS},
     indicator::{
         Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
         Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
@@ -113,7 +113,13 @@ fn entries<M, E: TryFrom<M, Error = Error>>(
     let request_id = fields.request_id(request_id);
     fields.at_most(list, items.len(), MOST_ITEMS);
     fields.done(|| {
-        let ask = Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
+        let ask = BatchOptions {
+            request_id: request_id?,
+            fingerprint,
+            all_or_nothing,
+            validate_only,
+            list,
+        };
         Some((ask, items.into_iter().map(E::try_from).collect()))
     })
 }

@@ -3,7 +3,7 @@ use crate::{
     error::{Error, Result},
     indicator::{
         Breakdown, Code, Geography,
-        ask::{
+        queries::{
             Availability, Export, Filter, Get, List, ListRevisions, Query, QueryTargets, Rank,
             RollUp, Snapshot,
         },

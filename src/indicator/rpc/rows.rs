@@ -6,8 +6,8 @@ use crate::{
         roll_up::{Coverage, LeftOut, Sum},
         row::{observation, target},
         store::{
-            compute::{Computed, Figured, Ranked},
-            read::{Aimed, Availed, Observed},
+            compute::{Computed, RankedUnit, RolledUp},
+            read::{AvailabilityCell, ObservationView, TargetView},
             snapshot::Cell,
         },
     },
@@ -75,9 +75,9 @@ impl From<Definition> for pb::Indicator {
     }
 }
 
-impl From<Observed> for pb::Observation {
-    fn from(observed: Observed) -> Self {
-        let Observed { definition, unit, row, source, superseded } = observed;
+impl From<ObservationView> for pb::Observation {
+    fn from(observed: ObservationView) -> Self {
+        let ObservationView { definition, unit, row, source, superseded } = observed;
         let reading = row.reading();
         let observation::Model {
             indicator_id: _,
@@ -161,9 +161,9 @@ fn figure(
     }
 }
 
-impl From<Aimed> for pb::Target {
-    fn from(aimed: Aimed) -> Self {
-        let Aimed { definition, unit, row, source } = aimed;
+impl From<TargetView> for pb::Target {
+    fn from(aimed: TargetView) -> Self {
+        let TargetView { definition, unit, row, source } = aimed;
         let target::Model {
             indicator_id: _,
             unit_id: _,
@@ -252,11 +252,11 @@ fn judged((attainment, period, to_date): (Attainment, Option<Period>, bool)) -> 
     }
 }
 
-impl From<Computed<(Name, Vec<Figured>)>> for pb::RollUpResponse {
-    fn from(computed: Computed<(Name, Vec<Figured>)>) -> Self {
+impl From<Computed<(Name, Vec<RolledUp>)>> for pb::RollUpResponse {
+    fn from(computed: Computed<(Name, Vec<RolledUp>)>) -> Self {
         let Computed { revision, definition, forest, answer: (unit, figures) } = computed;
-        let answer = |it: Figured| {
-            let Figured { period, sum, reported } = it;
+        let answer = |it: RolledUp| {
+            let RolledUp { period, sum, reported } = it;
             let definition_changed = sum.definition_changed;
             let (computed, coverage) = summed(&definition, &forest, sum);
             pb::RollUpFigure {
@@ -318,11 +318,11 @@ fn covered(forest: &Forest, coverage: Coverage) -> pb::Coverage {
     }
 }
 
-impl From<Computed<(Vec<Ranked>, Vec<Ranked>)>> for pb::RankUnitsResponse {
-    fn from(computed: Computed<(Vec<Ranked>, Vec<Ranked>)>) -> Self {
+impl From<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> for pb::RankUnitsResponse {
+    fn from(computed: Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>) -> Self {
         let Computed { revision, definition, forest, answer: (ranked, unranked) } = computed;
-        let answer = |it: Ranked| {
-            let Ranked { rank, unit, reported, sum } = it;
+        let answer = |it: RankedUnit| {
+            let RankedUnit { rank, unit, reported, sum } = it;
             let (figure, coverage) = match (reported, sum) {
                 (_, Some(sum)) => {
                     let (figure, coverage) = summed(&definition, &forest, sum);
@@ -341,9 +341,9 @@ impl From<Computed<(Vec<Ranked>, Vec<Ranked>)>> for pb::RankUnitsResponse {
     }
 }
 
-impl From<Availed> for pb::AvailabilityCell {
-    fn from(availed: Availed) -> Self {
-        let Availed { code, unit, period, lateness, first, status } = availed;
+impl From<AvailabilityCell> for pb::AvailabilityCell {
+    fn from(availed: AvailabilityCell) -> Self {
+        let AvailabilityCell { code, unit, period, lateness, first, status } = availed;
         let Lateness { state, due, days_late } = lateness;
         Self {
             indicator: code.as_str().to_owned(),

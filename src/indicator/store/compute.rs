@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QuerySelect};
 
 use super::{
     observations,
-    read::{Books, Observed},
+    read::{Names, ObservationView},
 };
 use crate::{
     access::Caller,
@@ -16,9 +16,8 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     indicator::{
-        Definition, Geography, Qualifier, Reading, Status,
-        ask::{Rank, RollUp},
-        judge,
+        Definition, Geography, Qualifier, Reading, Status, judge,
+        queries::{Rank, RollUp},
         roll_up::{self, Readings, Region, Sum},
         row::observation,
     },
@@ -30,24 +29,24 @@ use crate::{
 
 /// A sum for one period, beside what the unit itself reported.
 #[derive(Debug)]
-pub struct Figured {
+pub struct RolledUp {
     /// The period.
     pub period: Period,
     /// The sum.
     pub sum: Sum,
     /// What the unit itself reported.
-    pub reported: Option<Observed>,
+    pub reported: Option<ObservationView>,
 }
 
 /// A unit in a ranking.
 #[derive(Debug)]
-pub struct Ranked {
+pub struct RankedUnit {
     /// Its rank; 0 when it has no value.
     pub rank: i32,
     /// The unit.
     pub unit: Name,
     /// What it reported, when it was ranked by that.
-    pub reported: Option<Observed>,
+    pub reported: Option<ObservationView>,
     /// What was added up, when it was ranked by that.
     pub sum: Option<Sum>,
 }
@@ -70,12 +69,12 @@ pub async fn roll_up(
     hub: &Hub,
     caller: &Caller,
     asked: RollUp,
-) -> Result<Computed<(Name, Vec<Figured>)>> {
+) -> Result<Computed<(Name, Vec<RolledUp>)>> {
     let RollUp { indicator, unit, periods, geography, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.definitions(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
-    let books = Books::open(hub, &view).await?;
+    let names = Names::open(hub, &view).await?;
     let meaning = &definition.meaning;
     let ends = periods.iter().map(|it| meaning.range(*it).to).max();
     let stands = match geography {
@@ -83,12 +82,12 @@ pub async fn roll_up(
         Geography::AsReported => ends.unwrap_or_else(Day::today),
     };
     let is_shared = |it| caller.sees_unit(it);
-    let unit_id = books.forest.resolve_shared(&unit, stands, "unit", is_shared)?.id;
+    let unit_id = names.forest.resolve_shared(&unit, stands, "unit", is_shared)?.id;
     let needed: BTreeSet<Period> =
         periods.iter().flat_map(|it| roll_up::periods_needed(meaning, *it)).collect();
     let readings = readings(hub, &view, definition, &needed).await?;
     let own = own_rows(hub, &view, definition, unit_id, &periods).await?;
-    let (forest, asked) = (Arc::clone(&books.forest), Arc::clone(definition));
+    let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
     let sums = aside(move || {
         let region = Region { forest: &forest, meaning: &asked.meaning, unit_id, geography };
         let sum = |it: Period| Ok((it, roll_up::roll_up(&region, it, &readings)?));
@@ -96,14 +95,14 @@ pub async fn roll_up(
     });
     let mut figures = Vec::new();
     for (period, sum) in sums.await? {
-        let reported = own.get(&period).map(|it| books.observed(definition, it.clone()));
-        figures.push(Figured { period, sum, reported });
+        let reported = own.get(&period).map(|it| names.observed(definition, it.clone()));
+        figures.push(RolledUp { period, sum, reported });
     }
     Ok(Computed {
         revision: view.revision,
         definition: Arc::clone(definition),
-        answer: (books.forest.name(unit_id), figures),
-        forest: books.forest,
+        answer: (names.forest.name(unit_id), figures),
+        forest: names.forest,
     })
 }
 
@@ -112,23 +111,23 @@ pub async fn rank(
     hub: &Hub,
     caller: &Caller,
     asked: Rank,
-) -> Result<Computed<(Vec<Ranked>, Vec<Ranked>)>> {
+) -> Result<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> {
     let Rank { indicator, period, below, level, rolled_up, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.definitions(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
-    let books = Books::open(hub, &view).await?;
+    let names = Names::open(hub, &view).await?;
     let meaning = &definition.meaning;
     let day = meaning.range(period).to;
     let below = match below {
         None => None,
         Some(named) => {
             let is_shared = |it| caller.sees_unit(it);
-            let above = books.forest.resolve_shared(&named, day, "below", is_shared)?.id;
-            Some(books.forest.descendants(above, meaning.tree, day))
+            let above = names.forest.resolve_shared(&named, day, "below", is_shared)?.id;
+            Some(names.forest.descendants(above, meaning.tree, day))
         }
     };
-    let units: Vec<i64> = books
+    let units: Vec<i64> = names
         .forest
         .all()
         .filter(|it| it.level == level && it.span.contains(day))
@@ -138,10 +137,10 @@ pub async fn rank(
         .collect();
     let needed = if rolled_up { roll_up::periods_needed(meaning, period) } else { vec![period] };
     let mut sums: HashMap<i64, Sum> = HashMap::new();
-    let mut own: HashMap<i64, Observed> = HashMap::new();
+    let mut own: HashMap<i64, ObservationView> = HashMap::new();
     if rolled_up {
         let readings = readings(hub, &view, definition, &needed.into_iter().collect()).await?;
-        let (forest, asked) = (Arc::clone(&books.forest), Arc::clone(definition));
+        let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
         let ids = units.clone();
         let summed = aside(move || {
             let (forest, meaning, geography) = (&*forest, &asked.meaning, Geography::AsReported);
@@ -160,20 +159,20 @@ pub async fn rank(
                 .filter(observation::Column::UnitId.is_in(chunk.iter().copied()))
                 .all(&hub.db.at(&view))
                 .await?;
-            own.extend(rows.into_iter().map(|it| (it.unit_id, books.observed(definition, it))));
+            own.extend(rows.into_iter().map(|it| (it.unit_id, names.observed(definition, it))));
         }
     }
     let value = |id: &i64| -> Option<Decimal> {
         let summed = sums.get(id).and_then(|it| it.reading.as_ref());
         summed
             .and_then(|it| it.effective(meaning.scale.as_ref()))
-            .or_else(|| own.get(id).and_then(Observed::value))
+            .or_else(|| own.get(id).and_then(ObservationView::value))
     };
     let values = units.iter().map(|id| (*id, value(id))).collect();
     let (ranked, unranked) = judge::rank(meaning.direction, values)?;
-    let mut answer = |(rank, id): (i32, i64)| Ranked {
+    let mut answer = |(rank, id): (i32, i64)| RankedUnit {
         rank,
-        unit: books.forest.name(id),
+        unit: names.forest.name(id),
         reported: own.remove(&id),
         sum: sums.remove(&id),
     };
@@ -182,7 +181,7 @@ pub async fn rank(
     Ok(Computed {
         revision: view.revision,
         definition: Arc::clone(definition),
-        forest: books.forest,
+        forest: names.forest,
         answer: (ranked, unranked),
     })
 }

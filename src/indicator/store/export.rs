@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 
-use super::read::{Key, Observed, Wanted};
+use super::read::{Key, ObservationView, Selection};
 use crate::{
     access::{
         Caller,
@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     export::{self, PAGE, Question},
     hub::Hub,
-    indicator::ask::Export,
+    indicator::queries::Export,
     revision::{Revision, View},
 };
 
@@ -22,15 +22,15 @@ pub async fn export(
     hub: &Arc<Hub>,
     caller: Caller,
     export: Export,
-) -> Result<(Revision, impl Stream<Item = Result<Vec<Observed>>> + Send + 'static)> {
+) -> Result<(Revision, impl Stream<Item = Result<Vec<ObservationView>>> + Send + 'static)> {
     let Export { filter, consistency } = export;
     let view = hub.revisions.view(&caller, consistency).await?;
-    let wanted = Wanted::open(hub, &caller, view, filter).await?;
+    let wanted = Selection::open(hub, &caller, view, filter).await?;
     Ok((view.revision, export::run(hub, caller, wanted)?))
 }
 
-impl Question for Wanted {
-    type Page = Vec<Observed>;
+impl Question for Selection {
+    type Page = Vec<ObservationView>;
     type Key = Key;
 
     fn view(&self) -> &View {
@@ -46,7 +46,11 @@ impl Question for Wanted {
         }
     }
 
-    async fn page(&self, hub: &Hub, after: Option<Key>) -> Result<(Vec<Observed>, Option<Key>)> {
+    async fn page(
+        &self,
+        hub: &Hub,
+        after: Option<Key>,
+    ) -> Result<(Vec<ObservationView>, Option<Key>)> {
         let most = u64::try_from(PAGE).unwrap_or(u64::MAX).saturating_add(1);
         let mut rows = self.rows(hub, after, most).await?;
         let more = rows.len() > PAGE;

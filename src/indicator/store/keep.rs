@@ -3,11 +3,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{DatabaseTransaction, Value};
 
-use super::sheet::{Key, Sheet, Version};
+use super::version_buffer::{Key, Version, VersionBuffer};
 use crate::{
     db::bulk,
     error::{Error, Result},
-    hub::Batch,
+    hub::BatchOutcome,
     indicator::{
         Definition,
         row::{observation, target},
@@ -23,9 +23,9 @@ use crate::{
 pub(super) async fn keep<V: Version>(
     write: &Write,
     drafts: Vec<Result<(Arc<Definition>, V)>>,
-) -> Result<Batch> {
-    let mut slate = write.slate().await;
-    let sheet = slate.leaf::<Sheet<V>>();
+) -> Result<BatchOutcome> {
+    let mut buffer = write.buffer().await;
+    let sheet = buffer.buffered::<VersionBuffer<V>>();
     sheet.read(write.before(), drafts.iter().flatten().map(|(_, it)| it.key())).await?;
     let mut made: HashMap<Key, (usize, usize)> = HashMap::with_capacity(drafts.len());
     let mut rows: Vec<V> = Vec::with_capacity(drafts.len());
@@ -55,7 +55,7 @@ pub(super) async fn keep<V: Version>(
         .map(|(index, draft)| draft.and_then(|(definition, row)| keep(index, &definition, row)))
         .collect();
     sheet.make(rows);
-    Ok(Batch { items, touched: V::MADE })
+    Ok(BatchOutcome { items, touched: V::MADE })
 }
 
 /// An item whose key stands earlier in the same batch: the same again is nothing new, anything else is a contradiction.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::{
     keep::keep,
-    sheet::{Key, want},
+    version_buffer::{Key, want},
 };
 use crate::{
     access::{
@@ -13,7 +13,7 @@ use crate::{
     },
     decimal::Decimal,
     error::{Error, Reason, Result},
-    hub::{Ask, Batch, Hub},
+    hub::{BatchOptions, BatchOutcome, Hub},
     indicator::{
         Code, Comparison, Definition, Direction, Kind, ObservationEntry, Provenance, Qualifier,
         Reading, TargetEntry,
@@ -22,19 +22,19 @@ use crate::{
     },
     load,
     period::Period,
-    revision::{committer::Write, receipt::Receipt, store::slate::Slate},
+    revision::{committer::Write, receipt::Receipt, unit_of_work::CommitBuffer},
     time::{Day, Span},
     unit::{self, forest::Forest},
 };
 
 /// What entries are checked against.
-struct Desk<'a> {
+struct Checks<'a> {
     caller: &'a Caller,
     definitions: Arc<Definitions>,
     forest: Arc<Forest>,
 }
 
-impl Desk<'_> {
+impl Checks<'_> {
     /// Finds the indicator, and checks that the caller may publish it.
     fn definition(&self, code: &Code) -> Result<Arc<Definition>> {
         let known = self.definitions.known_to(self.caller, code);
@@ -106,7 +106,7 @@ async fn ahead<'a>(
 pub async fn observations(
     hub: &Arc<Hub>,
     caller: &Caller,
-    ask: Ask,
+    ask: BatchOptions,
     entries: Vec<Result<ObservationEntry>>,
 ) -> Result<Receipt> {
     let named = entries.iter().map(|it| {
@@ -114,7 +114,7 @@ pub async fn observations(
         Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
     });
     let keys = ahead(hub, caller, named).await?;
-    let ahead = move |slate: &mut Slate| want::<observation::Model>(slate, &keys);
+    let ahead = move |buffer: &mut CommitBuffer| want::<observation::Model>(buffer, &keys);
     let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
         publish_observations(&hub, &write, &by, entries).await
     };
@@ -125,7 +125,7 @@ pub async fn observations(
 pub async fn targets(
     hub: &Arc<Hub>,
     caller: &Caller,
-    ask: Ask,
+    ask: BatchOptions,
     entries: Vec<Result<TargetEntry>>,
 ) -> Result<Receipt> {
     let named = entries.iter().map(|it| {
@@ -133,7 +133,7 @@ pub async fn targets(
         Some((&it.indicator, &it.unit, it.period, String::new()))
     });
     let keys = ahead(hub, caller, named).await?;
-    let ahead = move |slate: &mut Slate| want::<target::Model>(slate, &keys);
+    let ahead = move |buffer: &mut CommitBuffer| want::<target::Model>(buffer, &keys);
     let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
         publish_targets(&hub, &write, &by, entries).await
     };
@@ -146,13 +146,13 @@ async fn publish_observations(
     write: &Write,
     caller: &Caller,
     entries: Vec<Result<ObservationEntry>>,
-) -> Result<Batch> {
-    let desk = Desk {
+) -> Result<BatchOutcome> {
+    let checks = Checks {
         caller,
         definitions: hub.definitions_in(write).await?,
         forest: hub.forest_in(write).await?,
     };
-    let drafts = entries.into_iter().map(|it| desk.observation(write, it?)).collect();
+    let drafts = entries.into_iter().map(|it| checks.observation(write, it?)).collect();
     keep(write, drafts).await
 }
 
@@ -168,7 +168,7 @@ impl load::Item for ObservationEntry {
         write: &Write,
         caller: &Caller,
         items: Vec<Result<Self>>,
-    ) -> Result<Batch> {
+    ) -> Result<BatchOutcome> {
         publish_observations(hub, write, caller, items).await
     }
 }
@@ -179,17 +179,17 @@ async fn publish_targets(
     write: &Write,
     caller: &Caller,
     entries: Vec<Result<TargetEntry>>,
-) -> Result<Batch> {
-    let desk = Desk {
+) -> Result<BatchOutcome> {
+    let checks = Checks {
         caller,
         definitions: hub.definitions_in(write).await?,
         forest: hub.forest_in(write).await?,
     };
-    let drafts = entries.into_iter().map(|it| desk.target(write, it?)).collect();
+    let drafts = entries.into_iter().map(|it| checks.target(write, it?)).collect();
     keep(write, drafts).await
 }
 
-impl Desk<'_> {
+impl Checks<'_> {
     fn observation(
         &self,
         write: &Write,

@@ -19,9 +19,9 @@ use crate::{
     hub::{Hub, MOST_CELLS},
     indicator::{
         Calendar, Code, Definition, Reading, Status,
-        ask::{Availability, Filter, ListRevisions, Query, QueryTargets},
         definitions::Definitions,
         judge::{self, Lateness},
+        queries::{Availability, Filter, ListRevisions, Query, QueryTargets},
         row::{observation, target},
     },
     page::{Page, Paged},
@@ -33,7 +33,7 @@ use crate::{
 
 /// An observation with what it takes to read it: its definition, its unit and its source by their names.
 #[derive(Clone, Debug)]
-pub struct Observed {
+pub struct ObservationView {
     /// The version of the definition that it was published under.
     pub definition: Arc<Definition>,
     /// The unit.
@@ -46,7 +46,7 @@ pub struct Observed {
     pub superseded: Option<Revision>,
 }
 
-impl Observed {
+impl ObservationView {
     /// The value that counts.
     pub fn value(&self) -> Option<Decimal> {
         self.row.reading().effective(self.definition.meaning.scale.as_ref())
@@ -55,7 +55,7 @@ impl Observed {
 
 /// A target, likewise.
 #[derive(Clone, Debug)]
-pub struct Aimed {
+pub struct TargetView {
     /// The definition.
     pub definition: Arc<Definition>,
     /// The unit.
@@ -68,7 +68,7 @@ pub struct Aimed {
 
 /// One indicator, unit and period.
 #[derive(Debug)]
-pub struct Availed {
+pub struct AvailabilityCell {
     /// Code of the indicator.
     pub code: Code,
     /// The unit.
@@ -83,9 +83,9 @@ pub struct Availed {
     pub status: Option<Status>,
 }
 
-/// The books that answers are read with, all at one view.
+/// The names that answers are read with, all at one view.
 #[derive(Debug)]
-pub struct Books {
+pub struct Names {
     /// Units.
     pub forest: Arc<Forest>,
     /// Systems.
@@ -94,7 +94,7 @@ pub struct Books {
     pub definitions: Arc<Definitions>,
 }
 
-impl Books {
+impl Names {
     /// Opens them.
     pub async fn open(hub: &Hub, view: &View) -> Result<Self> {
         Ok(Self {
@@ -108,18 +108,18 @@ impl Books {
         &self,
         definition: &Arc<Definition>,
         row: observation::Model,
-    ) -> Observed {
+    ) -> ObservationView {
         let unit = self.forest.name(row.unit_id);
         let source = self.directory.code_of(row.source_id);
         let definition = self.definitions.version(definition, row.definition_version);
-        Observed { definition, unit, row, source, superseded: None }
+        ObservationView { definition, unit, row, source, superseded: None }
     }
 
-    pub(super) fn aimed(&self, definition: &Arc<Definition>, row: target::Model) -> Aimed {
+    pub(super) fn aimed(&self, definition: &Arc<Definition>, row: target::Model) -> TargetView {
         let unit = self.forest.name(row.unit_id);
         let source = self.directory.code_of(row.source_id);
         let definition = self.definitions.version(definition, row.definition_version);
-        Aimed { definition, unit, row, source }
+        TargetView { definition, unit, row, source }
     }
 
     /// The units that are meant and shared, in their order; all bad ones are named at once.
@@ -154,27 +154,27 @@ pub async fn query(
     hub: &Hub,
     caller: &Caller,
     query: Query,
-) -> Result<(Revision, Paged<Observed>)> {
+) -> Result<(Revision, Paged<ObservationView>)> {
     let Query { filter, page, consistency } = query;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let wanted = Wanted::open(hub, caller, view, filter).await?;
+    let wanted = Selection::open(hub, caller, view, filter).await?;
     let rows = wanted.rows(hub, after.as_deref().and_then(Key::parse), limit(&page)).await?;
     let Paged { items, next } = paged(hub, caller, &view, &page, rows, Key::of);
     Ok((view.revision, Paged { items: wanted.observed(items), next }))
 }
 
-/// The observations that a question is about, at one revision, with the books to read them.
-pub(super) struct Wanted {
+/// The observations that a question is about, at one revision, with the names to read them.
+pub(super) struct Selection {
     pub(super) view: View,
     pub(super) definitions: Vec<Arc<Definition>>,
-    books: Books,
+    names: Names,
     units: Option<BTreeSet<i64>>,
     since: Option<Day>,
     until: Option<Day>,
     period: Option<Period>,
 }
 
-impl Wanted {
+impl Selection {
     pub(super) async fn open(
         hub: &Hub,
         caller: &Caller,
@@ -183,18 +183,18 @@ impl Wanted {
     ) -> Result<Self> {
         let Filter { indicators, units, with_descendants, since, until, period } = filter;
         let definitions = asked_for(hub, caller, &view, &indicators).await?;
-        let books = Books::open(hub, &view).await?;
-        let named = books.units(caller, &units, until.unwrap_or_else(Day::today))?;
+        let names = Names::open(hub, &view).await?;
+        let named = names.units(caller, &units, until.unwrap_or_else(Day::today))?;
         let units = (!units.is_empty()).then(|| {
             let mut units: BTreeSet<i64> = named.iter().copied().collect();
             if with_descendants {
-                units.extend(named.iter().flat_map(|it| books.forest.ever_below(*it)));
+                units.extend(named.iter().flat_map(|it| names.forest.ever_below(*it)));
             }
             // What is below is inside as well, where the unit is.
             units
         });
         let units = units.or_else(|| caller.indicator_units().map(|it| it.as_ref().clone()));
-        Ok(Self { view, definitions, books, units, since, until, period })
+        Ok(Self { view, definitions, names, units, since, until, period })
     }
 
     /// The rows after a key, in their order, at most so many.
@@ -239,10 +239,10 @@ impl Wanted {
     }
 
     /// Rows with their names.
-    pub(super) fn observed(&self, rows: Vec<observation::Model>) -> Vec<Observed> {
+    pub(super) fn observed(&self, rows: Vec<observation::Model>) -> Vec<ObservationView> {
         let by_id: HashMap<_, _> = self.definitions.iter().map(|it| (it.id, it)).collect();
         rows.into_iter()
-            .filter_map(|it| Some(self.books.observed(by_id.get(&it.indicator_id)?, it)))
+            .filter_map(|it| Some(self.names.observed(by_id.get(&it.indicator_id)?, it)))
             .collect()
     }
 }
@@ -252,14 +252,14 @@ pub async fn query_targets(
     hub: &Hub,
     caller: &Caller,
     query: QueryTargets,
-) -> Result<(Revision, Paged<Aimed>)> {
+) -> Result<(Revision, Paged<TargetView>)> {
     use target::Column;
     let QueryTargets { indicators, units, page, consistency } = query;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = asked_for(hub, caller, &view, &indicators).await?;
-    let books = Books::open(hub, &view).await?;
+    let names = Names::open(hub, &view).await?;
     let units = match (units.is_empty(), caller.indicator_units()) {
-        (false, _) => Some(books.units(caller, &units, Day::today())?.into_iter().collect()),
+        (false, _) => Some(names.units(caller, &units, Day::today())?.into_iter().collect()),
         (true, Some(shared)) => Some(shared.as_ref().clone()),
         (true, None) => None,
     };
@@ -285,7 +285,7 @@ pub async fn query_targets(
     let Paged { items, next } = paged;
     let items = items
         .into_iter()
-        .filter_map(|it| Some(books.aimed(by_id.get(&it.indicator_id)?, it)))
+        .filter_map(|it| Some(names.aimed(by_id.get(&it.indicator_id)?, it)))
         .collect();
     Ok((view.revision, Paged { items, next }))
 }
@@ -475,15 +475,15 @@ pub async fn list_revisions(
     hub: &Hub,
     caller: &Caller,
     list: ListRevisions,
-) -> Result<(Revision, Paged<Observed>)> {
+) -> Result<(Revision, Paged<ObservationView>)> {
     use observation::Column;
     let ListRevisions { indicator, unit, period, breakdown, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = hub.definitions(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
-    let books = Books::open(hub, &view).await?;
+    let names = Names::open(hub, &view).await?;
     let ends = definition.meaning.range(period).to;
-    let unit = books.forest.resolve_shared(&unit, ends, "unit", |it| caller.sees_unit(it))?;
+    let unit = names.forest.resolve_shared(&unit, ends, "unit", |it| caller.sees_unit(it))?;
     let mut rows = every_version(&[Arc::clone(definition)], view.number())
         .filter(Column::UnitId.eq(unit.id))
         .filter(Column::Period.eq(period))
@@ -514,7 +514,7 @@ pub async fn list_revisions(
             .superseded_at
             .filter(known)
             .and_then(|number| Some(Revision { number, at: *times.get(&number)? }));
-        Observed { superseded, ..books.observed(definition, row) }
+        ObservationView { superseded, ..names.observed(definition, row) }
     });
     Ok((view.revision, Paged { items: items.collect(), next }))
 }
@@ -535,13 +535,13 @@ pub async fn availability(
     hub: &Hub,
     caller: &Caller,
     asked: Availability,
-) -> Result<(Revision, Day, Vec<Availed>)> {
+) -> Result<(Revision, Day, Vec<AvailabilityCell>)> {
     use observation::Column;
     let Availability { indicators, units, span, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.definitions(&view).await?.visible_all(caller, &indicators)?;
-    let books = Books::open(hub, &view).await?;
-    let units = books.units(caller, &units, span.to)?;
+    let names = Names::open(hub, &view).await?;
+    let units = names.units(caller, &units, span.to)?;
     let today = Day::today();
     let periods_of = |it: &Arc<Definition>| {
         let kind = it.meaning.frequency.kind();
@@ -569,7 +569,7 @@ pub async fn availability(
             }
         }
         for unit_id in &units {
-            let Some(unit) = books.forest.get(*unit_id) else { continue };
+            let Some(unit) = names.forest.get(*unit_id) else { continue };
             for period in &periods {
                 let found = seen.get(&(*unit_id, *period));
                 let first = found.map(|it| it.0);
@@ -580,9 +580,9 @@ pub async fn availability(
                     first.map(Timestamp::day),
                     today,
                 );
-                cells.push(Availed {
+                cells.push(AvailabilityCell {
                     code: definition.code.clone(),
-                    unit: books.forest.name(*unit_id),
+                    unit: names.forest.name(*unit_id),
                     period: *period,
                     lateness,
                     first,

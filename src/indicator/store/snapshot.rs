@@ -22,21 +22,21 @@ use tokio::time;
 
 use super::{
     every_standing, observations,
-    read::{Aimed, Books, Observed, must_fit},
+    read::{Names, ObservationView, TargetView, must_fit},
     targets,
 };
 use crate::{
     access::Caller,
+    batch::Batcher,
     db::Db,
     decimal::Decimal,
     error::{Error, Result},
-    group::Group,
     hub::Hub,
     indicator::{
         Code, Definition, TimeRule,
-        ask::Snapshot,
         cells::{Cells, Key, Question},
         judge::{self, Attainment, Freshness},
+        queries::Snapshot,
         row::{observation, target},
     },
     period::{Period, PeriodKind},
@@ -53,15 +53,15 @@ pub struct Cell {
     /// The unit.
     pub unit: Name,
     /// The latest observation.
-    pub latest: Option<Observed>,
+    pub latest: Option<ObservationView>,
     /// The latest of an earlier period of the same kind.
-    pub previous: Option<Observed>,
+    pub previous: Option<ObservationView>,
     /// Latest minus previous.
     pub change: Option<Decimal>,
     /// Whether they were published under different versions of the definition.
     pub definition_changed: bool,
     /// The target.
-    pub target: Option<Aimed>,
+    pub target: Option<TargetView>,
     /// Whether it is met, by the value of which period, and whether that is shorter than the target's.
     pub attainment: Option<(Attainment, Option<Period>, bool)>,
     /// How fresh the latest observation is.
@@ -70,14 +70,14 @@ pub struct Cell {
 
 /// Cells that one call wants, and what it asks of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub struct CellBatch {
     question: Question,
     keys: Vec<Key>,
 }
 
 /// Cells that were read together, as they are answered.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedCells {
     view: View,
     cells: Arc<HashMap<(Question, Key), Bytes>>,
 }
@@ -86,7 +86,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Snapshots {
     kept: Arc<Cells>,
-    together: Group<Wanted, Loaded>,
+    together: Batcher<CellBatch, LoadedCells>,
     encode: fn(Cell) -> Bytes,
     read: AtomicU64,
 }
@@ -110,7 +110,7 @@ impl Snapshots {
                 load_all(&hub, wanted).await
             }
         };
-        Self { kept, together: Group::start(TOGETHER, load), encode, read: AtomicU64::new(0) }
+        Self { kept, together: Batcher::start(TOGETHER, load), encode, read: AtomicU64::new(0) }
     }
 
     /// How many cells were read from the store, together with those of other calls.
@@ -139,7 +139,7 @@ pub async fn snapshot(
         let missing = keys.iter().zip(&found).filter(|(_, it)| it.is_none()).map(|(key, _)| *key);
         let missing: Vec<_> = missing.collect::<BTreeSet<_>>().into_iter().collect();
         if !missing.is_empty() {
-            let wanted = Wanted { question, keys: missing };
+            let wanted = CellBatch { question, keys: missing };
             let loaded = hub.snapshots.together.get(wanted).await?;
             let loaded = loaded.ok_or_else(|| Error::internal("no cells were read"))?;
             if loaded.view.number() != view.number() || loaded.view.epoch() != view.epoch() {
@@ -172,14 +172,14 @@ async fn keys(
     indicators: &[Code],
     Question { period, date }: Question,
 ) -> Result<Vec<Key>> {
-    let books = Books::open(hub, view).await?;
-    let definitions = books.definitions.visible_all(caller, indicators)?;
+    let names = Names::open(hub, view).await?;
+    let definitions = names.definitions.visible_all(caller, indicators)?;
     // A period's last day depends on the calendar; among the calendars it differs by half a month at most, which no code does.
     let spoken_of = match (period, definitions.first()) {
         (Some(period), Some(first)) => first.meaning.range(period).to,
         (_, _) => date,
     };
-    let units = books.units(caller, units, spoken_of)?;
+    let units = names.units(caller, units, spoken_of)?;
     let cells = units.iter().flat_map(|unit| definitions.iter().map(|it| (it.id, *unit)));
     Ok(cells.collect())
 }
@@ -193,11 +193,11 @@ async fn followed(hub: &Hub, caller: &Caller, view: &View) -> bool {
 }
 
 /// Reads what several calls want, at one revision, and keeps it.
-async fn load_all(hub: &Hub, wanted: Vec<Wanted>) -> Result<HashMap<Wanted, Loaded>> {
+async fn load_all(hub: &Hub, wanted: Vec<CellBatch>) -> Result<HashMap<CellBatch, LoadedCells>> {
     // Picked after the calls came in, so that each sees what was committed before it was made.
     let view = hub.revisions.latest();
     let mut asked: HashMap<Question, BTreeSet<Key>> = HashMap::new();
-    for Wanted { question, keys } in &wanted {
+    for CellBatch { question, keys } in &wanted {
         asked.entry(*question).or_default().extend(keys);
     }
     let mut read = HashMap::new();
@@ -212,7 +212,7 @@ async fn load_all(hub: &Hub, wanted: Vec<Wanted>) -> Result<HashMap<Wanted, Load
         }
     }
     hub.snapshots.read.fetch_add(u64::try_from(read.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    let loaded = Loaded { view, cells: Arc::new(read) };
+    let loaded = LoadedCells { view, cells: Arc::new(read) };
     Ok(wanted.into_iter().map(|it| (it, loaded.clone())).collect())
 }
 
@@ -223,12 +223,12 @@ async fn load(
     Question { period, date }: Question,
     keys: &[Key],
 ) -> Result<Vec<Cell>> {
-    let books = Books::open(hub, view).await?;
-    let patches = Patches::of(&books, keys)?;
-    let latest = latest_rows(&hub.db, &books, &patches, period, date, view).await?;
+    let names = Names::open(hub, view).await?;
+    let patches = Patches::of(&names, keys)?;
+    let latest = latest_rows(&hub.db, &names, &patches, period, date, view).await?;
     // How fresh a cell is, its newest period says, whichever is shown.
     let newest = match period {
-        Some(_) => latest_rows(&hub.db, &books, &patches, None, date, view).await?,
+        Some(_) => latest_rows(&hub.db, &names, &patches, None, date, view).await?,
         None => HashMap::new(),
     };
     let aims = target_rows(&hub.db, &patches, view).await?;
@@ -240,10 +240,10 @@ async fn load(
         let rows = latest.get(key).map_or(&[] as &[_], Vec::as_slice);
         let aims = aims.get(key).cloned().unwrap_or_default();
         let newest = newest.get(key).and_then(|it| it.first()).map(|it| it.period);
-        cells.push(cell(&books, definition, key.1, rows, aims, (period, newest), date));
+        cells.push(cell(&names, definition, key.1, rows, aims, (period, newest), date));
     }
     let by = period.is_none().then_some(date);
-    judge_all(hub, view, &books, &patches, &mut cells, by).await?;
+    judge_all(hub, view, &names, &patches, &mut cells, by).await?;
     Ok(cells)
 }
 
@@ -254,7 +254,7 @@ struct Patches {
 }
 
 impl Patches {
-    fn of(books: &Books, keys: &[Key]) -> Result<Self> {
+    fn of(names: &Names, keys: &[Key]) -> Result<Self> {
         let mut units: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
         for (indicator, unit) in keys {
             units.entry(*indicator).or_default().insert(*unit);
@@ -262,7 +262,7 @@ impl Patches {
         let mut definitions = BTreeMap::new();
         let mut all: BTreeMap<Vec<i64>, Vec<i64>> = BTreeMap::new();
         for (indicator, units) in units {
-            let definition = books.definitions.by_id(indicator);
+            let definition = names.definitions.by_id(indicator);
             let definition = definition.ok_or_else(|| Error::internal("an indicator is gone"))?;
             definitions.insert(indicator, Arc::clone(definition));
             all.entry(units.into_iter().collect()).or_default().push(indicator);
@@ -302,7 +302,7 @@ const FIRST: u64 = 4;
 /// does not grow with its history: all of that is looked through only for cells whose newest rows do not tell.
 async fn latest_rows(
     db: &Db,
-    books: &Books,
+    names: &Names,
     patches: &Patches,
     period: Option<Period>,
     date: Day,
@@ -319,7 +319,7 @@ async fn latest_rows(
         cells.into_iter().filter(|it| by_cell.get(it).is_some_and(|rows| is_open(rows))).collect();
     if !open.is_empty() {
         use observation::Column;
-        let patches = Patches::of(books, &open)?;
+        let patches = Patches::of(names, &open)?;
         let rows = observations(&patches.definitions(), view.number())
             .filter(patches.hold(Column::IndicatorId, Column::UnitId))
             .filter(Column::Breakdown.eq(""))
@@ -456,7 +456,7 @@ async fn target_rows(db: &Db, patches: &Patches, view: &View) -> Result<ByCell<t
 }
 
 fn cell(
-    books: &Books,
+    names: &Names,
     definition: &Arc<Definition>,
     unit_id: i64,
     rows: &[observation::Model],
@@ -464,26 +464,26 @@ fn cell(
     (period, newest): (Option<Period>, Option<Period>),
     date: Day,
 ) -> Cell {
-    let observed = |it: &observation::Model| books.observed(definition, it.clone());
+    let observed = |it: &observation::Model| names.observed(definition, it.clone());
     let (latest, previous) = match two(rows, period) {
         Some((latest, previous)) => (Some(observed(latest)), previous.map(observed)),
         None => (None, None),
     };
-    let values = latest.as_ref().and_then(Observed::value);
+    let values = latest.as_ref().and_then(ObservationView::value);
     let change = values
-        .zip(previous.as_ref().and_then(Observed::value))
+        .zip(previous.as_ref().and_then(ObservationView::value))
         .map(|(latest, previous)| Decimal::sub(&latest, &previous));
     let definition_changed = latest
         .as_ref()
         .zip(previous.as_ref())
         .is_some_and(|(a, b)| a.row.definition_version != b.row.definition_version);
     let shown = period.or(latest.as_ref().map(|it| it.row.period));
-    let target = pick(aims, shown, date).map(|it| books.aimed(definition, it));
-    let span = books.forest.get(unit_id).map(|it| it.span);
+    let target = pick(aims, shown, date).map(|it| names.aimed(definition, it));
+    let span = names.forest.get(unit_id).map(|it| it.span);
     let span = span.unwrap_or(Span { from: Day::FIRST, to: Day::LAST });
     let reported = newest.or(latest.as_ref().map(|it| it.row.period));
     let freshness = judge::freshness(&definition.meaning, span, reported, date);
-    let unit = books.forest.name(unit_id);
+    let unit = names.forest.name(unit_id);
     Cell {
         definition: Arc::clone(definition),
         unit,
@@ -510,7 +510,7 @@ fn pick(aims: Vec<target::Model>, shown: Option<Period>, date: Day) -> Option<ta
 async fn judge_all(
     hub: &Hub,
     view: &View,
-    books: &Books,
+    names: &Names,
     patches: &Patches,
     cells: &mut [Cell],
     by: Option<Day>,
@@ -543,7 +543,7 @@ async fn judge_all(
         by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(row);
     }
     for cell in cells {
-        let Some(Aimed { row: target, .. }) = &cell.target else { continue };
+        let Some(TargetView { row: target, .. }) = &cell.target else { continue };
         let key = (target.indicator_id, target.unit_id);
         let rows = by_cell.get(&key).map_or(&[] as &[_], Vec::as_slice);
         let meaning = &cell.definition.meaning;
@@ -557,7 +557,7 @@ async fn judge_all(
             })
         };
         let judged = own.or_else(so_far);
-        let value = judged.and_then(|it| books.observed(&cell.definition, it.clone()).value());
+        let value = judged.and_then(|it| names.observed(&cell.definition, it.clone()).value());
         let seen = value.as_ref().zip(judged.map(|it| it.qualifier));
         let attainment = judge::attain(target.comparison, target.value.as_ref(), seen);
         let period = judged.filter(|_| value.is_some()).map(|it| it.period);

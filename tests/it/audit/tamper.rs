@@ -300,7 +300,7 @@ async fn a_wrong_epoch_and_a_wrong_clock_are_found() {
     other.check().await.0.unwrap();
     // 11. The clock: a record is dated back, with its hash.
     let seq = other.first + 2;
-    let long_ago = Trail::own("hub/Test").written(0, 0);
+    let long_ago = Trail::internal("hub/Test").written(0, 0);
     let at = sharehub::time::Timestamp::from_micros(1_000_000);
     let seq_number = i64::try_from(seq).unwrap();
     let epoch = other.kept.epoch;

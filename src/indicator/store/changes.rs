@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect
 
 use super::{
     every_observation, every_target, observations,
-    read::{self, Aimed, Books, Key, Observed, in_order, targets_in_order},
+    read::{self, Key, Names, ObservationView, TargetView, in_order, targets_in_order},
     targets, visible,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 
 /// A version that a revision made.
 #[derive(Clone, Debug)]
-pub enum Made {
+pub enum IndicatorChange {
     /// Of a definition.
     Definition(Arc<Definition>),
     /// Of an observation.
@@ -30,16 +30,16 @@ pub enum Made {
 
 /// A version as it is told.
 #[derive(Debug)]
-pub enum Told {
+pub enum IndicatorChangeView {
     /// A definition.
     Definition(Arc<Definition>),
     /// An observation.
-    Observation(Box<Observed>),
+    Observation(Box<ObservationView>),
     /// A target.
-    Target(Box<Aimed>),
+    Target(Box<TargetView>),
 }
 
-impl Made {
+impl IndicatorChange {
     /// The revision that made it.
     pub fn revision(&self) -> i64 {
         match self {
@@ -109,24 +109,29 @@ impl Made {
     }
 
     /// With its names.
-    pub fn told(&self, books: &Books) -> Option<Told> {
+    pub fn told(&self, names: &Names) -> Option<IndicatorChangeView> {
         match self {
-            Self::Definition(it) => Some(Told::Definition(Arc::clone(it))),
+            Self::Definition(it) => Some(IndicatorChangeView::Definition(Arc::clone(it))),
             Self::Observation(it) => {
-                let definition = books.definitions.by_id(it.indicator_id)?;
+                let definition = names.definitions.by_id(it.indicator_id)?;
                 let row = it.as_ref().clone();
-                Some(Told::Observation(Box::new(books.observed(definition, row))))
+                Some(IndicatorChangeView::Observation(Box::new(names.observed(definition, row))))
             }
             Self::Target(it) => {
-                let definition = books.definitions.by_id(it.indicator_id)?;
-                Some(Told::Target(Box::new(books.aimed(definition, it.as_ref().clone()))))
+                let definition = names.definitions.by_id(it.indicator_id)?;
+                Some(IndicatorChangeView::Target(Box::new(
+                    names.aimed(definition, it.as_ref().clone()),
+                )))
             }
         }
     }
 }
 
 /// The versions of definitions that a stretch of revisions made.
-pub async fn definitions(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+pub async fn definitions(
+    db: &impl ConnectionTrait,
+    stretch: &Stretch,
+) -> Result<Vec<IndicatorChange>> {
     use definition::Column::{Id, MadeAt};
     let Stretch { after, through, key, limit } = stretch;
     let mut rows = visible(*through).filter(MadeAt.gt(*after));
@@ -134,11 +139,14 @@ pub async fn definitions(db: &impl ConnectionTrait, stretch: &Stretch) -> Result
         rows = rows.filter(Id.gt(id));
     }
     let rows = rows.order_by_asc(MadeAt).order_by_asc(Id).limit(*limit).all(db).await?;
-    Ok(rows.into_iter().map(|it| Made::Definition(Arc::new(it.into()))).collect())
+    Ok(rows.into_iter().map(|it| IndicatorChange::Definition(Arc::new(it.into()))).collect())
 }
 
 /// The versions of observations that a stretch of revisions made.
-pub async fn made_observations(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+pub async fn made_observations(
+    db: &impl ConnectionTrait,
+    stretch: &Stretch,
+) -> Result<Vec<IndicatorChange>> {
     use observation::Column;
     let Stretch { after, through, key, limit } = stretch;
     let mut rows = every_observation(*through).filter(Column::MadeAt.gt(*after));
@@ -146,11 +154,14 @@ pub async fn made_observations(db: &impl ConnectionTrait, stretch: &Stretch) -> 
         rows = rows.filter(key.before(Column::IndicatorId, key.before_observation()));
     }
     let rows = in_order(rows.order_by_asc(Column::MadeAt)).limit(*limit).all(db).await?;
-    Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
+    Ok(rows.into_iter().map(|it| IndicatorChange::Observation(Arc::new(it))).collect())
 }
 
 /// The versions of targets that a stretch of revisions made.
-pub async fn made_targets(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+pub async fn made_targets(
+    db: &impl ConnectionTrait,
+    stretch: &Stretch,
+) -> Result<Vec<IndicatorChange>> {
     use target::Column;
     let Stretch { after, through, key, limit } = stretch;
     let mut rows = every_target(*through).filter(Column::MadeAt.gt(*after));
@@ -158,7 +169,7 @@ pub async fn made_targets(db: &impl ConnectionTrait, stretch: &Stretch) -> Resul
         rows = rows.filter(key.before(Column::IndicatorId, key.before_target()));
     }
     let rows = targets_in_order(rows.order_by_asc(Column::MadeAt)).limit(*limit).all(db).await?;
-    Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
+    Ok(rows.into_iter().map(|it| IndicatorChange::Target(Arc::new(it))).collect())
 }
 
 /// What of the state at a revision is asked for: of these indicators, in these units, after a key.
@@ -177,7 +188,10 @@ pub struct State<'a> {
 }
 
 /// Observations that stood at a revision, in the order of their keys.
-pub async fn state_observations(db: &impl ConnectionTrait, state: &State<'_>) -> Result<Vec<Made>> {
+pub async fn state_observations(
+    db: &impl ConnectionTrait,
+    state: &State<'_>,
+) -> Result<Vec<IndicatorChange>> {
     use observation::Column;
     let State { definitions, units, revision, after, limit } = state;
     let asked = |definitions: &[Arc<Definition>], after: Option<&Key>| {
@@ -192,11 +206,14 @@ pub async fn state_observations(db: &impl ConnectionTrait, state: &State<'_>) ->
     };
     let stretch = read::Stretch { definitions, after: Key::parse(after), limit: *limit };
     let rows = stretch.read(db, asked).await?;
-    Ok(rows.into_iter().map(|it| Made::Observation(Arc::new(it))).collect())
+    Ok(rows.into_iter().map(|it| IndicatorChange::Observation(Arc::new(it))).collect())
 }
 
 /// Targets that stood at a revision, in the order of their keys.
-pub async fn state_targets(db: &impl ConnectionTrait, state: &State<'_>) -> Result<Vec<Made>> {
+pub async fn state_targets(
+    db: &impl ConnectionTrait,
+    state: &State<'_>,
+) -> Result<Vec<IndicatorChange>> {
     use target::Column;
     let State { definitions, units, revision, after, limit } = state;
     let asked = |definitions: &[Arc<Definition>], after: Option<&Key>| {
@@ -211,5 +228,5 @@ pub async fn state_targets(db: &impl ConnectionTrait, state: &State<'_>) -> Resu
     };
     let stretch = read::Stretch { definitions, after: Key::parse(after), limit: *limit };
     let rows = stretch.read(db, asked).await?;
-    Ok(rows.into_iter().map(|it| Made::Target(Arc::new(it))).collect())
+    Ok(rows.into_iter().map(|it| IndicatorChange::Target(Arc::new(it))).collect())
 }

@@ -10,24 +10,24 @@ use crate::error::Result;
 const KEPT: usize = 4;
 
 /// The versions of one book, by the revision that made each.
-pub struct Shelf<T> {
+pub struct VersionedCache<T> {
     kept: Mutex<Vec<(i64, Arc<T>)>>,
     loading: tokio::sync::Mutex<()>,
 }
 
-impl<T> Default for Shelf<T> {
+impl<T> Default for VersionedCache<T> {
     fn default() -> Self {
         Self { kept: Mutex::default(), loading: tokio::sync::Mutex::default() }
     }
 }
 
-impl<T> fmt::Debug for Shelf<T> {
+impl<T> fmt::Debug for VersionedCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shelf").finish_non_exhaustive()
+        f.debug_struct("VersionedCache").finish_non_exhaustive()
     }
 }
 
-impl<T> Shelf<T> {
+impl<T> VersionedCache<T> {
     /// The book as the revision `made_at` left it; loaded once.
     pub async fn at(&self, made_at: i64, load: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
         if let Some(book) = self.get(made_at) {

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::{
-    CHUNK, Shown, events_of, every_version, is_visible, procedures, show, visible, without,
+    CHUNK, DossierView, events_of, every_version, is_visible, procedures, show, visible, without,
 };
 use crate::{
     access::Caller,
@@ -21,7 +21,7 @@ use crate::{
 
 /// A version of a dossier, and what came with it.
 #[derive(Clone, Debug)]
-pub struct Made {
+pub struct DossierChange {
     /// The dossier.
     pub dossier: Dossier,
     /// The events that the same revision added, in their order; none in a state.
@@ -43,7 +43,7 @@ pub struct Before {
     pub procedure_id: i64,
 }
 
-impl Made {
+impl DossierChange {
     /// Whether a caller may know of it.
     pub fn is_visible(&self, caller: &Caller) -> bool {
         let header = &self.dossier.header;
@@ -52,13 +52,13 @@ impl Made {
     }
 
     /// As a caller may see it.
-    pub fn shown(&self, vault: &Vault, caller: &Caller) -> Result<Shown> {
+    pub fn shown(&self, vault: &Vault, caller: &Caller) -> Result<DossierView> {
         let noted = self.events.iter().any(|it| !it.sent.note.is_empty());
         show(vault, caller, self.dossier.clone(), self.events.clone(), noted)
     }
 
     /// Without its personal data, which could not be opened.
-    pub fn withheld(&self, err: &Error) -> Shown {
+    pub fn withheld(&self, err: &Error) -> DossierView {
         tracing::error!(dossier = self.dossier.code.as_str(), error = %err, "personal data stays sealed");
         without(self.dossier.clone(), self.events.clone(), true)
     }
@@ -83,7 +83,7 @@ impl Before {
 }
 
 /// The versions of dossiers that a stretch of revisions made.
-pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Made>> {
+pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<DossierChange>> {
     use dossier::Column;
     let Stretch { after, through, key, limit } = stretch;
     let mut rows = every_version(*through).filter(Column::MadeAt.gt(*after));
@@ -126,7 +126,7 @@ pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Ve
             let key = (row.id, row.made_at);
             let mut events = events.remove(&key).unwrap_or_default();
             events.sort_unstable_by(history::compare);
-            Ok(Made { dossier: row.try_into()?, events, before: before.remove(&key) })
+            Ok(DossierChange { dossier: row.try_into()?, events, before: before.remove(&key) })
         })
         .collect()
 }
@@ -138,12 +138,12 @@ pub async fn state(
     revision: i64,
     after: &str,
     limit: u64,
-) -> Result<Vec<Made>> {
+) -> Result<Vec<DossierChange>> {
     use dossier::Column::Code;
     let rows = visible(db.get_database_backend(), caller, revision)?;
     let rows = rows.filter(Code.gt(after)).order_by_asc(Code).limit(limit);
     let made = |row: dossier::Model| {
-        Ok(Made { dossier: row.try_into()?, events: Vec::new(), before: None })
+        Ok(DossierChange { dossier: row.try_into()?, events: Vec::new(), before: None })
     };
     rows.all(db).await?.into_iter().map(made).collect()
 }

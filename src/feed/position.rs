@@ -8,7 +8,7 @@ use crate::{
 
 /// Where a watch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// In the state at a revision, after a key of a stage.
     State {
         /// The revision.
@@ -22,7 +22,7 @@ pub enum Place {
     Through(i64),
 }
 
-impl Place {
+impl Position {
     /// Where the state at a revision begins.
     pub fn beginning(revision: i64) -> Self {
         Self::State { revision, stage: Stage::Units, after: String::new() }
@@ -44,21 +44,21 @@ pub struct Opened {
     /// The filters that it came with.
     pub question: [u8; 32],
     /// Where it goes on.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// What the tokens are sealed as, so that no other token of the hub passes for one.
 const KIND: &[u8] = b"watch-1";
 
-/// The token of a place.
+/// The token of a position.
 pub fn seal(secret: &Secret, caller: &Caller, opened: &Opened) -> String {
-    let Opened { epoch, question, place } = opened;
+    let Opened { epoch, question, position } = opened;
     let mut body = epoch.to_le_bytes().to_vec();
     body.extend(question);
-    body.extend(place.revision().to_le_bytes());
-    match place {
-        Place::Through(_) => body.push(u8::MAX),
-        Place::State { revision: _, stage, after } => {
+    body.extend(position.revision().to_le_bytes());
+    match position {
+        Position::Through(_) => body.push(u8::MAX),
+        Position::State { revision: _, stage, after } => {
             let number = Stage::ALL.iter().position(|it| it == stage).unwrap_or(0);
             body.push(u8::try_from(number).unwrap_or(0));
             body.extend(after.as_bytes());
@@ -76,14 +76,14 @@ pub fn unseal(secret: &Secret, caller: &Caller, token: &str) -> Result<Opened> {
         let (revision, rest) = rest.split_first_chunk::<8>()?;
         let (stage, after) = rest.split_first()?;
         let revision = i64::from_le_bytes(*revision);
-        let place = match Stage::ALL.get(usize::from(*stage)) {
-            None => Place::Through(revision),
+        let position = match Stage::ALL.get(usize::from(*stage)) {
+            None => Position::Through(revision),
             Some(stage) => {
                 let after = String::from_utf8(after.to_vec()).ok()?;
-                Place::State { revision, stage: *stage, after }
+                Position::State { revision, stage: *stage, after }
             }
         };
-        Some(Opened { epoch: i64::from_le_bytes(*epoch), question: *question, place })
+        Some(Opened { epoch: i64::from_le_bytes(*epoch), question: *question, position })
     };
     let rule = "be the resume_token of a message that this system got";
     opened().ok_or_else(|| Error::field("resume_token", rule))
@@ -100,9 +100,11 @@ mod tests {
         let secret = Secret::new(vec![7; 32]);
         let caller = Caller::hub("hub/Test", Duration::from_secs(1));
         let other = Caller { system_id: 9, ..caller.clone() };
-        let state = Place::State { revision: 5, stage: Stage::Targets, after: "1|2".to_owned() };
-        for place in [Place::Through(0), Place::Through(i64::MAX), Place::beginning(3), state] {
-            let opened = Opened { epoch: -4, question: [8; 32], place };
+        let state = Position::State { revision: 5, stage: Stage::Targets, after: "1|2".to_owned() };
+        for position in
+            [Position::Through(0), Position::Through(i64::MAX), Position::beginning(3), state]
+        {
+            let opened = Opened { epoch: -4, question: [8; 32], position };
             let token = seal(&secret, &caller, &opened);
             assert_eq!(unseal(&secret, &caller, &token).unwrap(), opened);
             assert!(unseal(&secret, &other, &token).is_err(), "another's");

@@ -1,4 +1,4 @@
-//! The slate of a commit: what its writes look for is looked up at once, and what they leave behind is written at once.
+//! The buffer of a commit: what its writes look for is looked up at once, and what they leave behind is written at once.
 //!
 //! A commit of a hundred small writes then asks the store as often as a commit of one. Each kind of thing has its leaf,
 //! which knows what of it stands after the writes so far: a write sees those before it there, not in the tables.
@@ -9,8 +9,8 @@ use sea_orm::DatabaseTransaction;
 
 use crate::error::{Error, Result};
 
-/// Things of one kind on a slate.
-pub trait Leaf: Any + Send {
+/// Things of one kind on a buffer.
+pub trait Buffered: Any + Send {
     /// Looks up at once what writes said ahead that they will look for.
     fn look_up<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>>;
 
@@ -29,22 +29,22 @@ const MOST: usize = 10_000;
 
 /// What the writes of one commit share.
 #[derive(Default)]
-pub struct Slate {
-    leaves: Vec<Box<dyn Leaf>>,
+pub struct CommitBuffer {
+    leaves: Vec<Box<dyn Buffered>>,
     /// Why something could not be written: the commit must not happen.
     failed: Option<Error>,
 }
 
-impl std::fmt::Debug for Slate {
+impl std::fmt::Debug for CommitBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let waiting: usize = self.leaves.iter().map(|it| it.waiting()).sum();
-        f.debug_struct("Slate").field("waiting", &waiting).finish_non_exhaustive()
+        f.debug_struct("CommitBuffer").field("waiting", &waiting).finish_non_exhaustive()
     }
 }
 
-impl Slate {
+impl CommitBuffer {
     /// The leaf for things of a kind.
-    pub fn leaf<L: Leaf + Default>(&mut self) -> &mut L {
+    pub fn buffered<L: Buffered + Default>(&mut self) -> &mut L {
         let mut leaves = self.leaves.iter();
         let found = leaves.position(|leaf| (leaf.as_ref() as &dyn Any).is::<L>());
         let place = found.unwrap_or_else(|| {
@@ -82,7 +82,7 @@ impl Slate {
         self.must_be_whole()?;
         for leaf in &mut self.leaves {
             if let Err(err) = leaf.flush(db).await {
-                // What was taken off the slate is lost.
+                // What was taken off the buffer is lost.
                 self.failed = Some(err.clone());
                 return Err(err);
             }

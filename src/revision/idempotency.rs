@@ -1,4 +1,5 @@
-//! What every write of a commit may leave on its slate: its line in the log, and the answer to its request.
+//! Idempotency: a `request_id` and the receipt it was answered with commit together with the write's effect, so that a
+//! repeated request returns the first answer or finds nothing done.
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -8,49 +9,13 @@ use crate::{
     db::bulk::{self, Keys},
     error::Result,
     revision::{
-        Revision,
         committer::Write,
         receipt::Receipt,
-        row::{answered, log},
-        store::slate::{Leaf, Slate},
+        row::answered,
+        unit_of_work::{Buffered, CommitBuffer},
     },
     time::Timestamp,
 };
-
-/// Lines for the log.
-#[derive(Default)]
-struct Lines(Vec<log::Model>);
-
-/// Leaves a revision's line in the log.
-pub(in crate::revision) fn log(
-    slate: &mut Slate,
-    revision: Revision,
-    system_id: i64,
-    touched: i32,
-    items: i32,
-) {
-    let Revision { number, at } = revision;
-    let line =
-        log::Model { revision: number, committed_at: at.micros(), system_id, touched, items };
-    slate.leaf::<Lines>().0.push(line);
-}
-
-impl Leaf for Lines {
-    fn look_up<'a>(&'a mut self, _: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>> {
-        async { Ok(()) }.boxed()
-    }
-
-    /// A line is left when it is known that its write is kept.
-    fn settle(&mut self, _: bool) {}
-
-    fn flush<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>> {
-        bulk::add::<log::Entity>(db, std::mem::take(&mut self.0)).boxed()
-    }
-
-    fn waiting(&self) -> usize {
-        self.0.len()
-    }
-}
 
 /// A system's id, and its own id of a request.
 type Request = (i64, String);
@@ -87,7 +52,7 @@ impl Answers {
     }
 }
 
-impl Leaf for Answers {
+impl Buffered for Answers {
     fn look_up<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>> {
         let wanted = std::mem::take(&mut self.wanted);
         self.read(db, wanted.into_iter()).boxed()
@@ -110,8 +75,8 @@ impl Leaf for Answers {
 }
 
 /// Says ahead that a request's answer will be looked for.
-pub fn want_answer(slate: &mut Slate, system_id: i64, request_id: &str) {
-    slate.leaf::<Answers>().wanted.insert((system_id, request_id.to_owned()));
+pub fn want_answer(buffer: &mut CommitBuffer, system_id: i64, request_id: &str) {
+    buffer.buffered::<Answers>().wanted.insert((system_id, request_id.to_owned()));
 }
 
 /// What a system's request was, and the receipt it got.
@@ -121,8 +86,8 @@ pub async fn answered(
     request_id: &str,
 ) -> Result<Option<(Vec<u8>, Receipt)>> {
     let request = (system_id, request_id.to_owned());
-    let mut slate = write.slate().await;
-    let answers = slate.leaf::<Answers>();
+    let mut buffer = write.buffer().await;
+    let answers = buffer.buffered::<Answers>();
     answers.read(write.before(), std::iter::once(request.clone())).await?;
     let known = answers.known.get(&request).cloned().flatten();
     known.map(|(fingerprint, text)| Ok((fingerprint, Receipt::parse(&text)?))).transpose()
@@ -144,6 +109,6 @@ pub async fn keep_answer(
         receipt: receipt.to_text()?,
         answered_at: at.micros(),
     };
-    write.slate().await.leaf::<Answers>().draft = Some(row);
+    write.buffer().await.buffered::<Answers>().draft = Some(row);
     Ok(())
 }

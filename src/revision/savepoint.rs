@@ -7,61 +7,61 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex, OnceCell};
 
-use super::slate::Slate;
+use super::unit_of_work::CommitBuffer;
 use crate::error::Result;
 
 /// The transaction of a commit, and what its writes share.
 #[derive(Debug)]
 pub(in crate::revision) struct Shared {
     pub(in crate::revision) tx: DatabaseTransaction,
-    pub(in crate::revision) slate: Mutex<Slate>,
+    pub(in crate::revision) buffer: Mutex<CommitBuffer>,
 }
 
-/// The store as one write sees it, with what earlier writes of the same commit did. Whoever uses only the slate never
+/// The store as one write sees it, with what earlier writes of the same commit did. Whoever uses only the buffer never
 /// comes here.
 #[derive(Debug)]
-pub struct Own {
+pub struct WriteTx {
     pub(in crate::revision) shared: Arc<Shared>,
     savepoint: OnceCell<DatabaseTransaction>,
 }
 
-impl Own {
+impl WriteTx {
     pub(in crate::revision) fn new(shared: Arc<Shared>) -> Self {
         Self { shared, savepoint: OnceCell::new() }
     }
 
-    /// The savepoint. What earlier writes left on the slate is written before it, and stays when it is undone.
+    /// The savepoint. What earlier writes left on the buffer is written before it, and stays when it is undone.
     pub(in crate::revision) async fn savepoint(&self) -> Result<&DatabaseTransaction, DbErr> {
         let set = async || {
-            let Shared { tx, slate } = self.shared.as_ref();
-            let flushed = slate.lock().await.flush(tx).await;
+            let Shared { tx, buffer } = self.shared.as_ref();
+            let flushed = buffer.lock().await.flush(tx).await;
             flushed.map_err(|err| DbErr::Custom(err.to_string()))?;
             tx.begin().await
         };
         self.savepoint.get_or_try_init(set).await
     }
 
-    /// Ends the write: what it did is kept, or undone, on the slate and in the store. Fails when the commit must; inside is
+    /// Ends the write: what it did is kept, or undone, on the buffer and in the store. Fails when the commit must; inside is
     /// whether this write does.
     pub(in crate::revision) async fn end(self, is_kept: bool) -> Result<Result<()>> {
         let Self { shared, savepoint } = self;
-        let mut slate = shared.slate.lock().await;
-        slate.settle(is_kept);
+        let mut buffer = shared.buffer.lock().await;
+        buffer.settle(is_kept);
         let Some(savepoint) = savepoint.into_inner() else {
-            slate.must_be_whole()?;
-            if slate.is_full() {
-                slate.flush(&shared.tx).await?;
+            buffer.must_be_whole()?;
+            if buffer.is_full() {
+                buffer.flush(&shared.tx).await?;
             }
             return Ok(Ok(()));
         };
         if !is_kept {
             return Ok(Ok(savepoint.rollback().await?));
         }
-        // What it left on the slate stands or falls with the rest of it.
-        if let Err(err) = slate.flush(&shared.tx).await {
+        // What it left on the buffer stands or falls with the rest of it.
+        if let Err(err) = buffer.flush(&shared.tx).await {
             savepoint.rollback().await?;
-            // Nothing else was left there: the slate was written before the savepoint was set.
-            *slate = Slate::default();
+            // Nothing else was left there: the buffer was written before the savepoint was set.
+            *buffer = CommitBuffer::default();
             return Ok(Err(err));
         }
         Ok(Ok(savepoint.commit().await?))
@@ -69,7 +69,7 @@ impl Own {
 }
 
 #[async_trait]
-impl ConnectionTrait for Own {
+impl ConnectionTrait for WriteTx {
     fn get_database_backend(&self) -> DbBackend {
         self.shared.tx.get_database_backend()
     }

@@ -1,4 +1,4 @@
-//! Group reads: look-ups that arrive together share one question to the store, and nobody waits for company.
+//! Batcher reads: look-ups that arrive together share one question to the store, and nobody waits for company.
 use std::{collections::HashMap, fmt, hash::Hash, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
@@ -14,22 +14,22 @@ pub const MANY: usize = 256;
 const QUEUE: usize = 8_192;
 
 /// Answers look-ups of `K` with `V`.
-pub struct Group<K, V> {
-    asks: mpsc::Sender<Ask<K, V>>,
+pub struct Batcher<K, V> {
+    lookups: mpsc::Sender<Lookup<K, V>>,
 }
 
-struct Ask<K, V> {
+struct Lookup<K, V> {
     key: K,
     reply: oneshot::Sender<Result<Option<V>>>,
 }
 
-impl<K, V> fmt::Debug for Group<K, V> {
+impl<K, V> fmt::Debug for Batcher<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group").finish_non_exhaustive()
+        f.debug_struct("Batcher").finish_non_exhaustive()
     }
 }
 
-impl<K, V> Group<K, V>
+impl<K, V> Batcher<K, V>
 where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
@@ -41,18 +41,18 @@ where
         L: Fn(Vec<K>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<HashMap<K, V>>> + Send + 'static,
     {
-        let (asks, waiting) = mpsc::channel(QUEUE);
+        let (lookups, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..LOADERS {
             tokio::spawn(run(Arc::clone(&waiting), most, load.clone()));
         }
-        Self { asks }
+        Self { lookups }
     }
 
     /// Looks one key up: none when the store has none.
     pub async fn get(&self, key: K) -> Result<Option<V>> {
         let (reply, answer) = oneshot::channel();
-        self.asks.try_send(Ask { key, reply }).map_err(|err| match err {
+        self.lookups.try_send(Lookup { key, reply }).map_err(|err| match err {
             mpsc::error::TrySendError::Full(_) => {
                 Error::new(Reason::Overloaded, "too many look-ups are waiting; try again")
             }
@@ -62,20 +62,20 @@ where
     }
 }
 
-async fn run<K, V, L, F>(waiting: Arc<Mutex<mpsc::Receiver<Ask<K, V>>>>, most: usize, load: L)
+async fn run<K, V, L, F>(waiting: Arc<Mutex<mpsc::Receiver<Lookup<K, V>>>>, most: usize, load: L)
 where
     K: Clone + Eq + Hash,
     V: Clone,
     L: Fn(Vec<K>) -> F,
     F: Future<Output = Result<HashMap<K, V>>>,
 {
-    let mut asks = Vec::with_capacity(most);
-    while waiting.lock().await.recv_many(&mut asks, most).await > 0 {
+    let mut lookups = Vec::with_capacity(most);
+    while waiting.lock().await.recv_many(&mut lookups, most).await > 0 {
         // Whoever hung up costs nothing.
-        asks.retain(|it| !it.reply.is_closed());
-        // Who asks for the same is answered the same.
-        let mut askers: HashMap<K, Vec<_>> = HashMap::with_capacity(asks.len());
-        for Ask { key, reply } in asks.drain(..) {
+        lookups.retain(|it| !it.reply.is_closed());
+        // Who lookups for the same is answered the same.
+        let mut askers: HashMap<K, Vec<_>> = HashMap::with_capacity(lookups.len());
+        for Lookup { key, reply } in lookups.drain(..) {
             askers.entry(key).or_default().push(reply);
         }
         match answers(&load, askers.keys().cloned().collect()).await {
@@ -90,7 +90,7 @@ where
                     drop(last.map(|it| it.send(Ok(found))));
                 }
             }
-            // One look-up must not harm the others: each asks for itself.
+            // One look-up must not harm the others: each lookups for itself.
             Err(_) => {
                 for (key, replies) in askers {
                     for reply in replies {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     /// Doubles numbers below 1,000, slowly; fails for 13, and panics for 14.
-    fn doubles(asked: &Arc<AtomicUsize>) -> Group<u32, u32> {
+    fn doubles(asked: &Arc<AtomicUsize>) -> Batcher<u32, u32> {
         let asked = Arc::clone(asked);
         let load = move |keys: Vec<u32>| {
             asked.fetch_add(1, Ordering::SeqCst);
@@ -140,7 +140,7 @@ mod tests {
                 Ok(known.map(|it| (it, it * 2)).collect())
             }
         };
-        Group::start(MANY, load)
+        Batcher::start(MANY, load)
     }
 
     #[tokio::test]
@@ -187,7 +187,7 @@ mod tests {
                 Ok(keys.into_iter().map(|it| (it, it)).collect())
             }
         };
-        let group = Arc::new(Group::start(8, load));
+        let group = Arc::new(Batcher::start(8, load));
         let many = u32::try_from(QUEUE).unwrap() + 500;
         // All of them ask before a loader runs: there is one thread, and nothing is awaited between.
         let all: Vec<_> = (0..many).map(|it| Box::pin(group.get(it))).collect();
@@ -211,7 +211,7 @@ mod tests {
                 Ok(keys.into_iter().map(|it| (it, it)).collect())
             }
         };
-        let group = Arc::new(Group::start(MANY, load));
+        let group = Arc::new(Batcher::start(MANY, load));
         let get = |it: u32| {
             let group = Arc::clone(&group);
             tokio::spawn(async move { group.get(it).await.map(drop) })

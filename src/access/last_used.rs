@@ -8,9 +8,9 @@ use crate::time::Timestamp;
 
 /// What was not written yet, by the keys' ids.
 #[derive(Debug, Default)]
-pub struct Uses(Mutex<HashMap<String, Timestamp>>);
+pub struct LastUsed(Mutex<HashMap<String, Timestamp>>);
 
-impl Uses {
+impl LastUsed {
     /// A key was used.
     pub fn saw(&self, key: &str, at: Timestamp) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);

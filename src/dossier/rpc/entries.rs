@@ -10,7 +10,7 @@ use crate::{
         PublishEvents, TimeUnit,
     },
     error::{Error, Result},
-    hub::{Ask, MOST_ITEMS},
+    hub::{BatchOptions, MOST_ITEMS},
     load::{Progress, Step},
     pb,
     personal::{Applicant, Personal},
@@ -27,7 +27,7 @@ const SKEW: i64 = 5 * 60 * 1_000_000;
 
 // === procedures ===
 
-impl TryFrom<pb::DefineProceduresRequest> for (Ask, Define) {
+impl TryFrom<pb::DefineProceduresRequest> for (BatchOptions, Define) {
     type Error = Error;
 
     fn try_from(mut msg: pb::DefineProceduresRequest) -> Result<Self> {
@@ -44,8 +44,13 @@ impl TryFrom<pb::DefineProceduresRequest> for (Ask, Define) {
         fields.at_most("procedures", procedures.len(), MOST_ITEMS);
         fields.done(|| {
             let list = "procedures";
-            let ask =
-                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
+            let ask = BatchOptions {
+                request_id: request_id?,
+                fingerprint,
+                all_or_nothing,
+                validate_only,
+                list,
+            };
             Some((ask, Define(procedures.into_iter().map(Procedure::try_from).collect())))
         })
     }
@@ -184,7 +189,7 @@ impl TryFrom<pb::ListProceduresRequest> for ListProcedures {
 
 // === publishing ===
 
-impl TryFrom<pb::PublishDossiersRequest> for (Ask, Publish) {
+impl TryFrom<pb::PublishDossiersRequest> for (BatchOptions, Publish) {
     type Error = Error;
 
     fn try_from(mut msg: pb::PublishDossiersRequest) -> Result<Self> {
@@ -198,8 +203,13 @@ impl TryFrom<pb::PublishDossiersRequest> for (Ask, Publish) {
         fields.at_most("dossiers", dossiers.len() + events, MOST_ITEMS);
         fields.done(|| {
             let list = "dossiers";
-            let ask =
-                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
+            let ask = BatchOptions {
+                request_id: request_id?,
+                fingerprint,
+                all_or_nothing,
+                validate_only,
+                list,
+            };
             Some((ask, Publish(dossiers.into_iter().map(Entry::try_from).collect())))
         })
     }
@@ -234,7 +244,7 @@ impl From<Progress> for pb::IngestDossiersResponse {
     }
 }
 
-impl TryFrom<pb::PublishEventsRequest> for (Ask, PublishEvents) {
+impl TryFrom<pb::PublishEventsRequest> for (BatchOptions, PublishEvents) {
     type Error = Error;
 
     fn try_from(mut msg: pb::PublishEventsRequest) -> Result<Self> {
@@ -257,8 +267,13 @@ impl TryFrom<pb::PublishEventsRequest> for (Ask, PublishEvents) {
         };
         fields.done(|| {
             let list = "events";
-            let ask =
-                Ask { request_id: request_id?, fingerprint, all_or_nothing, validate_only, list };
+            let ask = BatchOptions {
+                request_id: request_id?,
+                fingerprint,
+                all_or_nothing,
+                validate_only,
+                list,
+            };
             Some((ask, PublishEvents(events.into_iter().map(read).collect())))
         })
     }

@@ -8,7 +8,7 @@ use crate::{
     db::bulk::{self, Keys},
     error::Result,
     period::Period,
-    revision::store::slate::{Leaf, Slate},
+    revision::unit_of_work::{Buffered, CommitBuffer},
 };
 
 /// What versions share, of which one stands.
@@ -56,7 +56,7 @@ pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
 }
 
 /// Where what stands is found.
-enum Place<V> {
+enum Origin<V> {
     /// In the table, as it was read.
     Kept(V),
     /// Among those that are to be added.
@@ -64,10 +64,10 @@ enum Place<V> {
 }
 
 /// Versions of one kind.
-pub(super) struct Sheet<V> {
+pub(super) struct VersionBuffer<V> {
     wanted: HashSet<Key>,
     /// What stands after the writes so far, where it is known; none where nothing does.
-    standing: HashMap<Key, Option<Place<V>>>,
+    standing: HashMap<Key, Option<Origin<V>>>,
     /// What the write that runs makes, each under another key.
     drafts: Vec<V>,
     /// Versions in the table that are superseded, by their names and the revision that did it.
@@ -78,7 +78,7 @@ pub(super) struct Sheet<V> {
 /// Keys of which it is remembered beyond a flush what stands, at most.
 const REMEMBERED: usize = 10_000;
 
-impl<V> Default for Sheet<V> {
+impl<V> Default for VersionBuffer<V> {
     fn default() -> Self {
         Self {
             wanted: HashSet::new(),
@@ -91,11 +91,11 @@ impl<V> Default for Sheet<V> {
 }
 
 /// Says ahead that it will be looked for what stands under these keys.
-pub(super) fn want<V: Version>(slate: &mut Slate, keys: &[Key]) {
-    slate.leaf::<Sheet<V>>().wanted.extend(keys.iter().cloned());
+pub(super) fn want<V: Version>(buffer: &mut CommitBuffer, keys: &[Key]) {
+    buffer.buffered::<VersionBuffer<V>>().wanted.extend(keys.iter().cloned());
 }
 
-impl<V: Version> Sheet<V> {
+impl<V: Version> VersionBuffer<V> {
     /// Finds out what stands under these keys.
     pub(super) async fn read(
         &mut self,
@@ -106,15 +106,15 @@ impl<V: Version> Sheet<V> {
         let wanted = Keys::new(db, V::STANDS, unknown.iter().map(V::stands))?;
         let found: Vec<V> = wanted.standing(db, V::TABLE).await?;
         self.standing.extend(unknown.into_iter().map(|it| (it, None)));
-        self.standing.extend(found.into_iter().map(|it| (it.key(), Some(Place::Kept(it)))));
+        self.standing.extend(found.into_iter().map(|it| (it.key(), Some(Origin::Kept(it)))));
         Ok(())
     }
 
     /// What stands under a key that was read.
     pub(super) fn standing(&self, key: &Key) -> Option<&V> {
         match self.standing.get(key)?.as_ref()? {
-            Place::Kept(it) => Some(it),
-            Place::New(place) => self.added.get(*place),
+            Origin::Kept(it) => Some(it),
+            Origin::New(place) => self.added.get(*place),
         }
     }
 
@@ -124,7 +124,7 @@ impl<V: Version> Sheet<V> {
     }
 }
 
-impl<V: Version> Leaf for Sheet<V> {
+impl<V: Version> Buffered for VersionBuffer<V> {
     fn look_up<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>> {
         let wanted = std::mem::take(&mut self.wanted);
         async move { self.read(db, wanted.into_iter()).await }.boxed()
@@ -133,13 +133,13 @@ impl<V: Version> Leaf for Sheet<V> {
     fn settle(&mut self, is_kept: bool) {
         let drafts = std::mem::take(&mut self.drafts);
         for row in drafts.into_iter().filter(|_| is_kept) {
-            match self.standing.insert(row.key(), Some(Place::New(self.added.len()))).flatten() {
-                Some(Place::Kept(old)) => {
+            match self.standing.insert(row.key(), Some(Origin::New(self.added.len()))).flatten() {
+                Some(Origin::Kept(old)) => {
                     let mut names = old.names();
                     names.push(row.made_at().into());
                     self.ended.push(names);
                 }
-                Some(Place::New(place)) => {
+                Some(Origin::New(place)) => {
                     if let Some(old) = self.added.get_mut(place) {
                         old.supersede(row.made_at());
                     }
@@ -154,7 +154,7 @@ impl<V: Version> Leaf for Sheet<V> {
         let (ended, added) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.added));
         match self.standing.len() > REMEMBERED {
             true => self.standing.clear(),
-            false => self.standing.retain(|_, it| !matches!(it, Some(Place::New(_)))),
+            false => self.standing.retain(|_, it| !matches!(it, Some(Origin::New(_)))),
         }
         async move {
             bulk::end(db, V::TABLE, V::NAMES, ended).await?;
