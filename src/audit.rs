@@ -154,7 +154,7 @@ impl Audit {
     pub async fn own(&self, what: &'static str) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         let place = self.place(until).await?;
-        place.durable(Trail::internal(what).written(0, 0), until).await
+        place.durable(Trail::internal(what).written(0, 0, 0), until).await
     }
 
     /// Records a connection that was refused before there was a call, if there is room for it.

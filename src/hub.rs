@@ -35,7 +35,7 @@ use crate::{
         committer::{Committer, Done, Effect, Followed, Write},
         idempotency,
         lease::SETTLED,
-        receipt::{ItemResult, Outcome, Receipt},
+        receipt::{Counts, ItemResult, Outcome, Receipt},
         unit_of_work::CommitBuffer,
     },
     slots::Slots,
@@ -147,8 +147,8 @@ pub struct BatchOptions {
     pub request_id: Option<String>,
     /// What was asked, checked or kept alike: the same id with another fingerprint is refused.
     pub fingerprint: [u8; 32],
-    /// One bad item refuses all.
-    pub all_or_nothing: bool,
+    /// Good items are kept beside bad ones; without it one bad item refuses all.
+    pub allow_partial: bool,
     /// It is only checked; nothing is kept.
     pub validate_only: bool,
     /// Name of the list that holds the items, for the paths of bad fields.
@@ -168,7 +168,7 @@ impl BatchOptions {
         validate_only: bool,
         list: &'static str,
     ) -> Self {
-        Self { request_id, fingerprint, all_or_nothing: true, validate_only, list }
+        Self { request_id, fingerprint, allow_partial: false, validate_only, list }
     }
 }
 
@@ -345,6 +345,9 @@ impl Hub {
         };
         let write = move |write| answer(hub, write, by, ask, work);
         let receipt = self.committer.write(caller, ahead, write).await?;
+        if !receipt.replayed && !receipt.validated_only {
+            caller.trail.wrote(receipt.counts());
+        }
         Ok(Receipt { checkpoint: self.audit.checkpoint(), ..receipt })
     }
 
@@ -420,7 +423,7 @@ where
     W: FnOnce(Arc<Hub>, Arc<Write>, Caller) -> F,
     F: Future<Output = Result<BatchOutcome>>,
 {
-    let BatchOptions { request_id, fingerprint, all_or_nothing, validate_only, list } = ask;
+    let BatchOptions { request_id, fingerprint, allow_partial, validate_only, list } = ask;
     // As the caller stands at this write: a right that was taken away before it is not used in it.
     let by = hub.again_in(&write, &by).await?;
     let system_id = by.system_id;
@@ -444,8 +447,8 @@ where
     for (index, item) in items.into_iter().enumerate() {
         match item {
             Ok(result) => results.push(result),
-            Err(err) if all_or_nothing => refused.push((index, err)),
-            Err(err) => results.push(ItemResult::refused(&err)),
+            Err(err) if allow_partial => results.push(ItemResult::refused(&err)),
+            Err(err) => refused.push((index, err)),
         }
     }
     if !refused.is_empty() {
@@ -457,14 +460,17 @@ where
             effect: Effect::Tried,
         });
     }
-    let is_change = |it: &&ItemResult| matches!(it.outcome, Outcome::Created | Outcome::Corrected);
-    let changes = results.iter().filter(is_change).count();
+    let counts = Counts::of(results.iter().map(|it| it.outcome));
+    let (changes, rejected) = (counts.changes(), counts.rejected);
     let changed = changes > 0;
     let revision: Revision = if changed { write.revision } else { write.head.newest };
     let checkpoint = Arc::default();
     let receipt = Receipt { revision, results, replayed: false, validated_only: false, checkpoint };
     let mut effect = match changed {
-        true => Effect::Revision { touched, items: i32::try_from(changes).unwrap_or(i32::MAX) },
+        true => {
+            let items = i32::try_from(changes).unwrap_or(i32::MAX);
+            Effect::Revision { touched, items, rejected }
+        }
         false => Effect::None,
     };
     if let Some(id) = request_id {
@@ -472,7 +478,7 @@ where
         let at = write.revision.at;
         idempotency::keep_answer(&write, system_id, id, fingerprint, &receipt, at).await?;
         if effect == Effect::None {
-            effect = Effect::Kept;
+            effect = Effect::Kept { rejected };
         }
     }
     Ok(Done { answer: receipt, effect })

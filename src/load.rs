@@ -22,7 +22,7 @@ use crate::{
     revision::{
         Revision,
         committer::{Done, Effect, Write},
-        receipt::{ItemResult, Outcome},
+        receipt::{Counts, ItemResult, Outcome},
     },
     slots::Slot,
 };
@@ -99,6 +99,14 @@ pub struct Acknowledged {
     pub unchanged: usize,
     /// Those that were refused, by their numbers.
     pub rejected: Vec<(i64, ItemResult)>,
+}
+
+impl Acknowledged {
+    fn counts(&self) -> Counts {
+        let Self { through: _, revision: _, created, corrected, unchanged, rejected } = self;
+        let (created, corrected, unchanged) = (*created, *corrected, *unchanged);
+        Counts { created, corrected, unchanged, rejected: rejected.len() }
+    }
 }
 
 /// Whose load it is, and which of its openings.
@@ -291,7 +299,9 @@ where
             let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
                 keep(&hub, &write, &by, &claim, first, items).await
             };
-            hub.write_once(&caller, work).await.map(Worked::Kept)
+            let kept = hub.write_once(&caller, work).await?;
+            caller.trail.wrote(kept.counts());
+            Ok(Worked::Kept(kept))
         };
         Some(work.boxed())
     }
@@ -304,7 +314,7 @@ fn open(hub: &Arc<Hub>, caller: &Caller, name: String) -> BoxFuture<'static, Res
     let work = async move |_: Arc<Hub>, write: Arc<Write>, _| {
         let (opening, through) = store::open(&write, system_id, &name).await?;
         let claim = Claim { system_id, name, opening };
-        Ok(Done { answer: Worked::Opened(claim, through), effect: Effect::Kept })
+        Ok(Done { answer: Worked::Opened(claim, through), effect: Effect::Kept { rejected: 0 } })
     };
     async move { hub.write_once(&caller, work).await }.boxed()
 }
@@ -333,11 +343,12 @@ async fn keep<E: Item>(
         }
     }
     let changes = created + corrected;
+    let refused = rejected.len();
     let (revision, effect) = match changes {
-        0 => (write.head.newest, Effect::Kept),
+        0 => (write.head.newest, Effect::Kept { rejected: refused }),
         _ => {
             let items = i32::try_from(changes).unwrap_or(i32::MAX);
-            (write.revision, Effect::Revision { touched, items })
+            (write.revision, Effect::Revision { touched, items, rejected: refused })
         }
     };
     store::advance(write, claim, through, revision).await?;

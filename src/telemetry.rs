@@ -61,7 +61,7 @@ impl Telemetry {
         Ok(Self(exporter))
     }
 
-    /// Sends a hub's counts every minute, where spans are sent: calls by method and code, refused identifications by cause,
+    /// Sends a hub's counts every minute, where spans are sent: calls by method and code, items of writes by method and outcome, refused identifications by cause,
     /// commits, the newest revision, how the audit log does, and open watches, loads and exports.
     pub fn observe(&self, hub: &Arc<Hub>, meter: &Arc<Meter>) {
         let Some((_, provider)) = &self.0 else { return };
@@ -76,6 +76,21 @@ impl Telemetry {
                     let method = KeyValue::new("rpc.method", method.trim_start_matches('/'));
                     let code = KeyValue::new("rpc.response.status_code", format!("{code:?}"));
                     observer.observe(count, &[method, code]);
+                }
+            })
+            .build();
+        let items = Arc::clone(meter);
+        instruments
+            .u64_observable_counter("sharehub.items")
+            .with_description("Items of writes, by method and outcome.")
+            .with_callback(move |observer| {
+                for (method, outcomes) in items.items() {
+                    for (outcome, count) in outcomes {
+                        let method = KeyValue::new("rpc.method", method.trim_start_matches('/'));
+                        let outcome = KeyValue::new("outcome", format!("{outcome:?}"));
+                        observer
+                            .observe(u64::try_from(count).unwrap_or(u64::MAX), &[method, outcome]);
+                    }
                 }
             })
             .build();

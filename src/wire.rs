@@ -16,7 +16,7 @@ use crate::{
     pb,
     revision::{
         Consistency, Revision,
-        receipt::{ItemResult, Outcome, Receipt},
+        receipt::{Counts, ItemResult, Outcome, Receipt},
     },
     rule::Rule,
     time::{Day, Timestamp},
@@ -318,16 +318,14 @@ impl From<unit::Name> for pb::UnitName {
 
 impl From<Receipt> for pb::Receipt {
     fn from(receipt: Receipt) -> Self {
+        let Counts { created, corrected, unchanged, rejected } = receipt.counts();
         let Receipt { revision, results, replayed, validated_only, checkpoint } = receipt;
-        let count = |outcome| {
-            let count = results.iter().filter(|it| it.outcome == outcome).count();
-            i32::try_from(count).unwrap_or(i32::MAX)
-        };
+        let int = |it: usize| i32::try_from(it).unwrap_or(i32::MAX);
         Self {
-            created: count(Outcome::Created),
-            corrected: count(Outcome::Corrected),
-            unchanged: count(Outcome::Unchanged),
-            rejected: count(Outcome::Rejected),
+            created: int(created),
+            corrected: int(corrected),
+            unchanged: int(unchanged),
+            rejected: int(rejected),
             revision: Some(revision.into()),
             results: results.into_iter().zip(0..).map(|(it, index)| item(index, it)).collect(),
             replayed,

@@ -101,8 +101,13 @@ async fn verify(engine: &Engine, hub: &Hub, url: &str) {
     let there = state.borrow().size;
     while there + added < most {
         let code = format!("H61.31-260101-{added:06}");
-        let answered =
-            Answered { items: 1, revision: 7, personal: true, subjects: vec![code.clone()] };
+        let answered = Answered {
+            rejected: 0,
+            items: 1,
+            revision: 7,
+            personal: true,
+            subjects: vec![code.clone()],
+        };
         let record = trail.record(
             Phase::Whole,
             tonic::Code::Ok,

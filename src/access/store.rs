@@ -146,7 +146,7 @@ pub async fn issue(
     let hash = hash(&secret).to_vec();
     let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
     insert_key(write, key.clone()).await?;
-    let effect = Effect::Revision { touched: ReferenceData::Access.bit(), items: 0 };
+    let effect = Effect::Revision { touched: ReferenceData::Access.bit(), items: 0, rejected: 0 };
     Ok(Done { answer: (text, key, write.revision), effect })
 }
 
@@ -247,7 +247,7 @@ pub async fn write_uses(hub: &Arc<Hub>) -> Result<()> {
             let insert = key_use::Entity::insert_many(rows.to_vec()).on_conflict(later);
             insert.exec_without_returning(&write.db).await?;
         }
-        Ok(Done { answer: (), effect: Effect::Kept })
+        Ok(Done { answer: (), effect: Effect::Kept { rejected: 0 } })
     };
     let written = hub.write_once(&Caller::hub("hub/NoteUses", hub.limits.longest), work).await;
     if written.is_err() {

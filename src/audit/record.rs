@@ -38,6 +38,8 @@ pub struct Who {
 pub struct Answered {
     /// How many items.
     pub items: i64,
+    /// How many items of a write were rejected.
+    pub rejected: i64,
     /// The revision that was seen, or made.
     pub revision: i64,
     /// Whether there was personal data in it.

@@ -215,7 +215,7 @@ pub fn encode(seq: i64, at: Timestamp, epoch: i64, record: &Record) -> Vec<u8> {
         who: Who { system, credential, purpose, agreement, tier },
         method,
         asked,
-        answered: Answered { items, revision, personal, subjects },
+        answered: Answered { items, rejected, revision, personal, subjects },
         code,
         reason,
         request_id,
@@ -247,6 +247,7 @@ pub fn encode(seq: i64, at: Timestamp, epoch: i64, record: &Record) -> Vec<u8> {
         subjects: subjects.clone(),
         left_out: *left_out,
         tier: tier.map_or(0, |it| pb::PersonalData::from(it).into()),
+        rejected_items: *rejected,
     };
     record.encode_to_vec()
 }

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     access::{Caller, agreement::Slug},
     error::Reason,
+    revision::receipt::{Counts, Tally},
     time::Timestamp,
 };
 
@@ -28,6 +29,7 @@ pub struct Trail {
     began_at: Timestamp,
     began: Instant,
     seen: Mutex<Seen>,
+    tally: Arc<Tally>,
 }
 
 /// What leaves a trail.
@@ -49,19 +51,24 @@ struct Seen {
 
 impl Trail {
     /// Of a call.
-    pub fn new(method: &'static Method, request_id: String, trace_id: String) -> Arc<Self> {
-        Self::of(Of::Call(method), request_id, trace_id)
+    pub fn new(
+        method: &'static Method,
+        request_id: String,
+        trace_id: String,
+        tally: Arc<Tally>,
+    ) -> Arc<Self> {
+        Self::of(Of::Call(method), request_id, trace_id, tally)
     }
 
     /// Of what the hub does of its own accord, by this name.
     pub fn internal(what: &'static str) -> Arc<Self> {
-        let trail = Self::of(Of::Internal(what), String::new(), String::new());
+        let trail = Self::of(Of::Internal(what), String::new(), String::new(), Arc::default());
         let who = Who { system: "sharehub".to_owned(), ..Who::default() };
         trail.seen().who = Some(who);
         trail
     }
 
-    fn of(of: Of, request_id: String, trace_id: String) -> Arc<Self> {
+    fn of(of: Of, request_id: String, trace_id: String, tally: Arc<Tally>) -> Arc<Self> {
         Arc::new(Self {
             of,
             request_id,
@@ -69,6 +76,7 @@ impl Trail {
             began_at: Timestamp::now(),
             began: Instant::now(),
             seen: Mutex::default(),
+            tally,
         })
     }
 
@@ -117,13 +125,25 @@ impl Trail {
     }
 
     /// The record of a write that is about to be committed, with it.
-    pub fn written(&self, items: i64, revision: i64) -> Record {
+    pub fn written(&self, items: i64, rejected: usize, revision: i64) -> Record {
         let phase = match self.of {
             Of::Call(method) if method.is_stream => Phase::Part,
             Of::Call(_) | Of::Internal(_) => Phase::Whole,
         };
-        let answered = Answered { items, revision, ..Answered::default() };
+        let rejected = i64::try_from(rejected).unwrap_or(i64::MAX);
+        let answered = Answered { items, rejected, revision, ..Answered::default() };
         self.record(phase, Code::Ok, Reason::Unspecified, answered)
+    }
+
+    /// A write of the call was answered: how many of its items became what.
+    pub fn wrote(&self, counts: Counts) {
+        self.tally.add(counts);
+    }
+
+    /// How many items the writes of the call rejected so far.
+    pub fn rejected(&self) -> i64 {
+        let rejected = self.tally.counts().map_or(0, |it| it.rejected);
+        i64::try_from(rejected).unwrap_or(i64::MAX)
     }
 
     /// That record was committed.

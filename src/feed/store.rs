@@ -215,7 +215,7 @@ pub async fn acknowledge(
         replace.update_columns([consumer::Column::Revision, consumer::Column::AcknowledgedAt]);
         let insert = consumer::Entity::insert(row).on_conflict(replace);
         insert.exec_without_returning(&write.db).await?;
-        Ok(Done { answer: (), effect: Effect::Kept })
+        Ok(Done { answer: (), effect: Effect::Kept { rejected: 0 } })
     };
     hub.write_once(caller, work).await?;
     let newest = hub.revisions.head().newest;

@@ -75,7 +75,10 @@ pub enum Effect {
     /// Nothing.
     None,
     /// It kept something that is no part of the shared state: the answer to a request.
-    Kept,
+    Kept {
+        /// How many items it rejected.
+        rejected: usize,
+    },
     /// Nothing: whatever it wrote is undone. It was only tried.
     Tried,
     /// It made its revision, and moved the retention floor.
@@ -89,13 +92,15 @@ pub enum Effect {
         touched: i32,
         /// How many items it created or corrected.
         items: i32,
+        /// How many items it rejected.
+        rejected: usize,
     },
 }
 
 impl Effect {
     /// Whether something of it stays.
     fn is_kept(self) -> bool {
-        matches!(self, Self::Kept | Self::Compacted { .. } | Self::Revision { .. })
+        matches!(self, Self::Kept { .. } | Self::Compacted { .. } | Self::Revision { .. })
     }
 }
 
@@ -381,12 +386,15 @@ async fn commit(
 fn records(jobs: &[Box<dyn Job>], outcomes: &[Result<(Effect, Revision)>]) -> Vec<Record> {
     let kept = jobs.iter().zip(outcomes).filter_map(|(job, outcome)| {
         let (effect, revision) = outcome.as_ref().ok().filter(|(effect, _)| effect.is_kept())?;
-        let (items, number) = match effect {
-            Effect::Revision { touched: _, items } => (i64::from(*items), revision.number),
-            Effect::Compacted { floor: _ } => (0, revision.number),
-            Effect::Kept | Effect::None | Effect::Tried => (0, 0),
+        let (items, rejected, number) = match effect {
+            Effect::Revision { touched: _, items, rejected } => {
+                (i64::from(*items), *rejected, revision.number)
+            }
+            Effect::Compacted { floor: _ } => (0, 0, revision.number),
+            Effect::Kept { rejected } => (0, *rejected, 0),
+            Effect::None | Effect::Tried => (0, 0, 0),
         };
-        Some(job.trail().written(items, number))
+        Some(job.trail().written(items, rejected, number))
     });
     kept.collect()
 }
@@ -443,13 +451,13 @@ async fn run_all(
         let Write { db: own, .. } = Arc::into_inner(write)
             .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
         let after = match &ran {
-            Ok(Effect::Revision { touched, items }) => {
+            Ok(Effect::Revision { touched, items, rejected: _ }) => {
                 Some((head.advanced(revision, *touched), *touched, *items))
             }
             Ok(Effect::Compacted { floor }) => {
                 Some((Head { floor: *floor, ..head.advanced(revision, 0) }, 0, 0))
             }
-            Ok(Effect::Kept | Effect::None | Effect::Tried) | Err(_) => None,
+            Ok(Effect::Kept { .. } | Effect::None | Effect::Tried) | Err(_) => None,
         };
         if let Some((_, touched, items)) = after {
             let mut buffer = shared.buffer.lock().await;

@@ -27,6 +27,7 @@ use crate::{
     },
     error::{Error, Reason},
     hub::Hub,
+    revision::receipt::Tally,
 };
 
 /// Methods that show no data but the caller's own, or only hashes: they leave a record when they are refused.
@@ -52,7 +53,8 @@ pub(super) async fn record(
         Err(_) if is_silent => None,
         Err(err) => return rescue::answer(err),
     };
-    let trail = Trail::new(method, header(&req, "x-request-id"), trace_id(&req));
+    let tally = req.extensions().get::<Arc<Tally>>().cloned().unwrap_or_default();
+    let trail = Trail::new(method, header(&req, "x-request-id"), trace_id(&req), tally);
     req.extensions_mut().insert(Arc::clone(&trail));
     let heard = Arc::clone(&trail);
     let req = req.map(|body| {
@@ -182,7 +184,12 @@ impl Call {
             false => Some(0),
         };
         if let Some(left_out) = left_out {
-            let answered = std::mem::take(&mut self.answered);
+            let mut answered = std::mem::take(&mut self.answered);
+            // The receipt of a write that kept nothing lists these, too.
+            answered.rejected = self.trail.rejected();
+            if phase == Phase::Whole {
+                answered.items -= answered.rejected;
+            }
             place.send(crate::audit::record::Record {
                 left_out,
                 ..self.trail.record(phase, code, reason, answered)

@@ -1,5 +1,5 @@
 //! A span per request, joined to the caller's trace, and one log line when it ends.
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum::{body::Body, extract::Request, middleware::Next};
 use http::{HeaderMap, HeaderValue, Response};
@@ -10,6 +10,7 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::{ending::Ending, measure::name};
+use crate::revision::receipt::Tally;
 
 /// Takes a caller's own request id away unless it is a short word: it would go into the log as it came.
 pub(super) async fn plain_id(mut req: Request, next: Next) -> Response<Body> {
@@ -24,7 +25,7 @@ pub(super) async fn plain_id(mut req: Request, next: Next) -> Response<Body> {
     next.run(req).await
 }
 
-pub(super) async fn trace(req: Request, next: Next) -> Response<Body> {
+pub(super) async fn trace(mut req: Request, next: Next) -> Response<Body> {
     let method = name(req.uri().path());
     let span = info_span!(
         "rpc",
@@ -42,15 +43,17 @@ pub(super) async fn trace(req: Request, next: Next) -> Response<Body> {
         tracing::trace!("no exporter: the caller's trace is not joined");
     }
     let began = Instant::now();
+    let tally = Arc::<Tally>::default();
+    req.extensions_mut().insert(Arc::clone(&tally));
     let ending = {
         let span = span.clone();
-        Ending::new(move |code| span.in_scope(|| ended(&span, method, code, began)))
+        Ending::new(move |code| span.in_scope(|| ended(&span, method, code, began, &tally)))
     };
     let response = next.run(req).instrument(span).await;
     ending.watch(response)
 }
 
-fn ended(span: &Span, method: &str, code: Code, began: Instant) {
+fn ended(span: &Span, method: &str, code: Code, began: Instant, tally: &Tally) {
     let spelled = spell(code);
     let ms = began.elapsed().as_secs_f64() * 1e3;
     span.record("rpc.response.status_code", spelled);
@@ -74,7 +77,20 @@ fn ended(span: &Span, method: &str, code: Code, began: Instant) {
         | Code::FailedPrecondition
         | Code::OutOfRange
         | Code::Unimplemented
-        | Code::Unauthenticated => tracing::info!(method, code = spelled, ms, "answered"),
+        | Code::Unauthenticated => {
+            // Of a write; other calls have no such fields.
+            let counts = tally.counts();
+            tracing::info!(
+                method,
+                code = spelled,
+                ms,
+                created = counts.map(|it| it.created),
+                corrected = counts.map(|it| it.corrected),
+                unchanged = counts.map(|it| it.unchanged),
+                rejected = counts.map(|it| it.rejected),
+                "answered"
+            );
+        }
     }
 }
 

@@ -156,7 +156,7 @@ impl TryFrom<pb::PublishUnitsRequest> for (BatchOptions, Publish) {
         let fingerprint = fingerprint("PublishUnits", &msg);
         let pb::PublishUnitsRequest {
             request_id,
-            all_or_nothing,
+            allow_partial,
             units,
             successions,
             validate_only: _,
@@ -169,7 +169,7 @@ impl TryFrom<pb::PublishUnitsRequest> for (BatchOptions, Publish) {
             let ask = BatchOptions {
                 request_id: request_id?,
                 fingerprint,
-                all_or_nothing,
+                allow_partial,
                 validate_only,
                 list,
             };

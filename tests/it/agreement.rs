@@ -305,7 +305,7 @@ async fn what_is_published_outside_an_agreement_is_refused_item_by_item() {
         saw("doc.count", "80", "2024", "6"),
         saw("doc.rate", "83", "2024", "7"),
     ];
-    let request = pb::PublishObservationsRequest { observations: said, ..Default::default() };
+    let request = crate::indicator::partial(said);
     let answer = desk.source.indicators().publish_observations(request).await.unwrap();
     let receipt = answer.into_inner().receipt.unwrap();
     let told: Vec<_> = receipt

@@ -61,11 +61,8 @@ async fn a_bad_target_is_refused_by_its_field() {
     ];
     let mut table = Table::default();
     for (what, target, (code, reason, fields)) in rows {
-        let request = pb::PublishTargetsRequest {
-            all_or_nothing: true,
-            targets: vec![good(), target],
-            ..Default::default()
-        };
+        let request =
+            pb::PublishTargetsRequest { targets: vec![good(), target], ..Default::default() };
         let fields = fields.into_iter().map(|it| format!("targets[1].{it}")).collect();
         let told = answered(desk.source.indicators().publish_targets(request).await);
         table.check(what, &told, &(code, reason, fields));
@@ -146,8 +143,7 @@ async fn a_bad_definition_is_refused_by_its_field() {
     let mut table = Table::default();
     for (what, bad, (code, reason, fields)) in rows {
         let indicators = vec![count("good"), bad];
-        let request =
-            pb::DefineIndicatorsRequest { all_or_nothing: true, indicators, ..Default::default() };
+        let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
         let fields = fields.into_iter().map(|it| format!("indicators[1].{it}")).collect();
         let told = answered(desk.source.indicators().define_indicators(request).await);
         table.check(what, &told, &(code, reason, fields));

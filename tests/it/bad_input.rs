@@ -324,7 +324,7 @@ async fn a_bad_observation_is_refused_by_its_field_and_leaves_no_trace() {
     for (what, entry, (code, reason, fields)) in bad_entries() {
         // The good one before it must not be kept either.
         let entries = vec![saw("doc.count", BEN_TRE, "2020", "1"), entry];
-        let request = pb::PublishObservationsRequest { all_or_nothing: true, ..batch(entries) };
+        let request = batch(entries);
         let path = |it: String| format!("observations[1].{it}");
         let expected = (code, reason, fields.into_iter().map(path).collect());
         table.check(&what, &answered(desk.send(request).await), &expected);
@@ -366,7 +366,7 @@ async fn every_bad_field_of_every_item_is_named_at_once() {
         }
     };
     let entries = vec![broken, saw("doc.count", BEN_TRE, "2024", "1"), misled];
-    let request = pb::PublishObservationsRequest { all_or_nothing: true, ..batch(entries.clone()) };
+    let request = batch(entries.clone());
     let first = [
         "indicator",
         "unit.code.scheme",
@@ -399,7 +399,7 @@ async fn every_bad_field_of_every_item_is_named_at_once() {
     assert!(rules.clone().all(|it| it.starts_with("must ")), "{:?}", rules.collect::<Vec<_>>());
     // Of very many, fifty are named; the answer stays small.
     let many = (0..200).map(|_| value("NaN")).collect();
-    let request = pb::PublishObservationsRequest { all_or_nothing: true, ..batch(many) };
+    let request = batch(many);
     assert_eq!(refusal(desk.send(request).await).2.len(), 50);
 }
 

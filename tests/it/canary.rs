@@ -251,12 +251,12 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
         vec![pb::DossierEntry { events: vec![event("1", "no such status")], ..entry("H-3") }],
         vec![pb::DossierEntry { events: vec![event("1", "4")], ..entry("H-1") }],
     ] {
-        for all_or_nothing in [false, true] {
+        for allow_partial in [false, true] {
             let request_id = format!("{:016x}", rand::random::<u64>());
             let dossiers = dossiers.clone();
             let request = pb::PublishDossiersRequest {
                 request_id,
-                all_or_nothing,
+                allow_partial,
                 dossiers,
                 ..Default::default()
             };

@@ -83,7 +83,6 @@ pub async fn publish(
     let numbers = asked.first..asked.first + asked.count;
     let request = pb::PublishObservationsRequest {
         request_id: asked.request_id.clone(),
-        all_or_nothing: true,
         observations: numbers.map(|it| entry(units, it)).collect(),
         validate_only: false,
     };
@@ -271,11 +270,7 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
         collection_level: pb::UnitLevel::Commune.into(),
         ..Default::default()
     };
-    let define = pb::DefineIndicatorsRequest {
-        all_or_nothing: true,
-        indicators: vec![indicator],
-        ..Default::default()
-    };
+    let define = pb::DefineIndicatorsRequest { indicators: vec![indicator], ..Default::default() };
     publisher.indicators().define_indicators(define).await.unwrap();
     let list = pb::ListUnitsRequest {
         date: "2025-08-01".to_owned(),

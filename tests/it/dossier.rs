@@ -59,12 +59,14 @@ fn reader() -> Grants {
 }
 
 async fn define(client: &Client, procedures: Vec<pb::Procedure>) -> pb::Receipt {
-    let request = pb::DefineProceduresRequest { procedures, ..Default::default() };
+    let request =
+        pb::DefineProceduresRequest { procedures, allow_partial: true, ..Default::default() };
     client.dossiers().define_procedures(request).await.unwrap().into_inner().receipt.unwrap()
 }
 
 async fn publish(client: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receipt {
-    let request = pb::PublishDossiersRequest { dossiers, ..Default::default() };
+    let request =
+        pb::PublishDossiersRequest { dossiers, allow_partial: true, ..Default::default() };
     client.dossiers().publish_dossiers(request).await.unwrap().into_inner().receipt.unwrap()
 }
 
@@ -72,7 +74,7 @@ async fn add(client: &Client, events: Vec<(&str, pb::DossierEventEntry)>) -> pb:
     let event =
         |(code, event): (&str, _)| pb::DossierEvents { code: code.to_owned(), event: Some(event) };
     let events = events.into_iter().map(event).collect();
-    let request = pb::PublishEventsRequest { events, ..Default::default() };
+    let request = pb::PublishEventsRequest { events, allow_partial: true, ..Default::default() };
     client.dossiers().publish_events(request).await.unwrap().into_inner().receipt.unwrap()
 }
 
@@ -466,7 +468,7 @@ async fn a_bad_dossier_is_refused_with_every_field() {
     // One bad item refuses the batch, and nothing of it is kept.
     let better = entry("H-3", vec![event("2025-10-01 08:00", "2")]);
     let dossiers = vec![better, bad];
-    let all = pb::PublishDossiersRequest { dossiers, all_or_nothing: true, ..Default::default() };
+    let all = pb::PublishDossiersRequest { dossiers, ..Default::default() };
     let (code, reason, fields) = refusal(source.dossiers().publish_dossiers(all).await);
     assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
     assert_eq!(fields.len(), expected.len());

@@ -66,7 +66,8 @@ fn dossier(code: &str, accepted: prost_types::Timestamp) -> pb::DossierEntry {
 }
 
 async fn publish(source: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receipt {
-    let request = pb::PublishDossiersRequest { dossiers, ..Default::default() };
+    let request =
+        pb::PublishDossiersRequest { dossiers, allow_partial: true, ..Default::default() };
     source.dossiers().publish_dossiers(request).await.unwrap().into_inner().receipt.unwrap()
 }
 
@@ -202,8 +203,7 @@ async fn one_refused_write_harms_none_that_shares_its_commit() {
             if index % 2 == 1 {
                 dossiers.push(bad);
             }
-            let request =
-                pb::PublishDossiersRequest { all_or_nothing: true, dossiers, ..Default::default() };
+            let request = pb::PublishDossiersRequest { dossiers, ..Default::default() };
             let answer = source.dossiers().publish_dossiers(request).await;
             assert_eq!(answer.is_ok(), index % 2 == 0, "{index}: {answer:?}");
         });

@@ -434,7 +434,7 @@ impl Story {
     }
 
     async fn write(&mut self, pair: &mut Pair) {
-        let (all_or_nothing, validate_only) = (self.chance(0.2), self.chance(0.05));
+        let (allow_partial, validate_only) = (self.chance(0.8), self.chance(0.05));
         let request_id = self.request_id();
         let receipt = match self.random.random_range(0..12) {
             0 => {
@@ -442,7 +442,7 @@ impl Story {
                 let indicators = codes.into_iter().map(|it| self.definition(it)).collect();
                 let request = pb::DefineIndicatorsRequest {
                     request_id,
-                    all_or_nothing,
+                    allow_partial,
                     indicators,
                     validate_only,
                 };
@@ -460,12 +460,8 @@ impl Story {
                         provenance: self.some(0.3, Self::provenance),
                     })
                     .collect();
-                let request = pb::PublishTargetsRequest {
-                    request_id,
-                    all_or_nothing,
-                    targets,
-                    validate_only,
-                };
+                let request =
+                    pb::PublishTargetsRequest { request_id, allow_partial, targets, validate_only };
                 both!(pair, indicators.publish_targets(request)).and_then(|it| it.receipt)
             }
             2 => {
@@ -477,7 +473,7 @@ impl Story {
                 }];
                 let request = pb::DefineProceduresRequest {
                     request_id,
-                    all_or_nothing,
+                    allow_partial,
                     procedures,
                     validate_only,
                 };
@@ -488,7 +484,7 @@ impl Story {
                 let dossiers = (0..count).map(|_| self.dossier_entry()).collect();
                 let request = pb::PublishDossiersRequest {
                     request_id,
-                    all_or_nothing,
+                    allow_partial,
                     dossiers,
                     validate_only,
                 };
@@ -500,7 +496,7 @@ impl Story {
                     .map(|_| pb::DossierEvents { code: self.dossier(), event: Some(self.event()) })
                     .collect();
                 let request =
-                    pb::PublishEventsRequest { request_id, all_or_nothing, events, validate_only };
+                    pb::PublishEventsRequest { request_id, allow_partial, events, validate_only };
                 both!(pair, dossiers.publish_events(request)).and_then(|it| it.receipt)
             }
             // Sent again as it was, or with the same id and something else.
@@ -517,7 +513,7 @@ impl Story {
                 let observations = (0..count).map(|_| self.observation()).collect();
                 let request = pb::PublishObservationsRequest {
                     request_id,
-                    all_or_nothing,
+                    allow_partial,
                     observations,
                     validate_only,
                 };

@@ -78,6 +78,11 @@ pub fn batch(observations: Vec<pb::ObservationEntry>) -> pb::PublishObservations
     pb::PublishObservationsRequest { observations, ..Default::default() }
 }
 
+/// A batch of which what is good is kept.
+pub fn partial(observations: Vec<pb::ObservationEntry>) -> pb::PublishObservationsRequest {
+    pb::PublishObservationsRequest { allow_partial: true, ..batch(observations) }
+}
+
 pub fn revision(receipt: &pb::Receipt) -> i64 {
     receipt.revision.unwrap().number
 }
@@ -110,7 +115,8 @@ impl Desk {
     }
 
     pub async fn define(&self, indicators: Vec<pb::Indicator>) -> pb::Receipt {
-        let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
+        let request =
+            pb::DefineIndicatorsRequest { indicators, allow_partial: true, ..Default::default() };
         let answer = self.source.indicators().define_indicators(request).await.unwrap();
         answer.into_inner().receipt.unwrap()
     }
@@ -124,7 +130,7 @@ impl Desk {
     }
 
     pub async fn try_publish(&self, entries: Vec<pb::ObservationEntry>) -> pb::Receipt {
-        self.send(batch(entries)).await.unwrap()
+        self.send(partial(entries)).await.unwrap()
     }
 
     /// Publishes what must be taken.
@@ -270,7 +276,8 @@ async fn only_who_was_granted_a_code_defines_it() {
     let grants = Grants { define_indicators: own, ..Default::default() };
     let water = desk.hub.system("so-nn", grants).await;
     let indicators = vec![count("water.flow"), count("air.dust")];
-    let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
+    let request =
+        pb::DefineIndicatorsRequest { indicators, allow_partial: true, ..Default::default() };
     let receipt = water.indicators().define_indicators(request.clone()).await.unwrap();
     let receipt = receipt.into_inner().receipt.unwrap();
     assert_eq!(outcomes(&receipt), [Created, Rejected]);
@@ -426,6 +433,7 @@ async fn a_retry_gets_the_first_receipt_and_does_nothing() {
     let desk = Desk::start().await;
     let request = pb::PublishObservationsRequest {
         request_id: "gửi-1".to_owned(),
+        allow_partial: true,
         observations: vec![
             saw("doc.count", BEN_TRE, "2024", "5"),
             saw("doc.count", BEN_TRE, "2024", "-5"),
@@ -440,7 +448,7 @@ async fn a_retry_gets_the_first_receipt_and_does_nothing() {
     let again = desk.send(request.clone()).await.unwrap();
     assert_eq!(again, pb::Receipt { replayed: true, ..first });
     assert_eq!(desk.head().await, head, "no revision was made");
-    let other = pb::PublishObservationsRequest { all_or_nothing: true, ..request.clone() };
+    let other = pb::PublishObservationsRequest { allow_partial: false, ..request.clone() };
     let (code, reason, fields) = refusal(desk.send(other).await);
     assert_eq!((code, reason.as_str()), (Code::AlreadyExists, "REQUEST_ID_REUSED"));
     assert_eq!(fields, ["request_id"]);
@@ -510,7 +518,7 @@ async fn concurrent_publishes_share_commits_and_each_gets_its_own_result() {
         tokio::spawn(async move {
             let value = if n % 8 == 0 { "-1".to_owned() } else { n.to_string() };
             let entry = saw("doc.count", BEN_TRE, &format!("{}", 1940 + n), &value);
-            let request = batch(vec![entry]);
+            let request = partial(vec![entry]);
             let answer = source.indicators().publish_observations(request).await.unwrap();
             (n, answer.into_inner().receipt.unwrap())
         })
@@ -537,7 +545,7 @@ async fn concurrent_publishes_share_commits_and_each_gets_its_own_result() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_keeps_nothing_else_each_item_answers_for_itself() {
+async fn a_write_is_atomic_and_with_allow_partial_each_item_answers_for_itself() {
     use pb::Outcome::{Created, Rejected, Unchanged};
     let desk = Desk::start().await;
     let before = desk.head().await;
@@ -549,8 +557,7 @@ async fn all_or_nothing_keeps_nothing_else_each_item_answers_for_itself() {
         saw("no.such", BEN_TRE, "2023", "1"),
         good,
     ];
-    let all = pb::PublishObservationsRequest { all_or_nothing: true, ..batch(entries.clone()) };
-    let (code, reason, fields) = refusal(desk.send(all).await);
+    let (code, reason, fields) = refusal(desk.send(batch(entries.clone())).await);
     assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
     let paths = ["observations[1].period", "observations[2].value", "observations[3].indicator"];
     assert_eq!(fields, paths);

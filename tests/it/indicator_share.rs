@@ -12,13 +12,13 @@ async fn only_the_authoritative_source_with_a_grant_publishes() {
     let desk = Desk::start().await;
     let request = batch(vec![saw("doc.count", BEN_TRE, "2024", "5")]);
     let other = desk.hub.system("other", all_indicators()).await;
-    let publish = async |who: &Client, all_or_nothing| {
-        let request = pb::PublishObservationsRequest { all_or_nothing, ..request.clone() };
+    let publish = async |who: &Client, allow_partial| {
+        let request = pb::PublishObservationsRequest { allow_partial, ..request.clone() };
         who.indicators().publish_observations(request).await.map(|it| it.into_inner().receipt)
     };
-    let receipt = publish(&other, false).await.unwrap().unwrap();
+    let receipt = publish(&other, true).await.unwrap().unwrap();
     assert_eq!(rejected(&receipt), ("NOT_AUTHORITATIVE", vec!["indicator"]));
-    let (code, reason, fields) = refusal(publish(&other, true).await);
+    let (code, reason, fields) = refusal(publish(&other, false).await);
     assert_eq!((code, reason.as_str()), (Code::PermissionDenied, "NOT_AUTHORITATIVE"));
     assert_eq!(fields, ["observations[0].indicator"]);
 
@@ -26,7 +26,7 @@ async fn only_the_authoritative_source_with_a_grant_publishes() {
     let (publish_indicators, read_indicators) = (word("water.*"), word("doc.*"));
     let grants = Grants { publish_indicators, read_indicators, ..Default::default() };
     let reader = desk.hub.system("reader", grants).await;
-    let receipt = publish(&reader, false).await.unwrap().unwrap();
+    let receipt = publish(&reader, true).await.unwrap().unwrap();
     assert_eq!(rejected(&receipt), ("NOT_PERMITTED", vec!["indicator"]));
     let grants = Grants { read_indicators: word("*"), ..Default::default() };
     let reader = desk.hub.system("reader2", grants).await;

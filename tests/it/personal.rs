@@ -74,7 +74,9 @@ async fn reader(hub: &Hub, code: &str, read_personal_data: bool) -> Client {
 
 async fn publish(source: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receipt {
     let request_id = format!("{:016x}", rand::random::<u64>());
-    let request = pb::PublishDossiersRequest { request_id, dossiers, ..Default::default() };
+    let allow_partial = true;
+    let request =
+        pb::PublishDossiersRequest { request_id, allow_partial, dossiers, ..Default::default() };
     source.dossiers().publish_dossiers(request).await.unwrap().into_inner().receipt.unwrap()
 }
 

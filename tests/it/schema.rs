@@ -194,11 +194,7 @@ async fn secret_one(hub: &Hub) {
         collection_level: pb::UnitLevel::Commune.into(),
         ..Default::default()
     };
-    let request = pb::DefineIndicatorsRequest {
-        all_or_nothing: true,
-        indicators: vec![indicator],
-        ..Default::default()
-    };
+    let request = pb::DefineIndicatorsRequest { indicators: vec![indicator], ..Default::default() };
     owner.indicators().define_indicators(request).await.unwrap();
 }
 

@@ -35,7 +35,9 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    audit::records,
     hub::{Grants, Hub, Key, audit_key, gso, slow},
+    indicator::{BEN_TRE, Desk, batch, partial, saw},
     raw::{Raw, announced, frame, post, unary},
 };
 
@@ -51,6 +53,8 @@ struct Line {
     level: Level,
     method: String,
     code: String,
+    /// How many items of a write were rejected; empty for what is no write.
+    rejected: String,
 }
 
 /// The lines of every request in this process, by request id: tests that run beside each other do not mix.
@@ -99,7 +103,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
         let RequestId(request_id) = extensions.get().expect("answered without a request id");
         let level = *event.metadata().level();
         let mut take = |name| read.0.remove(name).unwrap_or_default();
-        let line = Line { level, method: take("method"), code: take("code") };
+        let (method, code, rejected) = (take("method"), take("code"), take("rejected"));
+        let line = Line { level, method, code, rejected };
         self.0.lock().unwrap().entry(request_id.clone()).or_default().push(line);
     }
 }
@@ -182,7 +187,8 @@ impl<'a> Witness<'a> {
         } else {
             Level::INFO
         };
-        let line = Line { level, method: method.to_owned(), code: spelled(code) };
+        let (method, code, rejected) = (method.to_owned(), spelled(code), String::new());
+        let line = Line { level, method, code, rejected };
         self.lines.push((request_id.to_owned(), line));
         self.check(name);
     }
@@ -294,6 +300,46 @@ async fn every_ending_is_answered_logged_and_counted_once() {
         check(&raw, &mut witness, Ending { name, request, method, code, reason }).await;
     }
     witness.check("all");
+}
+
+#[tokio::test]
+async fn items_of_a_write_are_counted_by_the_log_the_metrics_and_the_audit() {
+    LazyLock::force(&LOG);
+    let desk = Desk::start().await;
+    let entries = |values: &[&str]| {
+        let entry = |(year, it): (i32, &&str)| saw("doc.count", BEN_TRE, &year.to_string(), it);
+        (2000..).zip(values).map(entry).collect::<Vec<_>>()
+    };
+    // One of each; then all are rejected, with an id that is kept, and without.
+    desk.publish(entries(&["1", "2"])).await;
+    let batches = [
+        (partial(entries(&["1", "3", "4", "-1", "x"])), (2, 2)),
+        (partial(entries(&["-1"])), (0, 1)),
+        (
+            pb::PublishObservationsRequest { request_id: "a".into(), ..partial(entries(&["-2"])) },
+            (0, 1),
+        ),
+        (batch(entries(&["5", "x"])), (0, 0)),
+    ];
+    for (request, (written, rejected)) in batches {
+        let id = fresh("items");
+        let mut sent = tonic::Request::new(request);
+        sent.metadata_mut().insert("x-request-id", id.parse().unwrap());
+        let answer = desk.source.indicators().publish_observations(sent).await;
+        until("it is logged", || !LOG.of(&id).is_empty()).await;
+        let line = &LOG.of(&id)[0];
+        let told = if answer.is_ok() { rejected.to_string() } else { String::new() };
+        assert_eq!(line.rejected, told, "{line:?}");
+        let all = records(&desk.hub).await;
+        let of: Vec<_> = all.iter().filter(|it| it.request_id == id).collect();
+        assert_eq!(of.len(), 1, "{of:?}");
+        assert_eq!((of[0].items, of[0].rejected_items), (written, rejected), "{of:?}");
+    }
+    let publish = "/sharehub.v1.IndicatorService/PublishObservations";
+    let items = desk.hub.meter.items();
+    let counts = items.iter().find(|(method, _)| *method == publish).unwrap().1;
+    use sharehub::revision::receipt::Outcome::{Corrected, Created, Rejected, Unchanged};
+    assert_eq!(counts, [(Created, 3), (Corrected, 1), (Unchanged, 1), (Rejected, 4)]);
 }
 
 #[tokio::test]

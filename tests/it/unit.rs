@@ -179,14 +179,18 @@ async fn a_bad_unit_is_refused_with_every_field() {
         codes: vec![taken],
         ..Default::default()
     };
-    let request = pb::PublishUnitsRequest { units: vec![bad, stolen], ..Default::default() };
+    let request = pb::PublishUnitsRequest {
+        units: vec![bad, stolen],
+        allow_partial: true,
+        ..Default::default()
+    };
     let receipt = publisher.units().publish_units(request.clone()).await.unwrap().into_inner();
     let receipt = receipt.receipt.unwrap();
     assert_eq!(receipt.rejected, 2);
     let fields: Vec<_> = receipt.results[0].violations.iter().map(|it| it.field.as_str()).collect();
     assert_eq!(fields, ["level", "name", "valid_from", "codes"]);
     assert_eq!(receipt.results[1].violations[0].field, "codes[0].code");
-    let all = pb::PublishUnitsRequest { all_or_nothing: true, ..request };
+    let all = pb::PublishUnitsRequest { allow_partial: false, ..request };
     let (code, reason, fields) = refusal(publisher.units().publish_units(all).await);
     assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
     assert_eq!(fields.len(), 5);

@@ -30,6 +30,7 @@ macro_rules! check {
         let head = hub.hub.revisions.head();
         let mut tried = request.clone();
         tried.validate_only = true;
+        tried.allow_partial = true;
         tried.request_id = format!("r-{what}");
         let mut answers = Vec::new();
         for _ in 0..2 {
@@ -60,10 +61,10 @@ macro_rules! check {
         let there = service.$method(tried.clone()).await.unwrap().into_inner().receipt.unwrap();
         assert_eq!(outcomes(&there), $again, "{what}: {there:?}");
         assert_eq!(hub.hub.revisions.head().newest.number, head.newest.number + 1, "{what}");
-        // All or nothing refuses as it would.
-        tried.all_or_nothing = true;
+        // An atomic one is refused as it would be.
+        tried.allow_partial = false;
         let (code, reason, fields) = refusal(service.$method(tried).await);
-        kept.all_or_nothing = true;
+        kept.allow_partial = false;
         kept.request_id = String::new();
         assert_eq!((code, reason, fields), refusal(service.$method(kept).await), "{what}");
         assert_ne!(code, Code::Ok);

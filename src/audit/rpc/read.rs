@@ -282,7 +282,10 @@ mod tests {
         let mut found = Answered::default();
         assert!(answered(list, &framed(&answer), &mut found));
         let subjects = vec!["a".to_owned(), "c".to_owned()];
-        assert_eq!(found, Answered { items: 3, revision: 7, personal: true, subjects });
+        assert_eq!(
+            found,
+            Answered { items: 3, rejected: 0, revision: 7, personal: true, subjects }
+        );
 
         let get = method("/sharehub.v1.DossierService/GetDossier").unwrap();
         let answer = pb::GetDossierResponse { read_at, dossier: Some(dossier("b", "")) };

@@ -32,7 +32,7 @@ pub(super) enum Entries {
 #[derive(Clone, Debug, Default)]
 pub(super) struct How {
     pub(super) request_id: String,
-    pub(super) all_or_nothing: bool,
+    pub(super) allow_partial: bool,
     pub(super) validate_only: bool,
 }
 
@@ -129,13 +129,13 @@ impl Entries {
         range: Range<usize>,
         how: How,
     ) -> Result<Response<pb::Receipt>, Status> {
-        let How { request_id, all_or_nothing, validate_only } = how;
+        let How { request_id, allow_partial, validate_only } = how;
         let receipt = match self {
             Self::Observations(all) => {
                 let observations = all.get(range).unwrap_or_default().to_vec();
                 let request = pb::PublishObservationsRequest {
                     request_id,
-                    all_or_nothing,
+                    allow_partial,
                     observations,
                     validate_only,
                 };
@@ -143,19 +143,15 @@ impl Entries {
             }
             Self::Targets(all) => {
                 let targets = all.get(range).unwrap_or_default().to_vec();
-                let request = pb::PublishTargetsRequest {
-                    request_id,
-                    all_or_nothing,
-                    targets,
-                    validate_only,
-                };
+                let request =
+                    pb::PublishTargetsRequest { request_id, allow_partial, targets, validate_only };
                 caller.indicators().publish_targets(request).await?.into_inner().receipt
             }
             Self::Units(all) => {
                 let units = all.get(range).unwrap_or_default().to_vec();
                 let request = pb::PublishUnitsRequest {
                     request_id,
-                    all_or_nothing,
+                    allow_partial,
                     units,
                     successions: Vec::new(),
                     validate_only,
@@ -205,7 +201,7 @@ pub(super) async fn load(
     for (number, batch) in batches.iter().enumerate() {
         let how = How {
             request_id: format!("{run}-{number}"),
-            all_or_nothing: true,
+            allow_partial: false,
             validate_only: false,
         };
         let sent = again(async || entries.publish(caller, batch.clone(), how.clone()).await).await;

@@ -33,12 +33,8 @@ impl TryFrom<pb::DefineProceduresRequest> for (BatchOptions, Define) {
     fn try_from(mut msg: pb::DefineProceduresRequest) -> Result<Self> {
         let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("DefineProcedures", &msg);
-        let pb::DefineProceduresRequest {
-            request_id,
-            all_or_nothing,
-            procedures,
-            validate_only: _,
-        } = msg;
+        let pb::DefineProceduresRequest { request_id, allow_partial, procedures, validate_only: _ } =
+            msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         fields.at_most("procedures", procedures.len(), MOST_ITEMS);
@@ -47,7 +43,7 @@ impl TryFrom<pb::DefineProceduresRequest> for (BatchOptions, Define) {
             let ask = BatchOptions {
                 request_id: request_id?,
                 fingerprint,
-                all_or_nothing,
+                allow_partial,
                 validate_only,
                 list,
             };
@@ -195,7 +191,7 @@ impl TryFrom<pb::PublishDossiersRequest> for (BatchOptions, Publish) {
     fn try_from(mut msg: pb::PublishDossiersRequest) -> Result<Self> {
         let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishDossiers", &msg);
-        let pb::PublishDossiersRequest { request_id, all_or_nothing, dossiers, validate_only: _ } =
+        let pb::PublishDossiersRequest { request_id, allow_partial, dossiers, validate_only: _ } =
             msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
@@ -206,7 +202,7 @@ impl TryFrom<pb::PublishDossiersRequest> for (BatchOptions, Publish) {
             let ask = BatchOptions {
                 request_id: request_id?,
                 fingerprint,
-                all_or_nothing,
+                allow_partial,
                 validate_only,
                 list,
             };
@@ -250,7 +246,7 @@ impl TryFrom<pb::PublishEventsRequest> for (BatchOptions, PublishEvents) {
     fn try_from(mut msg: pb::PublishEventsRequest) -> Result<Self> {
         let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishEvents", &msg);
-        let pb::PublishEventsRequest { request_id, all_or_nothing, events, validate_only: _ } = msg;
+        let pb::PublishEventsRequest { request_id, allow_partial, events, validate_only: _ } = msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         fields.at_most("events", events.len(), MOST_ITEMS);
@@ -270,7 +266,7 @@ impl TryFrom<pb::PublishEventsRequest> for (BatchOptions, PublishEvents) {
             let ask = BatchOptions {
                 request_id: request_id?,
                 fingerprint,
-                all_or_nothing,
+                allow_partial,
                 validate_only,
                 list,
             };

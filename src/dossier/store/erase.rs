@@ -184,7 +184,7 @@ pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
     loop {
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
             let rows = applicants(&hub, &write).await? + notes(&hub, &write).await?;
-            Ok(Done { answer: rows, effect: Effect::Kept })
+            Ok(Done { answer: rows, effect: Effect::Kept { rejected: 0 } })
         };
         match hub.write_once(&caller, work).await? {
             0 => return Ok(done),

@@ -28,13 +28,9 @@ impl TryFrom<pb::DefineIndicatorsRequest> for Entries<Define> {
     fn try_from(mut msg: pb::DefineIndicatorsRequest) -> Result<Self> {
         let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("DefineIndicators", &msg);
-        let pb::DefineIndicatorsRequest {
-            request_id,
-            all_or_nothing,
-            indicators,
-            validate_only: _,
-        } = msg;
-        entries("indicators", request_id, fingerprint, all_or_nothing, validate_only, indicators)
+        let pb::DefineIndicatorsRequest { request_id, allow_partial, indicators, validate_only: _ } =
+            msg;
+        entries("indicators", request_id, fingerprint, allow_partial, validate_only, indicators)
     }
 }
 
@@ -46,18 +42,11 @@ impl TryFrom<pb::PublishObservationsRequest> for Entries<ObservationEntry> {
         let fingerprint = fingerprint("PublishObservations", &msg);
         let pb::PublishObservationsRequest {
             request_id,
-            all_or_nothing,
+            allow_partial,
             observations,
             validate_only: _,
         } = msg;
-        entries(
-            "observations",
-            request_id,
-            fingerprint,
-            all_or_nothing,
-            validate_only,
-            observations,
-        )
+        entries("observations", request_id, fingerprint, allow_partial, validate_only, observations)
     }
 }
 
@@ -67,9 +56,9 @@ impl TryFrom<pb::PublishTargetsRequest> for Entries<TargetEntry> {
     fn try_from(mut msg: pb::PublishTargetsRequest) -> Result<Self> {
         let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("PublishTargets", &msg);
-        let pb::PublishTargetsRequest { request_id, all_or_nothing, targets, validate_only: _ } =
+        let pb::PublishTargetsRequest { request_id, allow_partial, targets, validate_only: _ } =
             msg;
-        entries("targets", request_id, fingerprint, all_or_nothing, validate_only, targets)
+        entries("targets", request_id, fingerprint, allow_partial, validate_only, targets)
     }
 }
 
@@ -105,7 +94,7 @@ fn entries<M, E: TryFrom<M, Error = Error>>(
     list: &'static str,
     request_id: String,
     fingerprint: [u8; 32],
-    all_or_nothing: bool,
+    allow_partial: bool,
     validate_only: bool,
     items: Vec<M>,
 ) -> Result<Entries<E>> {
@@ -116,7 +105,7 @@ fn entries<M, E: TryFrom<M, Error = Error>>(
         let ask = BatchOptions {
             request_id: request_id?,
             fingerprint,
-            all_or_nothing,
+            allow_partial,
             validate_only,
             list,
         };
