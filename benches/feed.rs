@@ -28,9 +28,10 @@ use std::{
 
 use engine::Engine;
 use sharehub::{
-    access::{self, Issue, SystemCode},
+    access::{self, queries::Issue},
+    caller::SystemCode,
     db::Db,
-    hub::{Hub, Limits},
+    limits::Limits,
     pb::{
         self, access_service_client::AccessServiceClient, change::Subject,
         feed_service_client::FeedServiceClient, indicator_service_client::IndicatorServiceClient,
@@ -103,13 +104,17 @@ fn with<M>(key: &str, message: M) -> Request<M> {
 /// A store with the reference data and an administrator, whose key it is.
 async fn prepare(url: &str, audit_key: &Path) -> String {
     let db = Db::open(url).await.unwrap();
-    let audit = sharehub::audit::key::Key::open(audit_key).unwrap();
-    let (hub, committer) = Hub::start(db.clone(), Limits::default(), audit).await.unwrap();
-    unit::store::load_reference(&hub).await.unwrap();
+    let audit = sharehub::log::key::Key::open(audit_key).unwrap();
+    let (slices, committer) =
+        sharehub::server::start(db.clone(), Limits::default(), audit).await.unwrap();
+    unit::store::load_reference(&slices.hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
-    access::store::ensure_administrator(&hub, &admin).await.unwrap();
-    let (key, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();
-    drop(hub);
+    access::store::ensure_administrator(&slices.hub, &admin).await.unwrap();
+    let (key, ..) =
+        access::store::issue_key(&slices.hub, Issue { system: admin, expires_at: None })
+            .await
+            .unwrap();
+    drop(slices);
     committer.await.unwrap();
     db.close().await;
     key

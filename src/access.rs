@@ -1,336 +1,49 @@
-//! Who asks, which duties it has, and by which agreements data is shared with it.
-pub mod agreement;
-pub mod credential;
-pub mod directory;
+//! Systems, keys and agreements: how they are registered, what they permit a call, and why it is refused.
+pub mod explain;
 pub mod last_used;
-pub mod policy;
-pub mod refusals;
+pub mod permit;
+pub mod queries;
 pub mod row;
 pub mod rpc;
 pub mod store;
-pub mod token;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
-
-use self::{
-    agreement::{Agreement, Operation, Right, Rights, Slug, not_covered},
-    credential::Credential,
-    policy::{Duty, Kind, Policy},
-};
+use self::{last_used::LastUsed, permit::Scopes, store::limits::Meter};
 use crate::{
-    audit::trail::Trail,
-    error::{Error, Result},
-    page::Page,
-    personal::Tier,
-    revision::{Consistency, committer::Write},
-    rule::Rule,
-    time::Timestamp,
+    caller::{refusals::Refusals, token::Tokens},
+    db::Db,
+    limits::Limits,
+    log::AuditLog,
+    slots::Slots,
 };
 
-/// The system behind a request, and what it may do by it. Made by the `identify` layer, given its rights by `permit`; every
-/// store function asks for it.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The hub's id of the system.
-    pub system_id: i64,
-    /// What is registered of it.
-    pub system: Arc<System>,
-    /// By what it showed who it is.
-    pub credential: Credential,
-    /// When the call must have been answered: the caller's own deadline, or ours if that is sooner.
-    pub deadline: Instant,
-    /// The caller's own deadline, which also ends streams.
-    pub until: Option<Instant>,
-    /// Cuts the connection that the call came by, for a caller that cannot be told anything.
-    pub connection: CancellationToken,
-    /// What is to be recorded of the call.
-    pub trail: Arc<Trail>,
-    /// What its method needs.
-    pub policy: Policy,
-    /// The purpose that the call names.
-    pub purpose: Option<Slug>,
-    /// Every agreement of the system, also those that do not hold at the moment.
-    pub agreements: Arc<[Arc<Agreement>]>,
-    /// The agreements that answer the call.
-    pub rights: Rights,
-}
-
-impl Caller {
-    /// The hub itself, for what it keeps of its own accord, by a name for it. It may do everything to itself, and has no data.
-    pub fn hub(what: &'static str, longest: Duration) -> Self {
-        let grants = Grants { administrator: true, publish_units: true, ..Grants::default() };
-        let system = System {
-            code: SystemCode("sharehub".to_owned()),
-            name: "sharehub".to_owned(),
-            grants,
-            statuses: BTreeMap::new(),
-            disabled: false,
-            made_at: 0,
-        };
-        let deadline = Instant::now() + longest;
-        Self {
-            system_id: 0,
-            system: Arc::new(system),
-            credential: Credential::Internal,
-            deadline,
-            until: None,
-            connection: CancellationToken::new(),
-            trail: Trail::internal(what),
-            policy: Policy::Identified,
-            purpose: None,
-            agreements: Arc::default(),
-            rights: Rights::default(),
-        }
-    }
-
-    /// The same caller, with a fresh deadline for one step of a stream.
-    #[must_use]
-    pub fn now(&self, longest: Duration) -> Self {
-        Self { deadline: Instant::now() + longest, ..self.clone() }
-    }
-
-    /// The duties of the system.
-    pub fn grants(&self) -> &Grants {
-        &self.system.grants
-    }
-
-    /// Refuses unless the caller is an administrator.
-    pub fn must_administer(&self) -> Result<()> {
-        Duty::Administrator.must_be_held(self.grants())
-    }
-
-    // === what it may know of ===
-
-    /// Whether the caller may know that there is such an indicator: by any of its agreements, or because it defines it.
-    pub fn knows_indicator(&self, code: &str) -> bool {
-        agreement::knows_indicator(self.grants(), &self.agreements, code, Timestamp::now())
-    }
-
-    // === what this call may be answered with ===
-
-    /// Whether the call may be answered with data of an indicator.
-    pub fn sees_indicator(&self, code: &str) -> bool {
-        self.rights.indicators.as_ref().is_some_and(|it| it.agreement.has_indicator(code))
-    }
-
-    /// The units of which the call may be answered with data of indicators; all where there is no list.
-    pub fn indicator_units(&self) -> Option<&Arc<BTreeSet<i64>>> {
-        self.rights.indicators.as_ref().and_then(|it| it.units.as_ref())
-    }
-
-    /// Whether the call may be answered with what is reported for a unit.
-    pub fn sees_unit(&self, id: i64) -> bool {
-        self.rights.indicators.as_ref().is_some_and(|it| it.has_unit(id))
-    }
-
-    /// Whether the call may be answered with the dossiers of others, too.
-    pub fn sees_others_dossiers(&self) -> bool {
-        self.rights.dossiers.as_ref().is_some_and(|it| it.operation != Operation::Publish)
-    }
-
-    /// Whether the caller may know of every dossier, by any of its agreements.
-    pub fn knows_every_dossier(&self) -> bool {
-        let now = Timestamp::now();
-        self.agreements.iter().any(|it| {
-            it.lives(now) && it.covers(Operation::Read, Kind::Dossiers) && it.terms.is_for_all()
-        })
-    }
-
-    /// How much personal data the call may be answered with.
-    pub fn tier(&self) -> Tier {
-        let right = self.rights.dossiers.as_ref();
-        right.map_or(Tier::None, |it| it.agreement.terms.personal_data)
-    }
-
-    /// The right to a kind of data, or the refusal.
-    pub fn right(&self, kind: Kind, operation: Operation) -> Result<&Right> {
-        let right = self.rights.of(kind);
-        right.ok_or_else(|| not_covered(operation, kind, self.purpose.as_ref()))
-    }
-
-    /// Whether the caller may see the records of others.
-    pub fn may_audit(&self) -> bool {
-        self.grants().auditor || self.grants().administrator
-    }
-
-    /// Refuses unless it may.
-    pub fn must_audit(&self) -> Result<()> {
-        if self.may_audit() {
-            return Ok(());
-        }
-        Err(Error::not_permitted("auditor"))
-    }
-}
-
-/// Code of a system: lower-case letters, digits, dots and hyphens.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
-pub struct SystemCode(String);
-
-impl SystemCode {
-    /// Reads a code.
-    pub fn parse(text: &str) -> Result<Self, Rule> {
-        if is_code(text) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(CODE_RULE.into())
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The rule for codes of systems and indicators.
-pub const CODE_RULE: &str =
-    "be lower-case letters and digits, in groups joined by `.` or `-`, at most 64 characters";
-
-/// Whether a text is a code: groups of lower-case letters and digits, joined by dots or hyphens.
-pub fn is_code(text: &str) -> bool {
-    let word = |it: &str| {
-        !it.is_empty() && it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    text.len() <= 64 && text.split(['.', '-']).all(word)
-}
-
-/// Which indicators a grant is for: a code, a prefix that ends in `.*`, or `*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// Reads a pattern.
-    pub fn parse(text: &str) -> Result<Self, Rule> {
-        if text == "*" || is_code(text.strip_suffix(".*").unwrap_or(text)) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("be a code, a prefix that ends in `.*`, or `*`".into())
-    }
-
-    /// Whether a code matches.
-    pub fn matches(&self, code: &str) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(prefix) => code.starts_with(prefix),
-            None => code == self.0,
-        }
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The duties of a system; rights to data are in its agreements.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Grants {
-    /// Register systems, issue keys, make agreements.
-    pub administrator: bool,
-    /// Publish units and successions.
-    pub publish_units: bool,
-    /// Define these indicators.
-    pub define_indicators: Vec<Pattern>,
-    /// Define procedures.
-    pub define_procedures: bool,
-    /// Read the audit log.
-    pub auditor: bool,
-}
-
-/// Whether a code matches one of the patterns.
-pub fn any(patterns: &[Pattern], code: &str) -> bool {
-    patterns.iter().any(|it| it.matches(code))
-}
-
-/// A registered system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct System {
-    /// Its code.
-    pub code: SystemCode,
-    /// Its name.
-    pub name: String,
-    /// What it may do.
-    pub grants: Grants,
-    /// Its status codes of dossiers, and the national states (1 to 10) they map to; empty for the national codes.
-    pub statuses: BTreeMap<String, i32>,
-    /// Whether it was disabled.
-    pub disabled: bool,
-    /// The revision that made this version.
-    pub made_at: i64,
-}
-
-/// A key, as it is kept: the secret is not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Its id.
-    pub id: String,
-    /// The system that it is for.
-    pub system_id: i64,
-    /// SHA-256 of the secret: it is 256 random bits, so a slow hash would add nothing.
-    pub hash: Vec<u8>,
-    /// When it was issued.
-    pub issued_at: Timestamp,
-    /// From when on it is refused.
-    pub expires_at: Timestamp,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-}
-
-impl Key {
-    /// Whether it is accepted at an instant.
-    pub fn lives(&self, at: Timestamp) -> bool {
-        self.revoked_at.is_none() && at < self.expires_at
-    }
-}
-
-/// Registers a system, or replaces what is registered under its code.
-#[derive(Clone, Debug)]
-pub struct Register {
-    /// Its code.
-    pub code: SystemCode,
-    /// Its name.
-    pub name: String,
-    /// What it may do.
-    pub grants: Grants,
-    /// Its status codes.
-    pub statuses: BTreeMap<String, i32>,
-}
-
-/// Asks for systems.
+/// What is kept in memory to identify callers and to permit their calls.
 #[derive(Debug)]
-pub struct List {
-    /// The page.
-    pub page: Page,
-    /// What the read must have seen.
-    pub consistency: Consistency,
+pub struct Access {
+    /// Who was not accepted as a system.
+    pub refusals: Arc<Refusals>,
+    /// The issuer whose tokens are accepted.
+    pub tokens: Arc<Tokens>,
+    /// When keys were used last.
+    pub last_used: LastUsed,
+    /// The connections of each system.
+    pub connections: Arc<Slots>,
+    scopes: Scopes,
+    /// Counts calls for the limits of agreements.
+    meter: Meter,
 }
 
-/// Asks for a key.
-#[derive(Clone, Debug)]
-pub struct Issue {
-    /// For this system.
-    pub system: SystemCode,
-    /// From when on it is refused.
-    pub expires_at: Option<Timestamp>,
-}
-
-impl Issue {
-    /// When the key will expire: within 366 days, a year when not said.
-    pub fn expiry(&self, write: &Write) -> Result<Timestamp> {
-        const DAY: i64 = 86_400_000_000;
-        let now = write.revision.at;
-        let (usual, most) = (now.micros() + 365 * DAY, now.micros() + 366 * DAY);
-        let expires_at = self.expires_at.unwrap_or(Timestamp::from_micros(usual));
-        if expires_at <= now || expires_at.micros() > most {
-            return Err(Error::field("expires_at", "lie in the future, at most 366 days ahead"));
-        }
-        Ok(expires_at)
+impl Access {
+    /// Starts to count on a store; refused connections are recorded in its audit log.
+    pub fn start(db: Db, limits: &Limits, audit: &Arc<AuditLog>) -> Arc<Self> {
+        Arc::new(Self {
+            refusals: Refusals::new(audit),
+            tokens: Arc::default(),
+            last_used: LastUsed::default(),
+            connections: Slots::connections(limits.connections_each),
+            scopes: Scopes::default(),
+            meter: Meter::start(db),
+        })
     }
 }

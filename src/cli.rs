@@ -22,7 +22,6 @@ use std::{
     io::{ErrorKind, Write},
 };
 
-pub use self::parse::Numbers;
 use crate::config::{AuditCommand, Command, DataKeysCommand, KeyCommand, PkiCommand};
 
 /// Characters of a text that a line shows, at most.

@@ -7,7 +7,7 @@ mod tables;
 
 use std::{
     error::Error,
-    fmt, fs,
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -20,12 +20,13 @@ pub use self::{
     agreements::{AgreementCommand, Apply, Explain, ListAgreements},
     caller::{As, Call, Target},
     store::{AuditKeyPlace, StorePlace, StoreSettings},
-    tables::{Asked, Export, Exported, Filter, Import, Loaded, Query, Watch},
+    tables::{Asked, Export, Exported, Filter, Import, Loaded, Numbers, Query, Watch},
 };
+pub use crate::bad_config::BadConfig;
 use crate::{
-    access::token,
+    caller::token,
     db::Options,
-    hub::Limits,
+    limits::Limits,
     personal::vault::{self, Keys, Vault},
     server::tls,
 };
@@ -364,23 +365,6 @@ pub struct Config {
     /// The private key that signs checkpoints of the audit log.
     pub audit_key: PathBuf,
 }
-
-/// A setting that cannot be used; the program exits 64.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BadConfig {
-    /// The setting.
-    pub key: &'static str,
-    /// What it must be.
-    pub must: String,
-}
-
-impl fmt::Display for BadConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bad config: `{}` must {}", self.key, self.must)
-    }
-}
-
-impl Error for BadConfig {}
 
 impl Config {
     /// The store, as it is opened: a call waits for a connection for half the time that it may take, at most.

@@ -35,7 +35,6 @@ use crate::{
     error::{self, AWAY, Error, Reason, Result},
     page::Secret,
     personal::vault::Vault,
-    revision::View,
     time::Timestamp,
 };
 
@@ -189,9 +188,9 @@ impl Db {
         &self.0.read
     }
 
-    /// For questions about what stood at a view: the replica, when it has come as far, or else the primary.
-    pub fn at(&self, view: &View) -> Reader {
-        let place = Position { epoch: view.epoch(), revision: view.number() };
+    /// For questions about what stood at a revision of an epoch: the replica, when it has come as far, or else the primary.
+    pub fn at(&self, (epoch, revision): (i64, i64)) -> Reader {
+        let place = Position { epoch, revision };
         match &self.0.replica {
             Some(replica) if replica.has(place) => self.0.read.at(replica, place),
             Some(_) | None => self.0.read.clone(),

@@ -11,18 +11,22 @@ use std::{
 
 use crate::{
     access::{
-        self, Caller, Grants, Issue, Pattern, Register, SystemCode,
-        agreement::{Dataset, Document, Grant, Operation, Slug, Terms},
+        self, Access,
+        queries::{Grant, Issue, Register},
+    },
+    caller::{
+        Caller, Grants, Pattern, SystemCode,
+        agreement::{Dataset, Document, Operation, Terms},
         credential::Credential,
+        directory::Directory,
     },
     error::{Error, Result},
     hub::{BatchOptions, Hub},
+    outcome::Outcome,
     personal::Tier,
-    revision::{
-        ReferenceData, committer,
-        receipt::{Outcome, Receipt},
-    },
+    revision::{ReferenceData, committer, receipt::Receipt},
     rule::Rule,
+    slug::Slug,
     time::Timestamp,
 };
 
@@ -107,7 +111,7 @@ pub fn systems() -> Result<Vec<SystemCode>> {
 }
 
 /// Loads the demo's data, if it is not there yet, and issues a key for each role.
-pub async fn load(hub: &Arc<Hub>) -> Result<Vec<Role>> {
+pub async fn load(hub: &Arc<Hub>, access: &Access) -> Result<Vec<Role>> {
     let mut roles = Vec::new();
     let mut keys = BTreeMap::new();
     for Cast { name, system, may, grants, purpose, agreements } in cast()? {
@@ -117,12 +121,13 @@ pub async fn load(hub: &Arc<Hub>) -> Result<Vec<Role>> {
             agree(hub, &code, purpose, terms).await?;
         }
         retire_keys(hub, &code).await?;
-        let (key, kept, _) = hub.issue_key(Issue { system: code, expires_at: None }).await?;
+        let (key, kept, _) =
+            access::store::issue_key(hub, Issue { system: code, expires_at: None }).await?;
         keys.insert(system, kept.id);
         roles.push(Role { name, system, may, key });
     }
-    articles::load(hub, &caller(hub, articles::SOURCE, &keys).await?).await?;
-    dossiers::load(hub, &caller(hub, dossiers::SOURCE, &keys).await?).await?;
+    articles::load(hub, access, &caller(hub, articles::SOURCE, &keys).await?).await?;
+    dossiers::load(hub, access, &caller(hub, dossiers::SOURCE, &keys).await?).await?;
     Ok(roles)
 }
 
@@ -143,7 +148,7 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
     const FIVE_YEARS: i64 = 5 * 365 * 86_400_000_000;
     let word = |it: &str| Slug::parse(it).map_err(broken);
     let code = word(&format!("{}.{}", system.as_str(), terms.dataset.kind().name()))?;
-    let directory = hub.directory(&hub.revisions.latest()).await?;
+    let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
     if directory.agreement(code.as_str()).is_some_and(|it| it.lives(hub.db.clock())) {
         return Ok(());
     }
@@ -168,7 +173,7 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
 
 /// A demo that is started again on the same store would run into the limit of two keys.
 async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
-    let directory = hub.directory(&hub.revisions.latest()).await?;
+    let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
     let Some((id, _)) = directory.by_code(code.as_str()) else { return Ok(()) };
     for key in directory.keys_of(id) {
         let own = Caller::hub("hub/Demo", hub.limits.longest);
@@ -183,7 +188,7 @@ async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
 
 /// A registered system as a caller that publishes.
 async fn caller(hub: &Hub, code: &str, keys: &BTreeMap<&str, String>) -> Result<Caller> {
-    let directory = hub.directory(&hub.revisions.latest()).await?;
+    let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
     let known = directory.by_code(code).ok_or_else(|| Error::not_found("system", code))?;
     let (system_id, system) = (known.0, Arc::clone(known.1));
     Ok(Caller {

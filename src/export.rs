@@ -4,7 +4,7 @@ use std::sync::Arc;
 use futures_util::{Stream, stream::try_unfold};
 
 use crate::{
-    access::Caller,
+    caller::Caller,
     error::Result,
     hub::Hub,
     load::{out_of_time, passed, stopping},
@@ -64,7 +64,7 @@ impl<Q: Question> Export<Q> {
         }
         let after = self.after.take();
         let page = async || -> Result<_> {
-            self.question.allowed(&self.hub.again(&self.caller).await?)?;
+            self.question.allowed(&self.hub.renew(&self.caller).await?)?;
             let read = self.question.page(&self.hub, after).await?;
             // Whatever was taken out of the store before the page was read, the floor that was set with it shows by now.
             let floor = revisions::head(self.hub.db.read()).await?.floor;

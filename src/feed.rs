@@ -10,7 +10,7 @@ pub mod watch;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::{
-    access::{Caller, Pattern},
+    caller::{Caller, Pattern},
     dossier, indicator,
     page::Page,
     revision::Revision,

@@ -1,105 +1,34 @@
 //! The hub: what every slice shares, and the two ways in, a read at one revision and a write that makes one.
-pub mod explain;
-pub mod permit;
+pub mod reference;
+pub mod retention;
 pub mod rpc;
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{fmt::Debug, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
+use self::reference::{At, References};
 use crate::{
-    access::{
-        self, Caller, Issue, directory::Directory, last_used::LastUsed, refusals::Refusals,
-        token::Tokens,
-    },
-    audit::{Audit, key::Key},
-    batch::{Batcher, MANY},
-    cache::VersionedCache,
+    caller::Caller,
     db::Db,
-    dossier::{self, catalogue::Catalogue, store::FoundDossier},
     error::{Error, Reason, Result},
-    feed::tail::Tail,
-    indicator::{
-        self,
-        cells::Cells,
-        definitions::Definitions,
-        rpc::encoded,
-        store::{follow, snapshot::Snapshots},
-    },
+    limits::{LOADS, Limits},
+    log::AuditLog,
+    outcome::{Counts, Outcome},
     revision::{
-        ReferenceData, Revision, Revisions, View,
+        ReferenceData, Revision, Revisions,
         committer::{Committer, Done, Effect, Followed, Write},
         idempotency,
         lease::SETTLED,
-        receipt::{Counts, ItemResult, Outcome, Receipt},
+        receipt::{ItemResult, Receipt},
         unit_of_work::CommitBuffer,
     },
     slots::Slots,
-    unit::{self, forest::Forest},
 };
 
-/// Items in one batch, at most.
-pub const MOST_ITEMS: usize = 10_000;
-/// Cells in one snapshot, at most.
-pub const MOST_CELLS: usize = 2_000;
-
-/// What is too large or too long for this hub.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Largest request message, in bytes.
-    pub message_bytes: usize,
-    /// Calls that are worked on at the same time.
-    pub in_flight: usize,
-    /// The longest a call may take.
-    pub longest: Duration,
-    /// Watches that may be open, in all.
-    pub watches: usize,
-    /// Watches that one system may have open.
-    pub watches_each: usize,
-    /// How long a caller may leave a message of its watch untaken; after twice as long its connection is cut.
-    pub slow: Duration,
-    /// Bytes of snapshots' cells that are kept in memory.
-    pub kept_cells: usize,
-    /// Connections at the same time, in all.
-    pub connections: usize,
-    /// Connections by which one system may call.
-    pub connections_each: usize,
-    /// How long a connection may stay.
-    pub connection_age: Duration,
-    /// How long a connection may stay without a call on it.
-    pub connection_idle: Duration,
-    /// How long calls without personal data are answered while the audit log cannot be written.
-    pub audit_grace: Duration,
-}
-
-/// Loads and exports that may be open, in all, and for one system.
-const LOADS: (usize, usize) = (64, 8);
-
-impl Default for Limits {
-    fn default() -> Self {
-        let longest = Duration::from_secs(10);
-        Self {
-            message_bytes: 4 * 1024 * 1024,
-            in_flight: 512,
-            longest,
-            watches: 2_000,
-            watches_each: 200,
-            slow: Duration::from_secs(30),
-            kept_cells: 64 << 20,
-            connections: 2_000,
-            connections_each: 128,
-            connection_age: Duration::from_secs(3_600),
-            connection_idle: Duration::from_secs(300),
-            audit_grace: Duration::from_secs(900),
-        }
-    }
-}
-
-/// A running hub: a store, its revisions, and the books that are kept in memory.
+/// A running hub: a store, its revisions, and the reference data that is kept in memory. It knows no slice.
 #[derive(Debug)]
 pub struct Hub {
     /// The store.
@@ -108,36 +37,26 @@ pub struct Hub {
     pub revisions: Revisions,
     /// What is too large or too long.
     pub limits: Limits,
-    /// Look-ups of dossiers by code, at the newest revision.
-    pub dossiers: Batcher<String, FoundDossier>,
-    /// What the newest revisions made.
-    pub feed: Arc<Tail>,
-    /// Cells of snapshots, at the newest revision.
-    pub snapshots: Snapshots,
-    /// Places for watches.
-    pub watches: Arc<Slots>,
-    /// Places for loads and exports.
+    /// Concurrent loads and exports.
     pub loads: Arc<Slots>,
-    /// Places for the connections of systems.
-    pub connections: Arc<Slots>,
-    /// Who was not accepted as a system.
-    pub refusals: Arc<Refusals>,
-    /// The issuer whose tokens are accepted.
-    pub tokens: Arc<Tokens>,
-    /// When keys were used last.
-    pub uses: LastUsed,
     /// Is cancelled when the hub is to stop: open streams then end.
     pub stopping: CancellationToken,
     /// The audit log.
-    pub audit: Arc<Audit>,
+    pub audit: Arc<AuditLog>,
     committer: Committer,
-    units: VersionedCache<Forest>,
-    definitions: VersionedCache<Definitions>,
-    catalogues: VersionedCache<Catalogue>,
-    directories: VersionedCache<Directory>,
-    scopes: permit::Scopes,
-    /// Counts calls for the limits of agreements.
-    meter: access::store::limits::Meter,
+    references: References,
+    gate: Arc<dyn Gate>,
+}
+
+/// Renews what a caller may do: for each step of an open stream, and inside each write.
+pub trait Gate: Debug + Send + Sync {
+    /// The caller as it stands at a view or a write: with the rights that it still has, or refused.
+    fn renew<'a>(
+        &'a self,
+        hub: &'a Hub,
+        at: At<'a>,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Caller>>;
 }
 
 /// How a batch was asked for.
@@ -182,54 +101,29 @@ pub struct BatchOutcome {
 }
 
 impl Hub {
-    /// Starts on a store, with the key of its audit log. The task ends when the hub is dropped, after its last commit and its
-    /// last record.
-    pub async fn start(db: Db, limits: Limits, key: Key) -> Result<(Arc<Self>, JoinHandle<()>)> {
-        let (audit, writer) = Audit::start(db.clone(), key, limits.audit_grace).await?;
+    /// Starts on a store and its audit log, with the gate that renews callers. The task ends when the hub is dropped, after
+    /// its last commit.
+    pub async fn start(
+        db: Db,
+        limits: Limits,
+        audit: Arc<AuditLog>,
+        gate: Arc<dyn Gate>,
+    ) -> Result<(Arc<Self>, JoinHandle<()>)> {
         let (committer, followed, task) = Committer::start(db.clone(), Arc::clone(&audit)).await?;
         let Followed { head, lease, reread } = followed;
-        let task = tokio::spawn(async move {
-            drop(tokio::join!(task, writer));
-        });
         let revisions = Revisions::new(db.clone(), head, lease, reread);
-        let reader = (db.clone(), revisions.clone());
-        let dossiers = Batcher::start(MANY, move |codes| {
-            let (db, revisions) = reader.clone();
-            // Picked after the look-ups came in, so that each sees what was committed before it was made.
-            async move {
-                let view = revisions.latest();
-                dossier::store::find_all(&db.at(&view), view, codes).await
-            }
-        });
-        let watches = Slots::new(limits.watches, limits.watches_each);
-        let feed = Tail::start(db.clone(), revisions.follow(), Arc::clone(&watches));
-        let kept = Arc::new(Cells::new(revisions.head().newest.number, limits.kept_cells));
-        tokio::spawn(follow::follow(db.clone(), revisions.follow(), Arc::clone(&kept)));
-        let meter = access::store::limits::Meter::start(db.clone());
-        let hub = Arc::new_cyclic(|hub| Self {
-            snapshots: Snapshots::start(Weak::clone(hub), kept, encoded::encode),
+        let hub = Self {
             db,
             revisions,
             limits,
-            dossiers,
-            feed,
-            watches,
             loads: Slots::new(LOADS.0, LOADS.1),
-            connections: Slots::connections(limits.connections_each),
-            refusals: Refusals::new(&audit),
-            tokens: Arc::default(),
-            uses: LastUsed::default(),
             stopping: CancellationToken::new(),
             audit,
             committer,
-            units: VersionedCache::default(),
-            definitions: VersionedCache::default(),
-            catalogues: VersionedCache::default(),
-            directories: VersionedCache::default(),
-            scopes: permit::Scopes::default(),
-            meter,
-        });
-        Ok((hub, task))
+            references: References::default(),
+            gate,
+        };
+        Ok((Arc::new(hub), task))
     }
 
     /// Durable commits since the start.
@@ -237,70 +131,15 @@ impl Hub {
         self.committer.commits()
     }
 
-    // === books ===
-
-    /// The units, as they stood at a view.
-    pub async fn forest(&self, view: &View) -> Result<Arc<Forest>> {
-        let at = view.book(ReferenceData::Units);
-        self.units.at(at, unit::store::load(&self.db.at(view), at)).await
+    /// The caller of an open stream, as it stands now: by the same agreements as they are today, or refused.
+    pub async fn renew(&self, caller: &Caller) -> Result<Caller> {
+        let view = self.revisions.fresh().await?;
+        self.gate.renew(self, At::View(&view), caller).await
     }
 
-    /// The units, as a write sees them.
-    pub async fn forest_in(&self, write: &Write) -> Result<Arc<Forest>> {
-        let at = write.head.book(ReferenceData::Units);
-        let load = unit::store::load(&write.db, at);
-        if write.is_committed(ReferenceData::Units) {
-            return self.units.at(at, load).await;
-        }
-        Ok(Arc::new(load.await?))
-    }
-
-    /// The definitions, as they stood at a view.
-    pub async fn definitions(&self, view: &View) -> Result<Arc<Definitions>> {
-        let at = view.book(ReferenceData::Indicators);
-        self.definitions.at(at, indicator::store::load(&self.db.at(view), at)).await
-    }
-
-    /// The definitions, as a write sees them.
-    pub async fn definitions_in(&self, write: &Write) -> Result<Arc<Definitions>> {
-        let at = write.head.book(ReferenceData::Indicators);
-        let load = indicator::store::load(&write.db, at);
-        if write.is_committed(ReferenceData::Indicators) {
-            return self.definitions.at(at, load).await;
-        }
-        Ok(Arc::new(load.await?))
-    }
-
-    /// The procedures, as they stood at a view.
-    pub async fn catalogue(&self, view: &View) -> Result<Arc<Catalogue>> {
-        let at = view.book(ReferenceData::Procedures);
-        self.catalogues.at(at, dossier::store::load(&self.db.at(view), at)).await
-    }
-
-    /// The procedures, as a write sees them.
-    pub async fn catalogue_in(&self, write: &Write) -> Result<Arc<Catalogue>> {
-        let at = write.head.book(ReferenceData::Procedures);
-        let load = dossier::store::load(&write.db, at);
-        if write.is_committed(ReferenceData::Procedures) {
-            return self.catalogues.at(at, load).await;
-        }
-        Ok(Arc::new(load.await?))
-    }
-
-    /// Systems, keys and agreements, as they stood at a view.
-    pub async fn directory(&self, view: &View) -> Result<Arc<Directory>> {
-        let at = view.book(ReferenceData::Access);
-        self.directories.at(at, access::store::load(&self.db.at(view), at)).await
-    }
-
-    /// Systems, keys and agreements, as a write sees them.
-    pub async fn directory_in(&self, write: &Write) -> Result<Arc<Directory>> {
-        let at = write.head.book(ReferenceData::Access);
-        let load = access::store::load(&write.db, at);
-        if write.is_committed(ReferenceData::Access) {
-            return self.directories.at(at, load).await;
-        }
-        Ok(Arc::new(load.await?))
+    /// The same, as a write sees it: no right is used that was taken away before the write.
+    pub async fn renew_in(&self, write: &Write, caller: &Caller) -> Result<Caller> {
+        self.gate.renew(self, At::Write(write), caller).await
     }
 
     // === writes ===
@@ -391,24 +230,10 @@ impl Hub {
     {
         let (hub, by) = (Arc::clone(self), caller.clone());
         let write = async move |write: Arc<Write>| {
-            let by = hub.again_in(&write, &by).await?;
+            let by = hub.renew_in(&write, &by).await?;
             work(hub, write, by).await
         };
         self.committer.write(caller, |_| {}, write).await
-    }
-}
-
-impl Hub {
-    /// Issues a key straight in the store, for the program's own commands.
-    pub async fn issue_key(
-        self: &Arc<Self>,
-        issue: Issue,
-    ) -> Result<(String, access::Key, Revision)> {
-        let caller = Caller::hub("hub/IssueKey", self.limits.longest);
-        let work = async move |hub: Arc<Self>, write: Arc<Write>, _| {
-            access::store::issue(&hub, &write, issue).await
-        };
-        self.write_once(&caller, work).await
     }
 }
 
@@ -425,7 +250,7 @@ where
 {
     let BatchOptions { request_id, fingerprint, allow_partial, validate_only, list } = ask;
     // As the caller stands at this write: a right that was taken away before it is not used in it.
-    let by = hub.again_in(&write, &by).await?;
+    let by = hub.renew_in(&write, &by).await?;
     let system_id = by.system_id;
     // It is kept, and what it was made of may be personal.
     let fingerprint = hub.db.vault().keyed(fingerprint);

@@ -13,11 +13,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::{
-    access,
+    caller,
     db_enum::db_enum,
     decimal::Decimal,
     period::{Period, PeriodKind},
     rule::Rule,
+    slug,
     time::{Day, Span},
     unit::{self, Level, Tree},
 };
@@ -29,10 +30,10 @@ pub struct Code(String);
 impl Code {
     /// Reads a code.
     pub fn parse(text: &str) -> Result<Self, Rule> {
-        if access::is_code(text) {
+        if slug::is_slug(text) {
             return Ok(Self(text.to_owned()));
         }
-        Err(access::CODE_RULE.into())
+        Err(slug::SLUG_RULE.into())
     }
 
     /// As text.
@@ -267,7 +268,7 @@ pub struct Meaning {
     /// Who owns the definition.
     pub owner_agency: String,
     /// The one system that may publish it.
-    pub authoritative_source: access::SystemCode,
+    pub authoritative_source: caller::SystemCode,
     /// Days after a period's end until its value is due.
     pub due_days: i32,
     /// How openly it is shared.

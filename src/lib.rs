@@ -8,46 +8,74 @@
 //! Every committed write gets the next [`revision`]. Rows are never changed or deleted, only superseded, and a row knows
 //! both revisions. From that follow repeatable reads, reading as known at a time, pages that do not skip, safe retries.
 //!
-//! # Rooms
+//! # Floors
 //!
-//! | room | what it is for |
+//! A room imports only rooms on the floors below it, or on its own. The test `no_room_imports_a_room_above_it` reads this
+//! table and the sources; `cargo test --test floors -- --nocapture` prints every import.
+//!
+//! | floor, top first | what it is for |
 //! |---|---|
-//! | [`server`], [`stack`] | the listener, and what every request passes, outermost first |
-//! | [`wire`], [`page`], [`error`] | opening requests, continuing answers, refusing |
-//! | [`hub`] | what slices share: reads at one revision, writes that make one |
-//! | [`revision`] | the counter, the one committer, receipts |
-//! | [`db`], [`cache`], [`batch`], [`slots`] | the two engines; reference data kept in memory; look-ups that share a question; places for streams |
-//! | [`load`], [`export`] | streams in, acknowledged as they become durable; whole answers out, at one revision |
-//! | [`unit`](mod@unit) | units: codes, trees and lineage by date |
-//! | [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
-//! | [`dossier`] | procedures, dossiers, their events and counts |
-//! | [`feed`] | what changed, in order, for those who keep a copy |
-//! | [`access`] | systems, by what they show who they are, their agreements, what each method needs; the [`access::Caller`] |
-//! | [`personal`] | personal data: kinds, masks, keys, and a holder that cannot be printed |
-//! | [`audit`] | a record of every call, in a log that proves that it was not changed |
-//! | [`time`], [`period`], [`decimal`], [`rule`] | values that cannot be wrong, and what to say when input is |
-//! | [`config`], [`telemetry`], [`cli`], [`demo`], [`pki`] | the program around it |
+//! | floor [`cli`] | the commands of the program |
+//! | floor [`telemetry`] | logs, spans and metrics |
+//! | floor [`config`], [`pki`] | settings; certificates for development |
+//! | floor [`server`] | the listener, TLS, and the one place where everything is wired |
+//! | floor [`stack`], [`demo`] | what every request passes, outermost first; a hub with the figures of five articles |
+//! | floor [`audit`], [`feed`], [`access`] | what auditors ask of the log; what changed, in order; systems, keys, agreements, and what they permit |
+//! | floor [`dossier`] | procedures, dossiers, their events and counts |
+//! | floor [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
+//! | floor [`unit`](mod@unit) | units: codes, trees and lineage by date |
+//! | floor [`export`] | whole answers out, at one revision |
+//! | floor [`load`] | streams in, acknowledged as they become durable |
+//! | floor [`hub`] | reads at one revision, writes that make one, reference data by its type; it names no slice |
+//! | floor [`wire`] | opening requests, reading their fields |
+//! | floor [`revision`] | the counter, the one committer, idempotency, receipts |
+//! | floor [`caller`] | who asks: system, credential, agreements, the policy of each method |
+//! | floor [`log`] | the audit log: records in a Merkle tree with signed checkpoints |
+//! | floor [`db`] | the two engines: connections, migrations, bulk statements |
+//! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | versions kept in memory; request coalescing; concurrency limits; personal data; pages; periods |
+//! | floor [`error`], [`time`], [`decimal`], [`slug`] | refusals, and values that cannot be wrong |
+//! | floor [`pb`], [`rule`], [`limits`], [`outcome`], [`bad_config`], [`code_name`], [`db_enum`] | the ground |
 //!
 //! # What is not here
 //!
-//! Messages ([`pb`]) are known only to `rpc.rs` files, to [`wire`], and to the commands of [`cli`] that call a hub. SQL is
+//! Messages ([`pb`]) are known only to `rpc` files, to [`wire`], and to the commands of [`cli`] that call a hub. SQL is
 //! written only in `store.rs` files, over the tables of `row.rs`. A status is built only in [`error`]. No slice imports
 //! another's rows. There is no global state: a hub is a value, and two fit in one process.
 //!
-//! # A walk: publishing observations
+//! # Names
 //!
-//! 1. [`stack`] finds the caller, the deadline and the agreement that answers the call; `indicator::rpc` opens the message into
-//!    entries, each read or refused.
-//! 2. [`hub::Hub::write_ahead`] hands the work to the [`revision::committer`], with the keys that it will look for: those of
-//!    all writes of a commit are looked up at once, onto their [buffer](revision::unit_of_work).
-//! 3. `indicator::store` resolves units at each period's end, checks the source, and supersedes what differs.
-//! 4. What the writes left on the buffer is written at once. The commit makes all of it durable; each caller gets its own
-//!    receipt, and the new head is announced.
+//! No type name stands twice in the crate, but for those that are read with their module by habit: `Rpc`, `Key`, `Kind`,
+//! `Code`, `Entry`, `Get`, `List`, `Filter`, `Export`, `Define`, `Publish`, `State`, and the `Model` of a row.
+//!
+//! # A walk: PublishObservations
+//!
+//! In: `stack` (record, identify, permit) finds the caller and the agreement that answers the call; `indicator/rpc.rs` opens
+//! the message, `indicator/rpc/entries.rs` reads each entry or refuses it; `indicator/store/publish.rs` names the keys that it
+//! will look for and hands the work to `hub.rs`, which hands it to `revision/committer.rs`: the lookups of all writes of a
+//! commit are one query per table (`revision/unit_of_work.rs`). `hub.rs` renews the caller's rights (`access/permit.rs`) and
+//! looks for an earlier answer (`revision/idempotency.rs`); `indicator/store/publish.rs` checks, `indicator/store/keep.rs`
+//! compares with what stands in `indicator/store/version_buffer.rs` and supersedes what differs.
+//!
+//! Out: `revision/unit_of_work.rs` writes what is buffered, `revision/log.rs` its line, `log/store.rs` the records; the
+//! commit makes all of it durable (`db.rs`). `revision/committer.rs` answers each write with its receipt and announces the
+//! head; `indicator/rpc.rs` turns the receipt into the message; `stack` measures and traces the answer.
+//!
+//! # A walk: GetSnapshot
+//!
+//! In: `stack`, then `indicator/rpc.rs` opens the message by `indicator/rpc/questions.rs`; `indicator/store/snapshot.rs` picks
+//! the view (`revision.rs`), finds definitions and units (`hub/reference.rs`), and takes the cells that are in memory
+//! (`indicator/cells.rs`). Those that are missing are read together with what other calls miss (`batch.rs`), at one revision.
+//!
+//! Out: `indicator/judge.rs` says how fresh each cell is and how its target is attained; `indicator/rpc/encoded.rs` encodes a
+//! cell once, for this answer and for those from memory; `indicator/rpc.rs` answers with the revision that all of it is of.
 pub mod access;
 pub mod audit;
+pub mod bad_config;
 pub mod batch;
 pub mod cache;
+pub mod caller;
 pub mod cli;
+pub mod code_name;
 pub mod config;
 pub mod db;
 mod db_enum;
@@ -59,7 +87,10 @@ pub mod export;
 pub mod feed;
 pub mod hub;
 pub mod indicator;
+pub mod limits;
 pub mod load;
+pub mod log;
+pub mod outcome;
 pub mod page;
 pub mod pb;
 pub mod period;
@@ -69,6 +100,7 @@ pub mod revision;
 pub mod rule;
 pub mod server;
 pub mod slots;
+pub mod slug;
 pub mod stack;
 pub mod telemetry;
 pub mod time;

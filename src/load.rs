@@ -2,6 +2,7 @@
 //!
 //! How far a load has come is kept in the transaction of what it did, so an item is done once, whatever is cut or stopped.
 pub mod row;
+pub mod rpc;
 mod store;
 
 use std::{
@@ -16,13 +17,15 @@ use tokio::time::{sleep, sleep_until};
 use tonic::{Status, Streaming};
 
 use crate::{
-    access::Caller,
+    caller::Caller,
     error::{Error, Reason, Result},
-    hub::{BatchOutcome, Hub, MOST_ITEMS},
+    hub::{BatchOutcome, Hub},
+    limits::MOST_ITEMS,
+    outcome::{Counts, Outcome},
     revision::{
         Revision,
         committer::{Done, Effect, Write},
-        receipt::{Counts, ItemResult, Outcome},
+        receipt::ItemResult,
     },
     slots::Slot,
 };
@@ -209,7 +212,7 @@ where
                 read = self.messages.message(), if reads => self.came(read),
                 // A sender that pauses is told as well when it may not go on.
                 () = sleep(LOOK), if reads && self.working.is_none() => {
-                    if let Err(err) = self.hub.again(&self.caller).await {
+                    if let Err(err) = self.hub.renew(&self.caller).await {
                         self.ending = Some(Err(err.into()));
                     }
                 }

@@ -4,7 +4,6 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::{
-    access::Caller,
     error::{Error, Result},
     rule::Rule,
 };
@@ -31,25 +30,25 @@ impl Secret {
         self.0 == bytes
     }
 
-    fn mac(&self, caller: &Caller, question: &[u8], body: &[u8]) -> Vec<u8> {
+    fn mac(&self, system_id: i64, question: &[u8], body: &[u8]) -> Vec<u8> {
         // HMAC takes a key of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return Vec::new() };
-        mac.update(&caller.system_id.to_le_bytes());
+        mac.update(&system_id.to_le_bytes());
         mac.update(question);
         mac.update(body);
         mac.finalize().into_bytes().iter().copied().take(SEAL).collect()
     }
 
     /// A token that holds a body, and is good for this caller and this question only.
-    pub fn seal(&self, caller: &Caller, question: &[u8], body: &[u8]) -> String {
-        B64.encode([&self.mac(caller, question, body), body].concat())
+    pub fn seal(&self, system_id: i64, question: &[u8], body: &[u8]) -> String {
+        B64.encode([&self.mac(system_id, question, body), body].concat())
     }
 
     /// The body of a token, if it was sealed here for this caller and this question.
-    pub fn unseal(&self, caller: &Caller, question: &[u8], token: &str) -> Option<Vec<u8>> {
+    pub fn unseal(&self, system_id: i64, question: &[u8], token: &str) -> Option<Vec<u8>> {
         let bytes = B64.decode(token).ok()?;
         let (seal, body) = bytes.split_at_checked(SEAL)?;
-        let ours = self.mac(caller, question, body);
+        let ours = self.mac(system_id, question, body);
         let same: bool = subtle::ConstantTimeEq::ct_eq(seal, ours.as_slice()).into();
         same.then(|| body.to_vec())
     }
@@ -99,12 +98,12 @@ impl Page {
     }
 
     /// Opens the token: none on the first page.
-    pub fn cursor(&self, secret: &Secret, caller: &Caller) -> Result<Option<Cursor>> {
+    pub fn cursor(&self, secret: &Secret, system_id: i64) -> Result<Option<Cursor>> {
         if self.token.is_empty() {
             return Ok(None);
         }
         let opened = || {
-            let body = secret.unseal(caller, &self.question, &self.token)?;
+            let body = secret.unseal(system_id, &self.question, &self.token)?;
             let (revision, after) = body.split_first_chunk::<8>()?;
             let after = String::from_utf8(after.to_vec()).ok()?;
             Some(Cursor { revision: i64::from_le_bytes(*revision), after })
@@ -114,9 +113,9 @@ impl Page {
     }
 
     /// The token for the page after the item with the key `after`.
-    pub fn token(&self, secret: &Secret, caller: &Caller, revision: i64, after: &str) -> String {
+    pub fn token(&self, secret: &Secret, system_id: i64, revision: i64, after: &str) -> String {
         let body = [&revision.to_le_bytes(), after.as_bytes()].concat();
-        secret.seal(caller, &self.question, &body)
+        secret.seal(system_id, &self.question, &body)
     }
 }
 

@@ -12,7 +12,7 @@ use rcgen::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    access::{SystemCode, credential::URI},
+    caller::{SystemCode, credential::URI},
     error::{Error, Result},
 };
 

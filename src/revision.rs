@@ -21,8 +21,8 @@ use tokio::{sync::watch, time};
 
 use self::{committer::Reread, lease::Lease};
 use crate::{
-    access::Caller,
     batch::Batcher,
+    caller::Caller,
     db::Db,
     error::{Error, Reason, Result},
     page::Page,
@@ -112,7 +112,7 @@ pub struct Stretch {
     pub limit: u64,
 }
 
-/// The newest revision, and the last revision that touched each book.
+/// The newest revision, and the last revision that touched each set of reference data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The newest revision.
@@ -121,14 +121,14 @@ pub struct Head {
     pub floor: i64,
     /// Another number after a backup was restored: what was handed out before may then mean something else.
     pub epoch: i64,
-    books: [i64; 4],
+    touched_at: [i64; 4],
 }
 
 impl Head {
-    /// The last revision that touched a book.
-    pub fn book(&self, book: ReferenceData) -> i64 {
-        let [units, indicators, procedures, access] = self.books;
-        match book {
+    /// The last revision that touched a set of reference data.
+    pub fn touched(&self, which: ReferenceData) -> i64 {
+        let [units, indicators, procedures, access] = self.touched_at;
+        match which {
             ReferenceData::Units => units,
             ReferenceData::Indicators => indicators,
             ReferenceData::Procedures => procedures,
@@ -136,9 +136,9 @@ impl Head {
         }
     }
 
-    /// The head after a write that touched these books.
+    /// The head after a write that touched these sets.
     fn advanced(mut self, to: Revision, touched: i32) -> Self {
-        for (at, book) in self.books.iter_mut().zip(ReferenceData::ALL) {
+        for (at, book) in self.touched_at.iter_mut().zip(ReferenceData::ALL) {
             if touched & book.bit() != 0 {
                 *at = to.number;
             }
@@ -148,7 +148,7 @@ impl Head {
     }
 }
 
-/// The revision that one answer is read at, and the state of the books then.
+/// The revision that one answer is read at, and the state of reference data then.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
     /// The revision.
@@ -162,14 +162,19 @@ impl View {
         self.revision.number
     }
 
+    /// The epoch and the number: where the view stands in the history of the store.
+    pub fn position(&self) -> (i64, i64) {
+        (self.epoch(), self.number())
+    }
+
     /// The epoch that the revision is of.
     pub fn epoch(&self) -> i64 {
         self.head.epoch
     }
 
-    /// The last revision, up to this one, that touched a book.
-    pub fn book(&self, book: ReferenceData) -> i64 {
-        self.head.book(book)
+    /// The last revision, up to this one, that touched a set of reference data.
+    pub fn touched(&self, which: ReferenceData) -> i64 {
+        self.head.touched(which)
     }
 }
 
@@ -264,7 +269,7 @@ impl Revisions {
         asked: Consistency,
         page: &Page,
     ) -> Result<(View, Option<String>)> {
-        match page.cursor(self.db.secret(), caller)? {
+        match page.cursor(self.db.secret(), caller.system_id)? {
             None => Ok((self.view(caller, asked).await?, None)),
             Some(cursor) => {
                 let view = self.view(caller, Consistency::Exactly(cursor.revision)).await?;
@@ -298,13 +303,13 @@ impl Revisions {
             return Ok(head.into());
         }
         let at = store::committed_at(self.db.read(), number).await?;
-        let mut books = head.books;
-        for (last, book) in books.iter_mut().zip(ReferenceData::ALL) {
+        let mut touched_at = head.touched_at;
+        for (last, book) in touched_at.iter_mut().zip(ReferenceData::ALL) {
             if *last > number {
                 *last = store::last_touched(self.db.read(), number, book).await?;
             }
         }
-        let head = Head { newest: Revision { number, at }, books, ..head };
+        let head = Head { newest: Revision { number, at }, touched_at, ..head };
         Ok(head.into())
     }
 }

@@ -7,17 +7,24 @@ pub mod tls;
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::{net::TcpListener, sync::watch, time};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use self::{accept::Accept, connection::Shared, tls::Tls};
 use crate::{
-    access::{self, refusals::Refusals},
-    audit, dossier, error, feed,
-    hub::{self, Hub, Limits},
-    indicator, pb,
+    access,
+    access::Access,
+    audit,
+    caller::refusals::Refusals,
+    db::Db,
+    dossier, error, feed,
+    hub::{self, Hub},
+    indicator,
+    limits::Limits,
+    log::{self, AuditLog, key::Key},
+    pb,
     stack::{self, measure::Meter},
     unit,
 };
@@ -25,11 +32,47 @@ use crate::{
 /// How long calls in flight may take after a stop was asked for; what comes after it has two seconds more.
 const GRACE: Duration = Duration::from_millis(7_500);
 
+/// A hub with the slices around it, each with its caches and tasks.
+#[derive(Clone, Debug)]
+pub struct Slices {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// Who may call.
+    pub access: Arc<Access>,
+    /// Indicators.
+    pub indicator: indicator::rpc::Rpc,
+    /// Dossiers.
+    pub dossier: dossier::rpc::Rpc,
+    /// The feed.
+    pub feed: feed::rpc::Rpc,
+}
+
+/// Starts a hub on a store, with the key of its audit log, and the slices around it. The task ends when all of it is dropped,
+/// after the last commit and the last record.
+pub async fn start(db: Db, limits: Limits, key: Key) -> error::Result<(Slices, JoinHandle<()>)> {
+    let (audit, writer) = AuditLog::start(db.clone(), key, limits.audit_grace).await?;
+    let access = Access::start(db.clone(), &limits, &audit);
+    let gate = Arc::clone(&access);
+    let (hub, committer) = Hub::start(db, limits, audit, gate).await?;
+    let task = tokio::spawn(async move {
+        drop(tokio::join!(committer, writer));
+    });
+    let slices = Slices {
+        indicator: indicator::rpc::start(&hub),
+        dossier: dossier::rpc::start(&hub),
+        feed: feed::rpc::start(&hub),
+        access,
+        hub,
+    };
+    Ok((slices, task))
+}
+
 /// Every service of the schema, around one hub, behind the stack; health outside it.
 pub async fn services(
-    hub: &Arc<Hub>,
+    slices: &Slices,
     meter: &Arc<Meter>,
 ) -> error::Result<(Router, HealthReporter)> {
+    let Slices { hub, access, indicator, dossier, feed } = slices;
     let most = hub.limits.message_bytes;
     macro_rules! service {
         ($server:path, $rpc:expr) => {{
@@ -49,27 +92,21 @@ pub async fn services(
         ))
         .add_service(service!(
             pb::indicator_service_server::IndicatorServiceServer,
-            indicator::rpc::Rpc { hub: Arc::clone(hub) }
+            indicator.clone()
         ))
-        .add_service(service!(
-            pb::dossier_service_server::DossierServiceServer,
-            dossier::rpc::Rpc { hub: Arc::clone(hub) }
-        ))
+        .add_service(service!(pb::dossier_service_server::DossierServiceServer, dossier.clone()))
         .add_service(service!(
             pb::access_service_server::AccessServiceServer,
-            access::rpc::Rpc { hub: Arc::clone(hub) }
+            access::rpc::Rpc { hub: Arc::clone(hub), access: Arc::clone(access) }
         ))
-        .add_service(service!(
-            pb::feed_service_server::FeedServiceServer,
-            feed::rpc::Rpc { hub: Arc::clone(hub) }
-        ))
+        .add_service(service!(pb::feed_service_server::FeedServiceServer, feed.clone()))
         .add_service(service!(
             pb::audit_service_server::AuditServiceServer,
             audit::rpc::Rpc { hub: Arc::clone(hub) }
         ))
         // Behind the stack as well: the schema is for identified callers.
         .add_service(reflection);
-    let wrapped = stack::wrap(routes.prepare().into_axum_router(), hub, meter);
+    let wrapped = stack::wrap(routes.prepare().into_axum_router(), hub, access, meter);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::Serving).await;
     tokio::spawn(tell_health(reporter.clone(), hub.db.pulse(), hub.stopping.clone()));
@@ -145,10 +182,10 @@ const AUDIT: &str = "sharehub.audit";
 /// Tells who asks for it whether the audit log can be written, until the hub stops.
 async fn tell_audit(
     reporter: HealthReporter,
-    mut log: watch::Receiver<audit::writer::State>,
+    mut log: watch::Receiver<log::writer::State>,
     stopping: CancellationToken,
 ) {
-    let is_written = |it: &audit::writer::State| it.fails_since.is_none();
+    let is_written = |it: &log::writer::State| it.fails_since.is_none();
     let mut writes = true;
     loop {
         let status = if writes { ServingStatus::Serving } else { ServingStatus::NotServing };

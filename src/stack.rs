@@ -22,11 +22,17 @@ use tower_http::{
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
 
-use crate::hub::Hub;
+use crate::{access::Access, hub::Hub};
 
 /// Lays the stack around the services.
-pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Router {
+pub fn wrap(
+    services: Router,
+    hub: &Arc<Hub>,
+    access: &Arc<Access>,
+    meter: &Arc<measure::Meter>,
+) -> Router {
     let limits = hub.limits;
+    let gate = (Arc::clone(hub), Arc::clone(access));
     let inner = ServiceBuilder::new()
         // Refuse early and cheaply, before keys are checked or the store is touched.
         .layer(HandleErrorLayer::new(rescue::refused))
@@ -39,9 +45,9 @@ pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Ro
         // What is refused below this line is recorded as well, and no personal data passes it before that is durable.
         .layer(from_fn_with_state(Arc::clone(hub), record::record))
         // From here on there is a Caller.
-        .layer(from_fn_with_state(Arc::clone(hub), identify::identify))
+        .layer(from_fn_with_state(gate.clone(), identify::identify))
         // From here on the caller has its rights, and nothing but them: what is not allowed does not reach a service.
-        .layer(from_fn_with_state(Arc::clone(hub), permit::permit));
+        .layer(from_fn_with_state(gate, permit::permit));
     let outer = ServiceBuilder::new()
         // Everything below can name the request, and the answer names it to the caller.
         .layer(from_fn(trace::plain_id))

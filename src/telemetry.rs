@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     error::{Error, Result},
     hub::Hub,
+    server::Slices,
     stack::measure::Meter,
 };
 
@@ -63,7 +64,8 @@ impl Telemetry {
 
     /// Sends a hub's counts every minute, where spans are sent: calls by method and code, items of writes by method and outcome, refused identifications by cause,
     /// commits, the newest revision, how the audit log does, and open watches, loads and exports.
-    pub fn observe(&self, hub: &Arc<Hub>, meter: &Arc<Meter>) {
+    pub fn observe(&self, slices: &Slices, meter: &Arc<Meter>) {
+        let Slices { hub, access, feed, indicator: _, dossier: _ } = slices;
         let Some((_, provider)) = &self.0 else { return };
         let instruments = provider.meter("sharehub");
         // Kept until the last of it was sent.
@@ -94,7 +96,7 @@ impl Telemetry {
                 }
             })
             .build();
-        let refusals = Arc::clone(&hub.refusals);
+        let refusals = Arc::clone(&access.refusals);
         instruments
             .u64_observable_counter("sharehub.identifications.refused")
             .with_description("Connections and calls whose caller was not accepted, by cause.")
@@ -119,8 +121,9 @@ impl Telemetry {
         gauge(&instruments, hub, "sharehub.audit.failing", "1 while it cannot be written.", |it| {
             u64::from(it.audit.follow().borrow().fails_since.is_some())
         });
-        gauge(&instruments, hub, "sharehub.watches", "Open watches.", |it| {
-            u64::try_from(it.watches.taken()).unwrap_or(u64::MAX)
+        let watches = Arc::clone(&feed.watches);
+        gauge(&instruments, hub, "sharehub.watches", "Open watches.", move |_| {
+            u64::try_from(watches.taken()).unwrap_or(u64::MAX)
         });
         gauge(&instruments, hub, "sharehub.streams", "Open loads and exports.", |it| {
             u64::try_from(it.loads.taken()).unwrap_or(u64::MAX)

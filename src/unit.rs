@@ -6,17 +6,18 @@ pub mod rpc;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod wire;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    access,
     db_enum::db_enum,
     decimal::Decimal,
     page::Page,
     revision::Consistency,
     rule::Rule,
+    slug,
     time::{Day, Span},
 };
 
@@ -84,7 +85,7 @@ impl Scheme {
     pub fn parse(text: &str) -> Result<Self, Rule> {
         match text {
             "" => Ok(Self::gso()),
-            text if access::is_code(text) => Ok(Self(text.to_owned())),
+            text if slug::is_slug(text) => Ok(Self(text.to_owned())),
             _ => Err("be `gso`, `agency`, or the code of a source system".into()),
         }
     }

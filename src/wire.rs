@@ -10,17 +10,17 @@ use tonic::{Request, Response, Status};
 use unicode_normalization::is_nfc;
 
 use crate::{
-    access::Caller,
+    caller::Caller,
     error::{Error, Reason, Reply, Result, Violation},
+    outcome::{Counts, Outcome},
     page::Page,
     pb,
     revision::{
         Consistency, Revision,
-        receipt::{Counts, ItemResult, Outcome, Receipt},
+        receipt::{ItemResult, Receipt},
     },
     rule::Rule,
     time::{Day, Timestamp},
-    unit,
 };
 
 /// Opens a request: who asks, and what is asked, already parsed.
@@ -155,51 +155,6 @@ impl Fields {
         self.read(field, Timestamp::from_parts(seconds, nanos)).map(Some)
     }
 
-    /// A reference to a unit that must be there.
-    pub fn unit(&mut self, field: &str, unit: Option<pb::UnitRef>) -> Option<unit::Ref> {
-        let read = self.maybe_unit(field, unit)?;
-        if read.is_none() {
-            self.refuse(field, "name a unit, by `id` or by `code`");
-        }
-        read
-    }
-
-    /// A reference to a unit, or none.
-    pub fn maybe_unit(
-        &mut self,
-        field: &str,
-        unit: Option<pb::UnitRef>,
-    ) -> Option<Option<unit::Ref>> {
-        use pb::unit_ref::Ref;
-        let Some(pb::UnitRef { r#ref: Some(named) }) = unit else { return Some(None) };
-        self.within(field, |fields| match named {
-            Ref::Id(id) if id < 1 => {
-                fields.refuse("id", "be above 0");
-                None
-            }
-            Ref::Id(id) => Some(Some(unit::Ref::Id(id))),
-            Ref::Code(pb::UnitCode { scheme, code, date }) => fields.within("code", |fields| {
-                let scheme = fields.read("scheme", unit::Scheme::parse(&scheme));
-                let code = fields.read("code", unit::parse_code(&code));
-                let date = fields.day("date", &date);
-                Some(Some(unit::Ref::Code { scheme: scheme?, code: code?, date: date? }))
-            }),
-        })
-    }
-
-    /// References to units, at most so many.
-    pub fn units(
-        &mut self,
-        field: &str,
-        units: Vec<pb::UnitRef>,
-        most: usize,
-    ) -> Option<Vec<unit::Ref>> {
-        self.at_most(field, units.len(), most)?;
-        let read = units.into_iter().enumerate();
-        let read = read.map(|(i, it)| self.unit(&format!("{field}[{i}]"), Some(it)));
-        read.collect::<Vec<_>>().into_iter().collect()
-    }
-
     /// What a read must have seen.
     pub fn consistency(&mut self, asked: Option<pb::Consistency>) -> Option<Consistency> {
         use pb::consistency::Requirement;
@@ -310,12 +265,6 @@ impl From<Revision> for pb::Revision {
     }
 }
 
-impl From<unit::Name> for pb::UnitName {
-    fn from(unit::Name { id, level, name, code }: unit::Name) -> Self {
-        Self { id, level: level.number(), name, code }
-    }
-}
-
 impl From<Receipt> for pb::Receipt {
     fn from(receipt: Receipt) -> Self {
         let Counts { created, corrected, unchanged, rejected } = receipt.counts();
@@ -335,7 +284,7 @@ impl From<Receipt> for pb::Receipt {
     }
 }
 
-fn item(index: i32, result: ItemResult) -> pb::ItemResult {
+pub fn item(index: i32, result: ItemResult) -> pb::ItemResult {
     let ItemResult { outcome, reason, message, violations, id } = result;
     let outcome = match outcome {
         Outcome::Created => pb::Outcome::Created,

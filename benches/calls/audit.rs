@@ -2,13 +2,15 @@
 use std::{process::Command, sync::Arc, time::Instant};
 
 use sharehub::{
-    access::{SystemCode, store::ensure_administrator},
-    audit::{
+    access::store::ensure_administrator,
+    caller::SystemCode,
+    db::{Db, Options},
+    hub::Hub,
+    limits::Limits,
+    log::{
         record::{Answered, Phase, Record, Who},
         trail::Trail,
     },
-    db::{Db, Options},
-    hub::{Hub, Limits},
     pb,
     personal::vault::{Keys, Vault},
     pki::Authority,
@@ -43,9 +45,9 @@ pub async fn audit(engine: &Engine) {
     let url = engine.store("audit").await;
     let vault = Vault::new(&Keys::generate("bench")).unwrap();
     let db = Db::open_with(Options { vault, ..Options::new(&url) }).await.unwrap();
-    let (hub, _) = Hub::start(db, Limits::default(), audit_of()).await.unwrap();
-    unit::store::load_reference(&hub).await.unwrap();
-    let desk = Desk::open(&hub).await;
+    let (slices, _) = server::start(db, Limits::default(), audit_of()).await.unwrap();
+    unit::store::load_reference(&slices.hub).await.unwrap();
+    let desk = Desk::open(&slices).await;
     let codes = desk.fill().await;
     Bare::readers(&url).await.analyze().await;
     let blind = desk.reader("bench.blind", pb::PersonalData::None).await;
@@ -87,7 +89,7 @@ pub async fn audit(engine: &Engine) {
             cpu(2),
         );
     }
-    verify(engine, &hub, &url).await;
+    verify(engine, &slices.hub, &url).await;
 }
 
 /// Adds records like those of calls, up to so many, and has the log exported and checked by the program.
@@ -167,7 +169,7 @@ struct Desk {
 }
 
 impl Desk {
-    async fn open(hub: &Arc<Hub>) -> Self {
+    async fn open(slices: &server::Slices) -> Self {
         let authority = Authority::new().unwrap();
         let server = authority.server(&["localhost".to_owned()]).unwrap();
         let tls = Tls::new(&Pem {
@@ -176,11 +178,11 @@ impl Desk {
             client_ca: Some(authority.own.cert.clone().into()),
             client_crl: None,
         });
-        let (services, health) = server::services(hub, &Arc::<Meter>::default()).await.unwrap();
+        let (services, health) = server::services(slices, &Arc::<Meter>::default()).await.unwrap();
         let address = wire::serve_tls(services, health, tls.unwrap()).await;
         let admin = SystemCode::parse("admin").unwrap();
-        ensure_administrator(hub, &admin).await.unwrap();
-        Self { authority, address, admin: key(hub, "admin").await }
+        ensure_administrator(&slices.hub, &admin).await.unwrap();
+        Self { authority, address, admin: key(&slices.hub, "admin").await }
     }
 
     /// Connections of a system, by its certificate; of nobody without a name.

@@ -6,14 +6,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sharehub::{
-    access::{Issue, SystemCode},
-    audit::key::Key as AuditKey,
-    db::Db,
-    demo,
-    hub::{Hub, Limits},
-    pb, server,
-    stack::measure::Meter,
-    unit,
+    access::queries::Issue, caller::SystemCode, db::Db, demo, hub::Hub, limits::Limits,
+    log::key::Key as AuditKey, pb, server, stack::measure::Meter, unit,
 };
 use tonic::transport::Channel;
 
@@ -46,12 +40,13 @@ impl Stage {
 
     async fn on(url: String) -> Self {
         let db = Db::open(&url).await.unwrap();
-        let (hub, _) = Hub::start(db, Limits::default(), audit_of()).await.unwrap();
-        unit::store::load_reference(&hub).await.unwrap();
-        demo::load(&hub).await.unwrap();
+        let (slices, _) = server::start(db, Limits::default(), audit_of()).await.unwrap();
+        unit::store::load_reference(&slices.hub).await.unwrap();
+        demo::load(&slices.hub, &slices.access).await.unwrap();
         Bare::readers(&url).await.analyze().await;
-        let (services, health) = server::services(&hub, &Arc::<Meter>::default()).await.unwrap();
+        let (services, health) = server::services(&slices, &Arc::<Meter>::default()).await.unwrap();
         let channels = wire::channels(&wire::serve(services, health).await).await;
+        let hub = slices.hub;
         let (ioc, articles) = (key(&hub, "ioc").await, key(&hub, "articles.demo").await);
         Self { url, hub, channels, ioc, articles }
     }
@@ -205,6 +200,7 @@ pub fn audit_key(dir: &Path) -> PathBuf {
 
 pub async fn key(hub: &Arc<Hub>, system: &str) -> Key {
     let system = SystemCode::parse(system).unwrap();
-    let (key, _, _) = hub.issue_key(Issue { system, expires_at: None }).await.unwrap();
+    let (key, _, _) =
+        sharehub::access::store::issue_key(&hub, Issue { system, expires_at: None }).await.unwrap();
     wire::bearer(&key)
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use http::Request as HttpRequest;
 use prost::Message;
 use sharehub::{
-    hub::Limits,
+    limits::Limits,
     pb,
     server::{self, tls::Tls},
     wire::codec::Codec,

@@ -1,8 +1,9 @@
 //! What is loaded: made-up monthly figures of the communes of 2024, and made-up dossiers; the same on every run.
 use sharehub::{
-    access::{Issue, SystemCode},
+    access::queries::Issue,
+    caller::SystemCode,
     db::Db,
-    hub::{Hub, Limits},
+    limits::Limits,
     pb::{self, Operation, agreement::Dataset},
 };
 use tonic::metadata::{Ascii, MetadataValue};
@@ -32,13 +33,18 @@ pub struct Made {
 /// Puts the reference data and an administrator into a store: the administrator's key.
 pub async fn fill(url: &str, secrets: &Secrets) -> Key {
     let db = Db::open(url).await.unwrap();
-    let audit = sharehub::audit::key::Key::open(&secrets.audit_key()).unwrap();
-    let (hub, committer) = Hub::start(db.clone(), Limits::default(), audit).await.unwrap();
-    sharehub::unit::store::load_reference(&hub).await.unwrap();
+    let audit = sharehub::log::key::Key::open(&secrets.audit_key()).unwrap();
+    let (slices, committer) =
+        sharehub::server::start(db.clone(), Limits::default(), audit).await.unwrap();
+    sharehub::unit::store::load_reference(&slices.hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
-    sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();
-    let key = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap().0;
-    drop(hub);
+    sharehub::access::store::ensure_administrator(&slices.hub, &admin).await.unwrap();
+    let key =
+        sharehub::access::store::issue_key(&slices.hub, Issue { system: admin, expires_at: None })
+            .await
+            .unwrap()
+            .0;
+    drop(slices);
     committer.await.unwrap();
     db.close().await;
     format!("Bearer {key}").parse().unwrap()

@@ -4,7 +4,7 @@
 pub mod system {
     use sea_orm::entity::prelude::*;
 
-    use super::super::SystemCode;
+    use crate::caller::SystemCode;
 
     /// A version of a system.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -74,8 +74,7 @@ pub mod key {
 pub mod agreement {
     use sea_orm::entity::prelude::*;
 
-    use super::super::agreement::Slug;
-    use crate::time::Timestamp;
+    use crate::{slug::Slug, time::Timestamp};
 
     /// A version of an agreement.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -6,17 +6,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tonic::Request;
 
-use super::{
-    Grants, Issue, Key, List, Pattern, Register, SystemCode,
-    agreement::{Grant, Slug},
-    credential::Credential,
-    store,
-};
+use super::store;
 use crate::{
+    access::Access,
+    access::queries::{Grant, Issue, List, Register},
+    caller::System,
+    caller::{Grants, Key, Pattern, SystemCode, credential::Credential},
     error::{Error, Reply, Result},
     hub::{BatchOptions, Hub},
     pb,
     revision::{ReferenceData, committer::Write},
+    slug::Slug,
     time::Timestamp,
     wire::{Fields, check_text, done, fingerprint, open, reply},
 };
@@ -26,13 +26,15 @@ use crate::{
 pub struct Rpc {
     /// The hub.
     pub hub: Arc<Hub>,
+    /// What is kept to permit calls.
+    pub access: Arc<Access>,
 }
 
 #[tonic::async_trait]
 impl pb::access_service_server::AccessService for Rpc {
     async fn who_am_i(&self, req: Request<pb::WhoAmIRequest>) -> Reply<pb::WhoAmIResponse> {
         let (caller, WhoAmI) = open(req)?;
-        let (listed, until) = store::who_am_i(&self.hub, &caller).await?;
+        let (listed, until) = store::who_am_i(&self.hub, &self.access, &caller).await?;
         let credential = Some((&caller.credential, until).into());
         reply(pb::WhoAmIResponse { system: Some(listed.into()), credential })
     }
@@ -54,7 +56,7 @@ impl pb::access_service_server::AccessService for Rpc {
         req: Request<pb::ListSystemsRequest>,
     ) -> Reply<pb::ListSystemsResponse> {
         let (caller, list) = open(req)?;
-        let (read_at, page) = store::list(&self.hub, &caller, list).await?;
+        let (read_at, page) = store::list(&self.hub, &self.access, &caller, list).await?;
         reply(pb::ListSystemsResponse {
             read_at: Some(read_at.into()),
             systems: page.items.into_iter().map(Into::into).collect(),
@@ -120,7 +122,7 @@ impl pb::access_service_server::AccessService for Rpc {
         req: Request<pb::ExplainAccessRequest>,
     ) -> Reply<pb::ExplainAccessResponse> {
         let (caller, asked) = open(req)?;
-        reply(self.hub.explain(&caller, asked).await?.into())
+        reply(self.access.explain(&self.hub, &caller, asked).await?.into())
     }
 
     async fn list_agreements(
@@ -269,7 +271,7 @@ impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, String) {
 
 impl From<store::Listed> for pb::System {
     fn from((system, keys): store::Listed) -> Self {
-        let super::System { code, name, grants, statuses, disabled, made_at } =
+        let System { code, name, grants, statuses, disabled, made_at } =
             Arc::unwrap_or_clone(system);
         let statuses = statuses
             .into_iter()

@@ -16,20 +16,25 @@ use sea_orm::{
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Caller, Grants, Issue, Key, List, Register, System, SystemCode,
-    credential::Credential,
-    directory::{Directory, hash, new_key},
-    row::{key, key_use, system},
-};
+use super::row::{key, key_use, system};
 use crate::{
+    access::{
+        Access,
+        queries::{Issue, List, Register},
+    },
+    caller::{
+        Caller, Grants, Key, System, SystemCode,
+        credential::Credential,
+        directory::{Directory, hash, new_key},
+    },
     error::{Error, Reason, Result},
-    hub::{BatchOptions, Hub},
+    hub::{BatchOptions, Hub, reference::Reference},
+    outcome::Outcome,
     page::Paged,
     revision::{
         Consistency, ReferenceData, Revision,
         committer::{Done, Effect, Write},
-        receipt::{ItemResult, Outcome},
+        receipt::ItemResult,
     },
     time::Timestamp,
 };
@@ -50,27 +55,31 @@ fn visible_keys(number: i64) -> sea_orm::Select<key::Entity> {
     key::Entity::find().filter(MadeAt.lte(number)).filter(stands)
 }
 
-/// Loads every system, key and agreement as they stood at a revision.
-pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Directory> {
-    let mut systems = BTreeMap::new();
-    for row in visible(number).all(db).await? {
-        systems.insert(row.id, Arc::new(System::try_from(row)?));
+impl Reference for Directory {
+    const WHICH: ReferenceData = ReferenceData::Access;
+
+    /// Loads every system, key and agreement as they stood at a revision.
+    async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
+        let mut systems = BTreeMap::new();
+        for row in visible(number).all(db).await? {
+            systems.insert(row.id, Arc::new(System::try_from(row)?));
+        }
+        let keys = visible_keys(number).all(db).await?.into_iter().map(Key::from).collect();
+        Ok(Directory::new(systems, keys, agreements::load(db, number).await?))
     }
-    let keys = visible_keys(number).all(db).await?.into_iter().map(Key::from).collect();
-    Ok(Directory::new(systems, keys, agreements::load(db, number).await?))
 }
 
 /// Registers a system, or replaces what is registered under its code; enables it.
 pub async fn register(hub: &Hub, write: &Write, register: Register) -> Result<ItemResult> {
     let Register { code, name, grants, statuses } = register;
-    let directory = hub.directory_in(write).await?;
+    let directory = hub.reference::<Directory>(write).await?;
     let system = System { code, name, grants, statuses, disabled: false, made_at: 0 };
     put(write, &directory, system).await
 }
 
 /// Disables a system.
 pub async fn disable(hub: &Hub, write: &Write, code: SystemCode) -> Result<ItemResult> {
-    let directory = hub.directory_in(write).await?;
+    let directory = hub.reference::<Directory>(write).await?;
     let (_, known) = directory
         .by_code(code.as_str())
         .ok_or_else(|| Error::not_found("system", code.as_str()))?;
@@ -132,7 +141,7 @@ pub async fn issue(
     write: &Write,
     issue: Issue,
 ) -> Result<Done<(String, Key, Revision)>> {
-    let directory = hub.directory_in(write).await?;
+    let directory = hub.reference::<Directory>(write).await?;
     let (system_id, _) = directory
         .by_code(issue.system.as_str())
         .ok_or_else(|| Error::not_found("system", issue.system.as_str()))?;
@@ -150,9 +159,16 @@ pub async fn issue(
     Ok(Done { answer: (text, key, write.revision), effect })
 }
 
+/// Issues a key straight in the store, for the program's own commands.
+pub async fn issue_key(hub: &Arc<Hub>, asked: Issue) -> Result<(String, Key, Revision)> {
+    let caller = Caller::hub("hub/IssueKey", hub.limits.longest);
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| issue(&hub, &write, asked).await;
+    hub.write_once(&caller, work).await
+}
+
 /// Revokes a key.
 pub async fn revoke(hub: &Hub, write: &Write, id: String) -> Result<ItemResult> {
-    let directory = hub.directory_in(write).await?;
+    let directory = hub.reference::<Directory>(write).await?;
     let key = directory.key(&id).ok_or_else(|| Error::not_found("key", &id))?.clone();
     if key.revoked_at.is_some() {
         return Ok(ItemResult::new(Outcome::Unchanged, 0));
@@ -180,7 +196,7 @@ async fn insert_key(write: &Write, key: Key) -> Result<()> {
 
 /// Registers an administrator if there is no system with its code: how the first one comes to be.
 pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
-    let directory = hub.directory(&hub.revisions.latest()).await?;
+    let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
     if directory.by_code(code.as_str()).is_some() {
         return Ok(());
     }
@@ -207,14 +223,14 @@ fn visible_uses() -> sea_orm::Select<key_use::Entity> {
 }
 
 /// Writes when keys were used, each minute, and once more after `stop`.
-pub async fn keep_uses(hub: Weak<Hub>, stop: CancellationToken) {
+pub async fn keep_uses(hub: Weak<Hub>, access: Arc<Access>, stop: CancellationToken) {
     loop {
         let is_last = tokio::select! {
             () = stop.cancelled() => true,
             () = time::sleep(EACH) => false,
         };
         let Some(hub) = hub.upgrade() else { return };
-        if let Err(err) = write_uses(&hub).await {
+        if let Err(err) = write_uses(&hub, &access).await {
             tracing::warn!(error = %err, "when keys were used could not be written");
         }
         if is_last {
@@ -224,8 +240,8 @@ pub async fn keep_uses(hub: Weak<Hub>, stop: CancellationToken) {
 }
 
 /// Writes when keys were used, as far as that was not written.
-pub async fn write_uses(hub: &Arc<Hub>) -> Result<()> {
-    let uses = hub.uses.take();
+pub async fn write_uses(hub: &Arc<Hub>, access: &Access) -> Result<()> {
+    let uses = access.last_used.take();
     if uses.is_empty() {
         return Ok(());
     }
@@ -252,17 +268,17 @@ pub async fn write_uses(hub: &Arc<Hub>) -> Result<()> {
     let written = hub.write_once(&Caller::hub("hub/NoteUses", hub.limits.longest), work).await;
     if written.is_err() {
         for (id, at) in uses {
-            hub.uses.saw(&id, at);
+            access.last_used.saw(&id, at);
         }
     }
     written
 }
 
 /// Keys, with when they were used last: what is written, or what was seen here since.
-fn used(hub: &Hub, keys: Vec<Key>, written: &HashMap<String, i64>) -> Vec<Used> {
+fn used(access: &Access, keys: Vec<Key>, written: &HashMap<String, i64>) -> Vec<Used> {
     let used = |key: Key| {
         let written = written.get(&key.id).copied().map(Timestamp::from_micros);
-        Used { last: Ord::max(written, hub.uses.last(&key.id)), key }
+        Used { last: Ord::max(written, access.last_used.last(&key.id)), key }
     };
     keys.into_iter().map(used).collect()
 }
@@ -288,10 +304,15 @@ pub struct Used {
 pub type Listed = (Arc<System>, Vec<Used>);
 
 /// Lists systems, for administrators.
-pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, Paged<Listed>)> {
+pub async fn list(
+    hub: &Hub,
+    access: &Access,
+    caller: &Caller,
+    list: List,
+) -> Result<(Revision, Paged<Listed>)> {
     let List { page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let directory = hub.directory(&view).await?;
+    let directory = hub.reference::<Directory>(&view).await?;
     let mut systems = directory.systems();
     if let Some(after) = after {
         systems.retain(|(_, it)| it.code.as_str() > after.as_str());
@@ -300,29 +321,33 @@ pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(Revision, P
     systems.truncate(page.size());
     let next = match systems.last() {
         Some((_, last)) if more => {
-            page.token(hub.db.secret(), caller, view.number(), last.code.as_str())
+            page.token(hub.db.secret(), caller.system_id, view.number(), last.code.as_str())
         }
         _ => String::new(),
     };
     let written = written_uses(hub).await?;
     let items = systems
         .into_iter()
-        .map(|(id, it)| (Arc::clone(it), used(hub, directory.keys_of(id), &written)))
+        .map(|(id, it)| (Arc::clone(it), used(access, directory.keys_of(id), &written)))
         .collect();
     Ok((view.revision, Paged { items, next }))
 }
 
 /// The caller's own registration, with the key that it used; and until when what it showed is good.
-pub async fn who_am_i(hub: &Hub, caller: &Caller) -> Result<(Listed, Option<Timestamp>)> {
+pub async fn who_am_i(
+    hub: &Hub,
+    access: &Access,
+    caller: &Caller,
+) -> Result<(Listed, Option<Timestamp>)> {
     let view = hub.revisions.view(caller, Consistency::Latest).await?;
     let (keys, until) = match &caller.credential {
         Credential::Internal => (Vec::new(), None),
         Credential::Certificate(it) => (Vec::new(), Some(it.not_after)),
         Credential::Token(it) => (Vec::new(), Some(it.expires_at)),
         Credential::Key(id) => {
-            let key = hub.directory(&view).await?.key(id).cloned();
+            let key = hub.reference::<Directory>(&view).await?.key(id).cloned();
             let until = key.as_ref().map(|it| it.expires_at);
-            (used(hub, key.into_iter().collect(), &written_uses(hub).await?), until)
+            (used(access, key.into_iter().collect(), &written_uses(hub).await?), until)
         }
     };
     Ok(((Arc::clone(&caller.system), keys), until))

@@ -1,23 +1,16 @@
 //! `AuditService` on the wire: open, ask, answer.
-pub mod read;
-pub mod shape;
-
 use std::sync::Arc;
 
 use prost::Message;
 use tonic::Request;
 
-use super::{
-    Consistency, Inclusion, List, ListAccess, Subject,
-    record::{Answered, Record, Who},
-    store,
-};
+use super::{Consistency, Inclusion, List, ListAccess, Subject, store};
 use crate::{
     dossier::rpc::questions::read_sought,
     error::{Error, Reply, Result},
     hub::Hub,
+    log::store::{long, newest},
     pb,
-    time::Timestamp,
     wire::{Fields, open, reply},
 };
 
@@ -48,7 +41,7 @@ impl pb::audit_service_server::AuditService for Rpc {
         req: Request<pb::GetCheckpointRequest>,
     ) -> Reply<pb::GetCheckpointResponse> {
         let (_, GetCheckpoint) = open(req)?;
-        let checkpoint = store::newest(self.hub.db.read()).await?;
+        let checkpoint = newest(self.hub.db.read()).await?;
         let checkpoint = checkpoint.ok_or_else(|| Error::not_found("checkpoint", "newest"))?;
         let public_key = self.hub.audit.key().public().to_string();
         reply(pb::GetCheckpointResponse { checkpoint, public_key })
@@ -199,92 +192,7 @@ impl TryFrom<pb::ListAccessToSubjectRequest> for ListAccess {
 
 // === rows out ===
 
-fn long(size: u64) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
-}
-
 fn decoded(bodies: Vec<Vec<u8>>) -> Result<Vec<pb::AuditRecord>> {
     let decode = |it: Vec<u8>| pb::AuditRecord::decode(it.as_slice()).map_err(Error::internal);
     bodies.into_iter().map(decode).collect()
-}
-
-/// The bytes of a record: what is hashed, kept and shown. They are made once, and never again from what was read of them.
-pub fn encode(seq: i64, at: Timestamp, epoch: i64, record: &Record) -> Vec<u8> {
-    let Record {
-        phase,
-        who: Who { system, credential, purpose, agreement, tier },
-        method,
-        asked,
-        answered: Answered { items, rejected, revision, personal, subjects },
-        code,
-        reason,
-        request_id,
-        trace_id,
-        began_at,
-        took,
-        left_out,
-    } = record;
-    let record = pb::AuditRecord {
-        seq,
-        at: Some(at.into()),
-        epoch,
-        phase: *phase as i32,
-        system: system.clone(),
-        credential: credential.clone(),
-        method: (*method).to_owned(),
-        purpose: purpose.clone(),
-        agreement: agreement.clone(),
-        asked: asked.clone(),
-        items: *items,
-        revision: *revision,
-        outcome: crate::stack::trace::spell(*code).to_owned(),
-        reason: (*reason).into(),
-        request_id: request_id.clone(),
-        trace_id: trace_id.clone(),
-        began_at: Some((*began_at).into()),
-        took_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
-        personal_data: *personal,
-        subjects: subjects.clone(),
-        left_out: *left_out,
-        tier: tier.map_or(0, |it| pb::PersonalData::from(it).into()),
-        rejected_items: *rejected,
-    };
-    record.encode_to_vec()
-}
-
-/// What is checked of a record offline.
-#[derive(Debug)]
-pub struct Read {
-    /// Its number.
-    pub seq: i64,
-    /// When it was written.
-    pub at: Timestamp,
-    /// Its epoch.
-    pub epoch: i64,
-    /// The calling system.
-    pub system: String,
-    /// The method.
-    pub method: String,
-    /// The name of the gRPC code.
-    pub outcome: String,
-    /// Whether there was personal data in the answer.
-    pub personal: bool,
-    /// The dossiers whose it was.
-    pub subjects: Vec<String>,
-}
-
-/// Reads the bytes of a record.
-pub fn decode(bytes: &[u8]) -> Option<Read> {
-    let it = pb::AuditRecord::decode(bytes).ok()?;
-    let prost_types::Timestamp { seconds, nanos } = it.at?;
-    Some(Read {
-        seq: it.seq,
-        at: Timestamp::from_parts(seconds, nanos).ok()?,
-        epoch: it.epoch,
-        system: it.system,
-        method: it.method,
-        outcome: it.outcome,
-        personal: it.personal_data,
-        subjects: it.subjects,
-    })
 }

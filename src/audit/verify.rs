@@ -5,13 +5,15 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use base64::{Engine, engine::general_purpose::STANDARD as B64};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    checkpoint::Checkpoint,
-    key::PublicKey,
-    merkle::{self, Hash, Tree},
-    rpc::{Read, decode},
+use crate::{
+    log::{
+        checkpoint::Checkpoint,
+        key::PublicKey,
+        merkle::{self, Hash, Tree},
+        wire::{ReadRecord, decode},
+    },
+    time::Timestamp,
 };
-use crate::time::Timestamp;
 
 /// The method of the one record that may begin an epoch.
 pub const RESTORED: &str = "hub/Restored";
@@ -208,8 +210,8 @@ impl Verify {
     }
 
     /// Whether a record is found by what its bytes say.
-    fn same(&self, row: &Row<'_>, read: &Read) -> Result<(), Fault> {
-        let Read { seq, at, epoch: _, system, method, outcome, personal, subjects } = read;
+    fn same(&self, row: &Row<'_>, read: &ReadRecord) -> Result<(), Fault> {
+        let ReadRecord { seq, at, epoch: _, system, method, outcome, personal, subjects } = read;
         let wrong = |what: &str, kept: &dyn fmt::Display, read: &dyn fmt::Display| {
             Err(self.next(format!("it is found under the {what} `{kept}`, and says `{read}`")))
         };

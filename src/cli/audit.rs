@@ -8,13 +8,13 @@ use std::{
 use super::{Outcome, clean, say};
 use crate::{
     audit::{
-        key::{Key, PublicKey},
         store::export,
         verify::{Line, Sound, Verify},
     },
     config::{AuditKeyPlace, ExportAudit, Knobs, VerifyAudit},
     db::Db,
     error::Error,
+    log::key::{Key, PublicKey},
 };
 
 pub(super) fn key(place: AuditKeyPlace) -> Outcome {

@@ -4,24 +4,14 @@ mod tests;
 
 use std::borrow::Cow;
 
-use clap::ValueEnum;
-
 use crate::{
+    config::Numbers,
     pb,
     period::Period,
     rule::Rule,
     time::Day,
     unit::{self, fold},
 };
-
-/// How numbers are written in text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Numbers {
-    /// As in Viet Nam: dots part thousands, a comma begins the decimals: `10.512`, `70,96`.
-    Vi,
-    /// As in English: commas part thousands, a dot begins the decimals: `10,512`, `70.96`.
-    En,
-}
 
 /// A number, and the words around it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! `sharehub pki dev`: certificates for trying the hub out.
 use super::{Outcome, say};
-use crate::{access::SystemCode, config::PkiDev, pki::files::Folder};
+use crate::{caller::SystemCode, config::PkiDev, pki::files::Folder};
 
 pub(super) fn dev(asked: &PkiDev) -> Outcome {
     let PkiDev { dir, system, name, revoke } = asked;

@@ -3,7 +3,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
 use super::{
-    Numbers, Outcome,
+    Outcome,
     client::{Caller, again},
     export::{breakdown, local},
     filter,
@@ -13,7 +13,7 @@ use super::{
     text_table::{self, Side},
 };
 use crate::{
-    config::{Asked, Query},
+    config::{Asked, Numbers, Query},
     pb,
 };
 

@@ -6,16 +6,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, say};
 use crate::{
-    access::{self, Issue, SystemCode, token},
-    audit::{Audit, key::Key, verify::RESTORED},
+    access::{self, queries::Issue},
+    audit::verify::RESTORED,
+    caller::{SystemCode, token},
     config::{Compact, Config, IssueKey, Knobs, StoreSettings},
     db::Db,
     demo, dossier,
-    hub::Hub,
+    hub::retention,
+    log::{AuditLog, key::Key},
     pki::files::Folder,
-    revision::{self, store::retention},
+    revision,
     server::{
-        self, Endpoint,
+        self, Endpoint, Slices,
         reload::{self, Reload},
         tls::{self, Tls},
     },
@@ -26,12 +28,12 @@ use crate::{
 };
 
 /// A hub on an open store, with its reference data in it.
-async fn open(config: &Config) -> Outcome<(Db, Arc<Hub>, tokio::task::JoinHandle<()>)> {
+async fn open(config: &Config) -> Outcome<(Db, Slices, tokio::task::JoinHandle<()>)> {
     let db = Db::open_with(config.store()?).await?;
     let key = Key::open(&config.audit_key)?;
-    let (hub, committer) = Hub::start(db.clone(), config.limits, key).await?;
-    unit::store::load_reference(&hub).await?;
-    Ok((db, hub, committer))
+    let (slices, committer) = server::start(db.clone(), config.limits, key).await?;
+    unit::store::load_reference(&slices.hub).await?;
+    Ok((db, slices, committer))
 }
 
 pub(super) async fn serve(knobs: Knobs) -> Outcome {
@@ -40,14 +42,14 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
     let telemetry = Telemetry::start(&config)?;
     // Before the store is opened: a stop that comes meanwhile is a stop too.
     let signals = (stop_on_signal()?, reload::hangup()?);
-    let (db, hub, committer) = open(&config).await?;
+    let (db, slices, committer) = open(&config).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, engine = db.engine(), tls = shown.tls.is_some(), "serving");
     if !db.vault().is_open() {
         tracing::warn!("no `data_keys` are given: dossiers with personal data are refused");
     }
-    serve_on(listener, hub, shown, signals, &telemetry).await?;
+    serve_on(listener, slices, shown, signals, &telemetry).await?;
     stopped(db, committer).await
 }
 
@@ -71,14 +73,14 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     let telemetry = Telemetry::start(&config)?;
     let signals = (stop_on_signal()?, reload::hangup()?);
     say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
-    let (db, hub, committer) = open(&config).await?;
-    let roles = demo::load(&hub).await?;
+    let (db, slices, committer) = open(&config).await?;
+    let roles = demo::load(&slices.hub, &slices.access).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let program = std::env::current_exe()?;
     let certificates = pki.exists().then_some(pki.as_path());
     let place = demo::Place { address: listener.local_addr()?, certificates, program: &program };
     say(&demo::welcome(&place, &roles))?;
-    serve_on(listener, hub, shown, signals, &telemetry).await?;
+    serve_on(listener, slices, shown, signals, &telemetry).await?;
     stopped(db, committer).await?;
     fs::remove_dir_all(&scratch)?;
     Ok(())
@@ -106,31 +108,32 @@ impl Identity {
 
 async fn serve_on(
     listener: TcpListener,
-    hub: Arc<Hub>,
+    slices: Slices,
     shown: Identity,
     (asked, hangup): (CancellationToken, Signal),
     telemetry: &Telemetry,
 ) -> Outcome {
     let meter = Arc::<Meter>::default();
-    telemetry.observe(&hub, &meter);
-    let (services, health) = server::services(&hub, &meter).await?;
+    telemetry.observe(&slices, &meter);
+    let (services, health) = server::services(&slices, &meter).await?;
+    let Slices { hub, access, indicator: _, dossier: _, feed: _ } = slices;
     let stop = hub.stopping.clone();
     let stopping = stop.clone();
     tokio::spawn(async move {
         asked.cancelled().await;
         stopping.cancel();
     });
-    let mut door = Endpoint::new(listener, &hub.limits, Arc::clone(&hub.refusals));
+    let mut door = Endpoint::new(listener, &hub.limits, Arc::clone(&access.refusals));
     let Identity { tls, tokens } = shown;
     let tls = tls.map(|(files, tls)| (files, watch::Sender::new(Arc::new(tls))));
     door.tls = tls.as_ref().map(|(_, told)| told.subscribe());
     let tokens = tokens.map(|(settings, issuer)| {
-        hub.tokens.accept(issuer);
-        (settings, Arc::clone(&hub.tokens))
+        access.tokens.accept(issuer);
+        (settings, Arc::clone(&access.tokens))
     });
     let data_keys = hub.db.vault().clone();
     tokio::spawn(Reload { tls, tokens, data_keys }.run(hangup, stop.clone()));
-    let uses = tokio::spawn(access::store::keep_uses(Arc::downgrade(&hub), stop.clone()));
+    let uses = tokio::spawn(access::store::keep_uses(Arc::downgrade(&hub), access, stop.clone()));
     server::serve(door, services, health, stop).await;
     uses.await?;
     // The last call is answered. When nobody holds the hub any more, the committer ends.
@@ -170,12 +173,12 @@ pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
     let config = Knobs::from(store).read()?;
     let _telemetry = Telemetry::start(&config)?;
     let system = SystemCode::parse(&system).map_err(|rule| format!("--system must {rule}"))?;
-    let (db, hub, committer) = open(&config).await?;
+    let (db, slices, committer) = open(&config).await?;
     if administrator {
-        access::store::ensure_administrator(&hub, &system).await?;
+        access::store::ensure_administrator(&slices.hub, &system).await?;
     }
-    let issued = hub.issue_key(Issue { system, expires_at: None }).await;
-    drop(hub);
+    let issued = access::store::issue_key(&slices.hub, Issue { system, expires_at: None }).await;
+    drop(slices);
     stopped(db, committer).await?;
     let (key, _, _) = issued?;
     say(&key)?;
@@ -186,11 +189,12 @@ pub(super) async fn compact(asked: Compact) -> Outcome {
     let Compact { keep, reason, grace, store } = asked;
     let config = Knobs::from(store).read()?;
     let _telemetry = Telemetry::start(&config)?;
-    let (db, hub, committer) = open(&config).await?;
+    let (db, slices, committer) = open(&config).await?;
     let kept = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
     let keep_after = Timestamp::from_micros(Timestamp::now().micros().saturating_sub(kept));
-    let done = retention::compact(&hub, retention::Compact { keep_after, reason, grace }).await;
-    drop(hub);
+    let done =
+        retention::compact(&slices.hub, retention::Compact { keep_after, reason, grace }).await;
+    drop(slices);
     stopped(db, committer).await?;
     let retention::Compacted { floor, revision, rows } = done?;
     match revision {
@@ -209,7 +213,7 @@ pub(super) async fn restored(store: StoreSettings) -> Outcome {
     let epoch = revision::store::renew_epoch(&db).await?;
     // The one record that may begin an epoch of the audit log.
     let key = Key::open(&config.audit_key)?;
-    let (audit, writer) = Audit::start(db.clone(), key, config.limits.audit_grace).await?;
+    let (audit, writer) = AuditLog::start(db.clone(), key, config.limits.audit_grace).await?;
     audit.own(RESTORED).await?;
     drop(audit);
     writer.await?;
@@ -220,9 +224,9 @@ pub(super) async fn restored(store: StoreSettings) -> Outcome {
 pub(super) async fn reseal(store: StoreSettings) -> Outcome {
     let config = Knobs::from(store).read()?;
     let _telemetry = Telemetry::start(&config)?;
-    let (db, hub, committer) = open(&config).await?;
-    let done = dossier::store::erase::reseal(&hub).await;
-    drop(hub);
+    let (db, slices, committer) = open(&config).await?;
+    let done = dossier::store::erase::reseal(&slices.hub).await;
+    drop(slices);
     stopped(db, committer).await?;
     say(&format!("{} applicants and remarks sealed anew", done?))
 }

@@ -6,7 +6,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use super::{
-    Numbers, Outcome, clean,
+    Outcome, clean,
     client::{Caller, explain, may_pass},
     filter,
     parse::{plain_word, spell},
@@ -14,7 +14,7 @@ use super::{
     query::{Json, shown},
 };
 use crate::{
-    config::{BadConfig, Watch},
+    config::{BadConfig, Numbers, Watch},
     error::Reason,
     pb::{
         self, change::Subject, watch_filter::About, watch_request::From, watch_response::Message,

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use super::{BadConfig, Knobs};
 use crate::{
-    access::token::{self, ALGORITHMS},
+    caller::token::{self, ALGORITHMS},
     server::tls,
 };
 

@@ -4,7 +4,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::As;
-use crate::cli::Numbers;
+
+/// How numbers are written in text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Numbers {
+    /// As in Viet Nam: dots part thousands, a comma begins the decimals: `10.512`, `70,96`.
+    Vi,
+    /// As in English: commas part thousands, a dot begins the decimals: `10,512`, `70.96`.
+    En,
+}
 
 /// What a table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -18,7 +18,7 @@ use super::{
     },
 };
 use crate::{
-    access::Caller,
+    caller::Caller,
     error::Reply,
     hub::{BatchOptions, Hub},
     load, pb,
@@ -39,6 +39,13 @@ use crate::{
 pub struct Rpc {
     /// The hub.
     pub hub: Arc<Hub>,
+    /// Look-ups by code, at the newest revision.
+    pub dossiers: Arc<store::Lookups>,
+}
+
+/// Starts the service, with its look-ups.
+pub fn start(hub: &Arc<Hub>) -> Rpc {
+    Rpc { hub: Arc::clone(hub), dossiers: store::start(hub) }
 }
 
 #[tonic::async_trait]
@@ -118,7 +125,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::GetDossierRequest>,
     ) -> Reply<pb::GetDossierResponse> {
         let (caller, get) = open(req)?;
-        let (read_at, names, shown) = store::get(&self.hub, &caller, get).await?;
+        let (read_at, names, shown) = store::get(&self.hub, &self.dossiers, &caller, get).await?;
         let dossier = Some(answer(&names, shown));
         reply(pb::GetDossierResponse { read_at: Some(read_at.into()), dossier })
     }
@@ -128,7 +135,8 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::LookUpDossierRequest>,
     ) -> Reply<pb::LookUpDossierResponse> {
         let (caller, look_up) = open(req)?;
-        let (read_at, names, dossier) = store::look_up(&self.hub, &caller, look_up).await?;
+        let (read_at, names, dossier) =
+            store::look_up(&self.hub, &self.dossiers, &caller, look_up).await?;
         reply(look(read_at, &names, dossier))
     }
 

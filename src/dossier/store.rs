@@ -24,7 +24,8 @@ use super::{
     row::{self, dossier, event},
 };
 use crate::{
-    access::{
+    batch::{Batcher, MANY},
+    caller::{
         Caller,
         agreement::{Operation, Right, not_in_full},
         directory::Directory,
@@ -39,8 +40,6 @@ use crate::{
     time::{Day, Timestamp},
     unit::forest::Forest,
 };
-
-pub use procedures::load;
 
 /// The one door to dossiers: those that stood at a revision, and that the caller may know of. ([`find`] keeps the same
 /// rule for look-ups, which are read together with those of other callers.)
@@ -136,12 +135,12 @@ impl Names {
         let made: BTreeSet<_> = dossiers.iter().map(|it| it.dossier.made_at).collect();
         let mut times = HashMap::new();
         if !made.is_empty() {
-            times = revision::store::times(&hub.db.at(view), made).await?;
+            times = revision::store::times(&hub.db.at(view.position()), made).await?;
         }
         Ok(Self {
-            forest: hub.forest(view).await?,
-            catalogue: hub.catalogue(view).await?,
-            directory: hub.directory(view).await?,
+            forest: hub.reference::<Forest>(view).await?,
+            catalogue: hub.reference::<Catalogue>(view).await?,
+            directory: hub.reference::<Directory>(view).await?,
             times,
         })
     }
@@ -193,10 +192,31 @@ pub async fn find_all(
     Ok(found)
 }
 
+/// Look-ups of dossiers by code, at the newest revision.
+pub type Lookups = Batcher<String, FoundDossier>;
+
+/// Starts to answer look-ups: those that arrive while a query runs share the next one.
+pub fn start(hub: &Hub) -> Arc<Lookups> {
+    let reader = (hub.db.clone(), hub.revisions.clone());
+    Arc::new(Batcher::start(MANY, move |codes| {
+        let (db, revisions) = reader.clone();
+        // Picked after the look-ups came in, so that each sees what was committed before it was made.
+        async move {
+            let view = revisions.latest();
+            find_all(&db.at(view.position()), view, codes).await
+        }
+    }))
+}
+
 /// One dossier.
-pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Names, DossierView)> {
+pub async fn get(
+    hub: &Hub,
+    dossiers: &Lookups,
+    caller: &Caller,
+    get: Get,
+) -> Result<(Revision, Names, DossierView)> {
     let Get { code, as_of, consistency } = get;
-    let found = find(hub, caller, &code, consistency).await?;
+    let found = find(hub, dossiers, caller, &code, consistency).await?;
     let FoundDossier { view, mut dossier, mut events, committed_at } = found;
     if let Some(as_of) = as_of {
         events.retain(|it| it.sent.occurred_at <= as_of);
@@ -211,11 +231,12 @@ pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Name
 /// How one dossier stands, without anything personal: whoever asks.
 pub async fn look_up(
     hub: &Hub,
+    dossiers: &Lookups,
     caller: &Caller,
     look_up: LookUp,
 ) -> Result<(Revision, Names, Dossier)> {
     let LookUp { code, consistency } = look_up;
-    let found = find(hub, caller, &code, consistency).await?;
+    let found = find(hub, dossiers, caller, &code, consistency).await?;
     let FoundDossier { view, dossier, events: _, committed_at: _ } = found;
     Ok((view.revision, Names::open(hub, &view, &[]).await?, dossier))
 }
@@ -223,19 +244,20 @@ pub async fn look_up(
 /// Finds a dossier that the caller may know of. Who asks for the newest shares the question with others that do.
 async fn find(
     hub: &Hub,
+    dossiers: &Lookups,
     caller: &Caller,
     code: &str,
     consistency: Consistency,
 ) -> Result<FoundDossier> {
     let found = match consistency {
-        Consistency::Latest => hub.dossiers.get(code.to_owned()).await?,
+        Consistency::Latest => dossiers.get(code.to_owned()).await?,
         Consistency::AtLeast(_) => {
             hub.revisions.view(caller, consistency).await?;
-            hub.dossiers.get(code.to_owned()).await?
+            dossiers.get(code.to_owned()).await?
         }
         Consistency::Exactly(_) | Consistency::AsKnownAt(_) => {
             let view = hub.revisions.view(caller, consistency).await?;
-            find_all(&hub.db.at(&view), view, vec![code.to_owned()]).await?.remove(code)
+            find_all(&hub.db.at(view.position()), view, vec![code.to_owned()]).await?.remove(code)
         }
     };
     let may_know = |it: &FoundDossier| {
@@ -299,7 +321,7 @@ pub async fn list(
     let (names, items, more) = wanted.page(hub, caller, after, page.size()).await?;
     let next = match items.last() {
         Some(last) if more => {
-            page.token(hub.db.secret(), caller, view.number(), last.dossier.code.as_str())
+            page.token(hub.db.secret(), caller.system_id, view.number(), last.dossier.code.as_str())
         }
         _ => String::new(),
     };
@@ -336,7 +358,7 @@ impl Selection {
         };
         let mut units = None;
         if let Some(unit) = receiving_unit {
-            let forest = hub.forest(&view).await?;
+            let forest = hub.reference::<Forest>(&view).await?;
             let top = forest.resolve(&unit, Day::today(), "receiving_unit")?.id;
             let mut all = forest.ever_below(top);
             all.insert(top);
@@ -360,7 +382,7 @@ impl Selection {
         use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
         let vault = hub.db.vault();
         let view = &self.view;
-        let db = hub.db.at(view);
+        let db = hub.db.at(view.position());
         let backend = db.get_database_backend();
         let mut rows = visible(backend, caller, view.number())?;
         if let Some(units) = &self.units {
@@ -444,13 +466,13 @@ async fn noted(
         .column(event::Column::DossierId)
         .distinct()
         .into_tuple()
-        .all(&hub.db.at(view))
+        .all(&hub.db.at(view.position()))
         .await?;
     Ok(ids.into_iter().collect())
 }
 
 async fn procedure_id(hub: &Hub, view: &View, code: &ProcedureCode) -> Result<i64> {
-    let catalogue = hub.catalogue(view).await?;
+    let catalogue = hub.reference::<Catalogue>(view).await?;
     let known = catalogue.by_code(code.as_str());
     known
         .map(|it| it.id)

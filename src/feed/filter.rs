@@ -6,9 +6,11 @@ use std::{
 
 use super::{DossierFilter, Filter, Happened, IndicatorFilter, Part, Stage, Thing};
 use crate::{
-    access::{Caller, Pattern},
+    caller::{Caller, Pattern},
+    dossier::catalogue::Catalogue,
     error::{Error, Result},
     hub::Hub,
+    indicator::definitions::Definitions,
     indicator::{Code, Definition, store::changes::IndicatorChange},
     revision::{ReferenceData, View},
     time::Day,
@@ -45,9 +47,9 @@ struct Dossiers {
 impl Matcher {
     /// Opens filters with the names of a view.
     pub async fn open(hub: &Hub, caller: &Caller, filters: &[Filter], view: &View) -> Result<Self> {
-        let forest = hub.forest(view).await?;
-        let catalogue = hub.catalogue(view).await?;
-        let definitions = hub.definitions(view).await?;
+        let forest = hub.reference::<Forest>(view).await?;
+        let catalogue = hub.reference::<Catalogue>(view).await?;
+        let definitions = hub.reference::<Definitions>(view).await?;
         let (mut indicators, mut dossiers) = (Vec::new(), Vec::new());
         let (mut has_procedures, mut has_units) = (false, false);
         for (i, filter) in filters.iter().enumerate() {
@@ -221,5 +223,5 @@ fn with_below(forest: &Forest, top: i64) -> HashSet<i64> {
 
 fn opened_with(view: &View) -> [i64; 3] {
     [ReferenceData::Units, ReferenceData::Indicators, ReferenceData::Procedures]
-        .map(|it| view.book(it))
+        .map(|it| view.touched(it))
 }

@@ -5,17 +5,19 @@ use tonic::Request;
 
 use super::{
     Acknowledge, Change, DossierFilter, Filter, From, Happened, IndicatorFilter, ListConsumers,
-    Message, Part, Resync, Shared, Thing, Watch, store, watch,
+    Message, Part, Resync, Shared, Thing, Watch, store, tail::Tail, watch,
 };
 use crate::{
-    access::{Caller, Pattern},
+    caller::{Caller, Pattern},
     dossier::{self, ProcedureCode},
     error::{Error, Reply, Result},
     hub::Hub,
     indicator::store::changes::IndicatorChangeView,
     pb,
+    slots::Slots,
     time::Timestamp,
     unit,
+    unit::wire::UnitFields,
     wire::{Fields, Streamed, done, fingerprint, open, reply, stream},
 };
 
@@ -24,6 +26,17 @@ use crate::{
 pub struct Rpc {
     /// The hub.
     pub hub: Arc<Hub>,
+    /// What the newest revisions made.
+    pub tail: Arc<Tail>,
+    /// Concurrent watches.
+    pub watches: Arc<Slots>,
+}
+
+/// Starts the service, which follows the newest revisions.
+pub fn start(hub: &Arc<Hub>) -> Rpc {
+    let watches = Slots::new(hub.limits.watches, hub.limits.watches_each);
+    let tail = Tail::start(hub.db.clone(), hub.revisions.follow(), Arc::clone(&watches));
+    Rpc { hub: Arc::clone(hub), tail, watches }
 }
 
 #[tonic::async_trait]
@@ -32,7 +45,7 @@ impl pb::feed_service_server::FeedService for Rpc {
 
     async fn watch(&self, req: Request<pb::WatchRequest>) -> Reply<Self::WatchStream> {
         let (caller, asked) = open(req)?;
-        let messages = watch::watch(&self.hub, caller, asked).await?;
+        let messages = watch::watch(self, caller, asked).await?;
         stream(messages)
     }
 

@@ -9,8 +9,9 @@ use sea_orm::{
 
 use super::{Acknowledge, ListConsumers, Stage, Thing, position, row::consumer, tail::Entry};
 use crate::{
-    access::{Caller, directory::Directory},
+    caller::{Caller, directory::Directory},
     dossier,
+    dossier::catalogue::Catalogue,
     error::Result,
     hub::Hub,
     indicator::{self, Definition},
@@ -22,6 +23,7 @@ use crate::{
     },
     time::Timestamp,
     unit,
+    unit::forest::Forest,
 };
 
 /// Items in what is read at once, at most: a revision with more is read in pieces.
@@ -129,17 +131,16 @@ pub struct State<'a> {
 /// A piece of one stage of the state at a revision, with the key of each thing; shorter than [`PIECE`] at its end.
 pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(String, Thing)>> {
     use indicator::store::changes;
-    let State { caller, definitions, units, view, after } = state;
+    let &State { caller, definitions, units, view, after } = state;
     let most = usize::try_from(PIECE).unwrap_or(usize::MAX);
-    let asked =
-        changes::State { definitions, units: *units, revision: view.number(), after, limit: PIECE };
-    let (db, last) = (hub.db.at(view), after.parse::<i64>().unwrap_or(0));
+    let asked = changes::State { definitions, units, revision: view.number(), after, limit: PIECE };
+    let (db, last) = (hub.db.at(view.position()), after.parse::<i64>().unwrap_or(0));
     let keyed = |it: Vec<changes::IndicatorChange>| {
         it.into_iter().map(|it| (it.key(), Thing::Indicator(it))).collect::<Vec<_>>()
     };
     Ok(match stage {
         Stage::Units => {
-            let forest = hub.forest(view).await?;
+            let forest = hub.reference::<Forest>(view).await?;
             let units = forest.all().filter(|it| it.id > last).take(most);
             units.map(|it| (it.id.to_string(), Thing::Unit(Arc::new(it.clone())))).collect()
         }
@@ -150,7 +151,7 @@ pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(St
             keyed(left.map(changes::IndicatorChange::Definition).collect())
         }
         Stage::Procedures => {
-            let catalogue = hub.catalogue(view).await?;
+            let catalogue = hub.reference::<Catalogue>(view).await?;
             let procedures = catalogue.after(after).take(most);
             let keyed = procedures
                 .map(|it| (it.code.as_str().to_owned(), Thing::Procedure(Arc::new(it.clone()))));
@@ -197,7 +198,7 @@ pub async fn acknowledge(
     acknowledge: Acknowledge,
 ) -> Result<(Revision, i64)> {
     let Acknowledge { consumer, token } = acknowledge;
-    let position = position::unseal(hub.db.secret(), caller, &token)?.position;
+    let position = position::unseal(hub.db.secret(), caller.system_id, &token)?.position;
     // Who is still taking up the state has not come to any revision.
     let revision = match position {
         position::Position::Through(revision) => revision,
@@ -260,11 +261,11 @@ pub async fn consumers(
     let next = match rows.last() {
         Some(last) if more => {
             let key = format!("{}|{}", last.system_id, last.consumer);
-            page.token(hub.db.secret(), caller, view.number(), &key)
+            page.token(hub.db.secret(), caller.system_id, view.number(), &key)
         }
         _ => String::new(),
     };
-    let directory: Arc<Directory> = hub.directory(&view).await?;
+    let directory: Arc<Directory> = hub.reference::<Directory>(&view).await?;
     let after: Vec<_> = rows.iter().map(|it| it.revision + 1).collect();
     let times = store::times(hub.db.read(), after).await?;
     let items = rows.into_iter().map(|row| Consumer {

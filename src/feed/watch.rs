@@ -18,17 +18,21 @@ use super::{
     Change, From, Message, Resync, Shared, Stage, Watch,
     filter::Matcher,
     position::{self, Opened, Position},
+    rpc::Rpc,
+    tail::Tail,
 };
 use crate::{
-    access::{
+    caller::{
         Caller,
         agreement::{Operation, Right, Rights, not_covered},
         policy::Kind,
     },
     dossier,
+    dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
     hub::Hub,
     indicator,
+    indicator::definitions::Definitions,
     personal::vault::Vault,
     revision::{Consistency, Revision, View},
     slots::Slot,
@@ -51,11 +55,11 @@ pub struct Names {
 
 /// Starts a watch. What can be refused at once is refused before the first message.
 pub async fn watch(
-    hub: &Arc<Hub>,
+    Rpc { hub, tail, watches }: &Rpc,
     caller: Caller,
     asked: Watch,
 ) -> Result<impl Stream<Item = Result<Message>> + Send + use<>> {
-    let slot = hub.watches.take(caller.system_id)?;
+    let slot = watches.take(caller.system_id)?;
     let Watch { filters, question, from, bookmark } = asked;
     let mut view = hub.revisions.latest();
     let epoch = view.epoch();
@@ -64,7 +68,7 @@ pub async fn watch(
         From::Now => Position::Through(view.number()),
         From::Beginning => Position::beginning(view.number()),
         From::Token(token) => {
-            let opened = position::unseal(hub.db.secret(), &caller, &token)?;
+            let opened = position::unseal(hub.db.secret(), caller.system_id, &token)?;
             if opened.question != question {
                 let rule = "have come with the same filters";
                 return Err(Error::field("resume_token", rule));
@@ -87,7 +91,8 @@ pub async fn watch(
         hub.limits.slow,
     )));
     let watching = Watching {
-        tail: hub.feed.follow(),
+        newest: tail.follow(),
+        tail: Arc::clone(tail),
         hub: Arc::clone(hub),
         caller,
         filters: filters.into(),
@@ -168,7 +173,9 @@ fn versions(caller: &Caller) -> [Option<(&str, i64)>; 2] {
 
 struct Watching {
     hub: Arc<Hub>,
-    tail: watch::Receiver<i64>,
+    /// The newest revision that the tail knows all of.
+    newest: watch::Receiver<i64>,
+    tail: Arc<Tail>,
     caller: Caller,
     filters: Arc<[super::Filter]>,
     matcher: Matcher,
@@ -219,7 +226,7 @@ impl Watching {
     fn token(&self, position: &Position) -> String {
         let (question, position) = (self.question, position.clone());
         let opened = Opened { epoch: self.epoch, question, position };
-        position::seal(self.hub.db.secret(), &self.caller, &opened)
+        position::seal(self.hub.db.secret(), self.caller.system_id, &opened)
     }
 
     async fn message(&mut self) -> Result<Message> {
@@ -229,7 +236,7 @@ impl Watching {
                 return Ok(message);
             }
             // In this order: what is newer than the names and rights that are looked up now waits for the next turn.
-            let newest = *self.tail.borrow_and_update();
+            let newest = *self.newest.borrow_and_update();
             self.look_again().await?;
             if let Some(message) = self.ready.pop_front() {
                 return Ok(message);
@@ -249,7 +256,7 @@ impl Watching {
                     question: self.question,
                     position: Position::beginning(head.newest.number),
                 };
-                let token = position::seal(self.hub.db.secret(), &self.caller, &start);
+                let token = position::seal(self.hub.db.secret(), self.caller.system_id, &start);
                 return Ok(Message::Resync { reason, floor: head.floor, token });
             }
             match self.position.clone() {
@@ -299,7 +306,7 @@ impl Watching {
         }
         let stopping = self.hub.stopping.clone();
         tokio::select! {
-            _ = self.tail.changed() => {}
+            _ = self.newest.changed() => {}
             () = stopping.cancelled() => {}
             () = time::sleep_until(until.into()) => {}
         }
@@ -307,7 +314,7 @@ impl Watching {
 
     /// Takes up the caller's rights and the filters' units as they stand now.
     async fn look_again(&mut self) -> Result<()> {
-        let now = self.hub.again(&self.caller).await?;
+        let now = self.hub.renew(&self.caller).await?;
         let view = self.hub.revisions.latest();
         let has_new_rights = versions(&now) != versions(&self.caller);
         if !has_new_rights && !self.matcher.is_old(&view) {
@@ -337,7 +344,7 @@ impl Watching {
     async fn access_changed(&mut self, before: &Caller, view: &View) -> Result<()> {
         let at = self.position.revision();
         let (was, is) = (before, &self.caller);
-        let definitions = self.hub.definitions(view).await?;
+        let definitions = self.hub.reference::<Definitions>(view).await?;
         let mut changes = Vec::new();
         for it in definitions.all().filter(|it| self.matcher.names(it)) {
             let code = it.code.as_str();
@@ -387,7 +394,7 @@ impl Watching {
         let indicators = indicator::store::read::Names::open(&self.hub, &view).await?;
         let dossiers = dossier::store::Names {
             forest: Arc::clone(&indicators.forest),
-            catalogue: self.hub.catalogue(&view).await?,
+            catalogue: self.hub.reference::<Catalogue>(&view).await?,
             directory: Arc::clone(&indicators.directory),
             times,
         };

@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use tonic::Request;
 
-use super::{Hub, MOST_CELLS, MOST_ITEMS};
+use super::Hub;
 use crate::{
     error::{Error, Reply, Result},
+    limits::{MOST_CELLS, MOST_ITEMS},
     page, pb,
     wire::{open, reply},
 };

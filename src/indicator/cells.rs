@@ -74,7 +74,7 @@ struct Cell {
 fn names(view: &View) -> [i64; 4] {
     let [units, indicators, access] =
         [ReferenceData::Units, ReferenceData::Indicators, ReferenceData::Access]
-            .map(|it| view.book(it));
+            .map(|it| view.touched(it));
     [view.epoch(), units, indicators, access]
 }
 

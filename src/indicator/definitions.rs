@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Code, Definition};
 use crate::{
-    access::Caller,
+    caller::Caller,
     error::{Error, Result},
 };
 

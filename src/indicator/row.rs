@@ -8,7 +8,7 @@ pub mod definition {
         Calendar, Code, Direction, Frequency, Kind, SharingLevel, TimeRule, UnitRule,
     };
     use crate::{
-        access::SystemCode,
+        caller::SystemCode,
         decimal::Decimal,
         unit::{Level, Tree},
     };

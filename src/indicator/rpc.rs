@@ -16,11 +16,11 @@ use super::{
     store::{
         self, compute, export, publish,
         read::{self, ObservationView},
-        snapshot,
+        snapshot::{self, Snapshots},
     },
 };
 use crate::{
-    access::Caller,
+    caller::Caller,
     error::{Reply, Result},
     hub::{BatchOptions, Hub},
     load, pb,
@@ -36,6 +36,13 @@ use crate::{
 pub struct Rpc {
     /// The hub.
     pub hub: Arc<Hub>,
+    /// Cells of snapshots, at the newest revision.
+    pub snapshots: Arc<Snapshots>,
+}
+
+/// Starts the service, with its caches.
+pub fn start(hub: &Arc<Hub>) -> Rpc {
+    Rpc { hub: Arc::clone(hub), snapshots: Snapshots::start(hub, encoded::encode) }
 }
 
 type Entries<T> = (BatchOptions, Vec<Result<T>>);
@@ -111,7 +118,8 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         req: Request<pb::GetSnapshotRequest>,
     ) -> Reply<encoded::GetSnapshotResponse> {
         let (caller, asked): (_, Snapshot) = open(req)?;
-        let (read_at, date, cells) = snapshot::snapshot(&self.hub, &caller, asked).await?;
+        let (read_at, date, cells) =
+            snapshot::snapshot(&self.hub, &self.snapshots, &caller, asked).await?;
         let (read_at, judged_on) = (Some(read_at.into()), date.to_string());
         reply(encoded::GetSnapshotResponse { read_at, judged_on, cells })
     }

@@ -23,15 +23,12 @@ use super::{
     row::{definition, observation, target},
 };
 use crate::{
-    access::{Caller, any},
+    caller::{Caller, any, directory::Directory},
     error::{Error, Result},
-    hub::{BatchOutcome, Hub},
+    hub::{BatchOutcome, Hub, reference::Reference},
+    outcome::Outcome,
     page::Paged,
-    revision::{
-        ReferenceData, Revision,
-        committer::Write,
-        receipt::{ItemResult, Outcome},
-    },
+    revision::{ReferenceData, Revision, committer::Write, receipt::ItemResult},
 };
 
 /// The one door to definitions: every version that was made by a revision, for a number is read by the one it was published
@@ -80,16 +77,20 @@ fn every_target(number: i64) -> Select<target::Entity> {
     target::Entity::find().filter(target::Column::MadeAt.lte(number))
 }
 
-/// Loads every definition as it stood at a revision.
-pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Definitions> {
-    let rows = visible(number).all(db).await?;
-    Ok(Definitions::new(rows.into_iter().map(Into::into).collect()))
+impl Reference for Definitions {
+    const WHICH: ReferenceData = ReferenceData::Indicators;
+
+    /// Loads every definition as it stood at a revision.
+    async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
+        let rows = visible(number).all(db).await?;
+        Ok(Definitions::new(rows.into_iter().map(Into::into).collect()))
+    }
 }
 
 /// One definition.
 pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Arc<Definition>)> {
     let view = hub.revisions.view(caller, get.consistency).await?;
-    let definitions = hub.definitions(&view).await?;
+    let definitions = hub.reference::<Definitions>(&view).await?;
     Ok((view.revision, Arc::clone(definitions.known_to(caller, &get.code)?)))
 }
 
@@ -101,7 +102,7 @@ pub async fn list(
 ) -> Result<(Revision, Paged<Arc<Definition>>)> {
     let List { code_prefix, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let definitions = hub.definitions(&view).await?;
+    let definitions = hub.reference::<Definitions>(&view).await?;
     let mut items: Vec<_> = definitions
         .all_known_to(caller)
         .filter(|it| it.code.as_str().starts_with(&code_prefix))
@@ -113,7 +114,7 @@ pub async fn list(
     items.truncate(page.size());
     let next = match items.last() {
         Some(last) if more => {
-            page.token(hub.db.secret(), caller, view.number(), last.code.as_str())
+            page.token(hub.db.secret(), caller.system_id, view.number(), last.code.as_str())
         }
         _ => String::new(),
     };
@@ -127,8 +128,8 @@ pub async fn define(
     caller: &Caller,
     entries: Vec<Result<Define>>,
 ) -> Result<BatchOutcome> {
-    let known = hub.definitions_in(write).await?;
-    let directory = hub.directory_in(write).await?;
+    let known = hub.reference::<Definitions>(write).await?;
+    let directory = hub.reference::<Directory>(write).await?;
     let mut next_id = known.next_id();
     let (mut made, mut items): (Vec<Definition>, _) = (Vec::new(), Vec::new());
     for entry in entries {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::{Calendar, Direction, Frequency, Kind, Meaning, Qualifier, Reading, Status};
 use super::{TimeRule, UnitRule};
 use crate::{
-    access::SystemCode,
+    caller::SystemCode,
     decimal::Decimal,
     period::Period,
     time::{Day, Span},

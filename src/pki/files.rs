@@ -10,7 +10,7 @@ use x509_parser::{parse_x509_crl, pem::parse_x509_pem};
 
 use super::{Authority, Pair};
 use crate::{
-    access::SystemCode,
+    caller::SystemCode,
     error::{Error, Result},
     server::tls,
 };

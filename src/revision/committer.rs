@@ -25,10 +25,10 @@ use super::{
     unit_of_work::CommitBuffer,
 };
 use crate::{
-    access::Caller,
-    audit::{self, Audit, record::Record, store::Added, trail::Trail},
+    caller::Caller,
     db::Db,
     error::{Error, Reason, Result},
+    log::{self as audit_log, AuditLog, record::Record, store::Added, trail::Trail},
 };
 
 /// Writes that may wait; above it, callers are refused rather than kept waiting.
@@ -54,8 +54,8 @@ pub struct Write {
 
 impl Write {
     /// Whether a book stands as it was last committed, so that what is read of it may be kept in memory.
-    pub fn is_committed(&self, book: ReferenceData) -> bool {
-        self.head.book(book) <= self.committed
+    pub fn is_committed(&self, which: ReferenceData) -> bool {
+        self.head.touched(which) <= self.committed
     }
 
     /// What the writes of the commit share.
@@ -194,7 +194,7 @@ impl std::fmt::Debug for Committer {
 
 impl Committer {
     /// Starts the task on a store. It ends, after its last commit, when every `Committer` is dropped.
-    pub async fn start(db: Db, audit: Arc<Audit>) -> Result<(Self, Followed, JoinHandle<()>)> {
+    pub async fn start(db: Db, audit: Arc<AuditLog>) -> Result<(Self, Followed, JoinHandle<()>)> {
         let lease = Lease::new(Instant::now());
         let head = store::head(db.write()).await?;
         let (set_head, head) = watch::channel(head);
@@ -239,7 +239,7 @@ impl Committer {
 
 async fn run(
     db: Db,
-    audit: Arc<Audit>,
+    audit: Arc<AuditLog>,
     mut waiting: mpsc::Receiver<Box<dyn Job>>,
     known: Reread,
     commits: Arc<AtomicU64>,
@@ -354,7 +354,7 @@ enum Flush {
 /// Runs the writes, and commits all that succeeded. The head, and whether anything was written.
 async fn commit(
     db: &Db,
-    audit: &Audit,
+    audit: &AuditLog,
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Vec<Result<(Effect, Revision)>>,
 ) -> Result<(Head, Option<Added>)> {
@@ -372,7 +372,7 @@ async fn commit(
         return Ok((head, None));
     }
     let records = records(jobs, outcomes);
-    let added = audit::store::add(&tx, audit.key(), db.clock(), records.iter()).await;
+    let added = audit_log::store::add(&tx, audit.key(), db.clock(), records.iter()).await;
     // What is the matter with all of the store is not said of the log.
     let added = added.map_err(|err| match err.reason() == Reason::Unavailable {
         true => err,

@@ -1,6 +1,4 @@
 //! What we ask the database about revisions.
-pub mod retention;
-
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query, SimpleExpr},
@@ -75,7 +73,7 @@ async fn read_head(
         newest: Revision { number: revision, at: Timestamp::from_micros(committed_at) },
         floor,
         epoch,
-        books: [units_at, indicators_at, procedures_at, access_at],
+        touched_at: [units_at, indicators_at, procedures_at, access_at],
     };
     Ok((head, Timestamp::from_micros(told_at)))
 }
@@ -83,7 +81,7 @@ async fn read_head(
 /// Sets the head; part of the transaction whose revisions it counts.
 #[expect(clippy::disallowed_methods, reason = "the counter row is the one row changed in place")]
 pub async fn set_head(db: &impl ConnectionTrait, head: &Head) -> Result<()> {
-    let [units_at, indicators_at, procedures_at, access_at] = head.books;
+    let [units_at, indicators_at, procedures_at, access_at] = head.touched_at;
     head::Entity::update_many()
         .col_expr(head::Column::Revision, Expr::value(head.newest.number))
         .col_expr(head::Column::CommittedAt, Expr::value(head.newest.at.micros()))

@@ -33,7 +33,7 @@ use super::{
     tls::{self, Tls},
 };
 use crate::{
-    access::{
+    caller::{
         credential::Certificate,
         refusals::{Cause, Refusals, Refused},
     },

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::tls::{Files, Tls};
 use crate::{
-    access::token::{self, Tokens},
+    caller::token::{self, Tokens},
     personal::vault::Vault,
     time::Timestamp,
 };

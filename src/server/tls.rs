@@ -1,5 +1,5 @@
 //! The hub's side of TLS: which files it is made of, and whom it accepts.
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, InvalidMessage,
@@ -19,8 +19,8 @@ use rustls::{
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use crate::{
-    access::{credential::Certificate, refusals::Cause},
-    config::BadConfig,
+    bad_config::{BadConfig, read_file},
+    caller::{credential::Certificate, refusals::Cause},
     time::Timestamp,
 };
 
@@ -44,11 +44,12 @@ impl Files {
     /// Reads and checks all of them.
     pub fn load(&self) -> Result<Tls, BadConfig> {
         let Self { cert, key, client_ca, client_crl } = self;
-        let optional =
-            |name, path: &Option<PathBuf>| path.as_ref().map(|path| read(name, path)).transpose();
+        let optional = |name, path: &Option<PathBuf>| {
+            path.as_ref().map(|path| read_file(name, path)).transpose()
+        };
         Tls::new(&Pem {
-            cert: read("tls_cert", cert)?,
-            key: read("tls_key", key)?,
+            cert: read_file("tls_cert", cert)?,
+            key: read_file("tls_key", key)?,
             client_ca: optional("tls_client_ca", client_ca)?,
             client_crl: optional("tls_client_crl", client_crl)?,
         })
@@ -59,14 +60,6 @@ impl Files {
         let Self { cert, key, client_ca, client_crl } = self;
         [cert, key].into_iter().chain(client_ca).chain(client_crl)
     }
-}
-
-/// Reads a file that a setting names.
-pub(crate) fn read(key: &'static str, path: &PathBuf) -> Result<Vec<u8>, BadConfig> {
-    fs::read(path).map_err(|err| {
-        let must = format!("name a file that can be read: {}: {err}", path.display());
-        BadConfig { key, must }
-    })
 }
 
 /// What the files hold.

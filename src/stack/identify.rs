@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{deadline::Deadline, rescue};
 use crate::{
-    access::{
+    access::Access,
+    caller::{
         Caller, System,
         agreement::Rights,
         credential::{Certificate, Credential},
@@ -23,9 +24,9 @@ use crate::{
         policy::Policy,
         refusals::{Cause, Refused},
     },
-    audit::trail::Trail,
     error::{Error, Reason, Result},
     hub::Hub,
+    log::trail::Trail,
     slots::{Slot, Slots},
     time::Timestamp,
 };
@@ -60,7 +61,7 @@ impl Connection {
 }
 
 pub(super) async fn identify(
-    State(hub): State<Arc<Hub>>,
+    State((hub, access)): State<(Arc<Hub>, Arc<Access>)>,
     mut req: Request,
     next: Next,
 ) -> Response<Body> {
@@ -70,9 +71,10 @@ pub(super) async fn identify(
     // What is no method of ours, such as reflection, has none, and leaves no record.
     let trail = req.extensions().get::<Arc<Trail>>().cloned();
     let trail = trail.unwrap_or_else(|| Trail::internal("hub/Reflection"));
-    match caller(&hub, &connection, shown.as_ref(), deadline, trail).await {
+    match caller(&hub, &access, &connection, shown.as_ref(), deadline, trail).await {
         Ok(caller) => {
-            caller.trail.known(&caller);
+            let credential = &caller.credential;
+            caller.trail.known(caller.system.code.as_str(), credential.kind(), credential.id());
             tracing::Span::current().record("caller.system", caller.system.code.as_str());
             req.extensions_mut().insert(caller);
             next.run(req).await
@@ -83,23 +85,24 @@ pub(super) async fn identify(
 
 async fn caller(
     hub: &Hub,
+    access: &Access,
     connection: &Connection,
     shown: Option<&HeaderValue>,
     deadline: Option<Deadline>,
     trail: Arc<Trail>,
 ) -> Result<Caller> {
     let view = hub.revisions.fresh().await?;
-    let directory = hub.directory(&view).await?;
+    let directory = hub.reference::<Directory>(&view).await?;
     let Known { system_id, system, credential } =
-        know(hub, &directory, connection.certificate.as_ref(), shown).map_err(|stranger| {
+        know(access, &directory, connection.certificate.as_ref(), shown).map_err(|stranger| {
             let Stranger { cause, claimed } = stranger;
             trail.stranger(cause.name());
-            hub.refusals.record(&Refused { cause, peer: connection.peer, claimed });
+            access.refusals.record(&Refused { cause, peer: connection.peer, claimed });
             refusal(cause)
         })?;
-    if let Err(err) = connection.hold(&hub.connections, system_id) {
+    if let Err(err) = connection.hold(&access.connections, system_id) {
         let (cause, claimed) = (Cause::TooManyConnections, system.code.as_str().to_owned());
-        hub.refusals.record(&Refused { cause, peer: connection.peer, claimed });
+        access.refusals.record(&Refused { cause, peer: connection.peer, claimed });
         connection.leave.cancel();
         return Err(err);
     }
@@ -136,7 +139,7 @@ struct Stranger {
 
 /// Who it is, by all that was shown: a certificate and a key must name the same system, and both must be good.
 fn know(
-    hub: &Hub,
+    access: &Access,
     directory: &Directory,
     certificate: Option<&Arc<Certificate>>,
     shown: Option<&HeaderValue>,
@@ -160,7 +163,7 @@ fn know(
     };
     let by_words = match shown {
         None => None,
-        Some(shown) => Some(read(hub, directory, shown, now)?),
+        Some(shown) => Some(read(access, directory, shown, now)?),
     };
     match (by_certificate, by_words) {
         (None, None) => Err(Stranger { cause: Cause::NothingShown, claimed: String::new() }),
@@ -175,7 +178,7 @@ fn know(
 
 /// Who it is, by the words in the metadata `authorization`.
 fn read(
-    hub: &Hub,
+    access: &Access,
     directory: &Directory,
     shown: &HeaderValue,
     now: Timestamp,
@@ -184,7 +187,7 @@ fn read(
     let nobody = |cause| Stranger { cause, claimed: String::new() };
     let words = words.ok_or_else(|| nobody(Cause::Malformed))?;
     if !words.starts_with(PREFIX) {
-        let token = hub.tokens.read(words).map_err(nobody)?;
+        let token = access.tokens.read(words).map_err(nobody)?;
         let claimed = token.system.as_str();
         let (system_id, system) = directory
             .named(claimed)
@@ -196,7 +199,7 @@ fn read(
         let id = words.split('_').nth(1).filter(|it| directory.key(it).is_some());
         Stranger { cause, claimed: id.unwrap_or_default().to_owned() }
     })?;
-    hub.uses.saw(&key.id, now);
+    access.last_used.saw(&key.id, now);
     let credential = Credential::Key(key.id.as_str().into());
     Ok(Known { system_id, system: Arc::clone(system), credential })
 }

@@ -15,8 +15,8 @@ use tonic::Code;
 
 use super::ending::Ending;
 use crate::{
+    outcome::{Counts, Outcome, Tally},
     pb,
-    revision::receipt::{Counts, Outcome, Tally},
 };
 
 /// What a path that is no method of ours is counted as: callers must not be able to make up names.

@@ -10,7 +10,8 @@ use http::Response;
 
 use super::rescue;
 use crate::{
-    access::Caller,
+    access::Access,
+    caller::Caller,
     error::{Error, Reason, Result},
     hub::Hub,
 };
@@ -19,11 +20,11 @@ use crate::{
 const PURPOSE: &str = "sharehub-purpose";
 
 pub(super) async fn permit(
-    State(hub): State<Arc<Hub>>,
+    State((hub, access)): State<(Arc<Hub>, Arc<Access>)>,
     mut req: Request,
     next: Next,
 ) -> Response<Body> {
-    match permitted(&hub, &mut req).await {
+    match permitted(&hub, &access, &mut req).await {
         Ok(caller) => {
             req.extensions_mut().insert(caller);
             next.run(req).await
@@ -32,11 +33,11 @@ pub(super) async fn permit(
     }
 }
 
-async fn permitted(hub: &Hub, req: &mut Request) -> Result<Caller> {
+async fn permitted(hub: &Hub, access: &Access, req: &mut Request) -> Result<Caller> {
     let caller = req.extensions_mut().remove::<Caller>();
     let nobody = || Error::new(Reason::CallerUnknown, "no caller was identified");
     let caller = caller.ok_or_else(nobody)?;
     // What is no text is no purpose.
     let purpose = req.headers().get(PURPOSE).map(|it| it.to_str().unwrap_or_default());
-    hub.permit(caller, req.uri().path(), purpose).await
+    access.permit(hub, caller, req.uri().path(), purpose).await
 }

@@ -16,18 +16,18 @@ use tonic_types::StatusExt;
 
 use super::{deadline::Deadline, rescue};
 use crate::{
-    audit::{
+    error::{Error, Reason},
+    hub::Hub,
+    log::{
         Permit,
         record::{Answered, Phase},
-        rpc::{
+        trail::Trail,
+        wire::{
             read,
             shape::{Method, method},
         },
-        trail::Trail,
     },
-    error::{Error, Reason},
-    hub::Hub,
-    revision::receipt::Tally,
+    outcome::Tally,
 };
 
 /// Methods that show no data but the caller's own, or only hashes: they leave a record when they are refused.
@@ -190,7 +190,7 @@ impl Call {
             if phase == Phase::Whole {
                 answered.items -= answered.rejected;
             }
-            place.send(crate::audit::record::Record {
+            place.send(crate::log::record::Record {
                 left_out,
                 ..self.trail.record(phase, code, reason, answered)
             });

@@ -10,7 +10,7 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::{ending::Ending, measure::name};
-use crate::revision::receipt::Tally;
+use crate::{code_name::code_name, outcome::Tally};
 
 /// Takes a caller's own request id away unless it is a short word: it would go into the log as it came.
 pub(super) async fn plain_id(mut req: Request, next: Next) -> Response<Body> {
@@ -54,7 +54,7 @@ pub(super) async fn trace(mut req: Request, next: Next) -> Response<Body> {
 }
 
 fn ended(span: &Span, method: &str, code: Code, began: Instant, tally: &Tally) {
-    let spelled = spell(code);
+    let spelled = code_name(code);
     let ms = began.elapsed().as_secs_f64() * 1e3;
     span.record("rpc.response.status_code", spelled);
     match code {
@@ -91,29 +91,6 @@ fn ended(span: &Span, method: &str, code: Code, began: Instant, tally: &Tally) {
                 "answered"
             );
         }
-    }
-}
-
-/// The name of a code, as OpenTelemetry spells it.
-pub(crate) fn spell(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

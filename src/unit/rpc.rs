@@ -11,10 +11,12 @@ use super::{
 use crate::{
     decimal::Decimal,
     error::{Error, Reply, Result},
-    hub::{BatchOptions, Hub, MOST_ITEMS},
+    hub::{BatchOptions, Hub},
+    limits::MOST_ITEMS,
     pb,
     revision::committer::Write,
     time::{Day, Span},
+    unit::wire::UnitFields,
     wire::{Fields, done, fingerprint, open, reply},
 };
 

@@ -14,15 +14,16 @@ use super::{
     row::{succession, unit},
 };
 use crate::{
-    access::Caller,
+    caller::Caller,
     db::MOST_BINDS,
     error::{Error, Result, Violation},
-    hub::{BatchOptions, BatchOutcome, Hub},
+    hub::{BatchOptions, BatchOutcome, Hub, reference::Reference},
+    outcome::Outcome,
     page::Paged,
     revision::{
         ReferenceData, Revision, Stretch,
         committer::Write,
-        receipt::{ItemResult, Outcome, Receipt},
+        receipt::{ItemResult, Receipt},
     },
     time::{Day, Span},
 };
@@ -60,40 +61,44 @@ fn visible_successions(number: i64) -> sea_orm::Select<succession::Entity> {
     succession::Entity::find().filter(MadeAt.lte(number)).filter(stands)
 }
 
-/// Loads every unit and succession as they stood at a revision, some at a time: rows take several times the room of what
-/// is kept of them, and what was once taken stays with the process.
-pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Forest> {
-    use succession::Column::PredecessorId;
-    const SOME: i64 = 500;
-    let last: Option<i64> = visible(number)
-        .select_only()
-        .column(unit::Column::Id)
-        .order_by_desc(unit::Column::Id)
-        .limit(1)
-        .into_tuple()
-        .one(db)
-        .await?;
-    let mut forest = Forest::default();
-    let mut after = 0;
-    while after < last.unwrap_or(0) {
-        let through = after + SOME;
-        let units = visible(number).filter(unit::Column::Id.gt(after));
-        for row in units.filter(unit::Column::Id.lte(through)).all(db).await? {
-            forest.put(row.try_into()?);
+impl Reference for Forest {
+    const WHICH: ReferenceData = ReferenceData::Units;
+
+    /// Loads every unit and succession as they stood at a revision, some at a time: rows take several times the room of what
+    /// is kept of them, and what was once taken stays with the process.
+    async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
+        use succession::Column::PredecessorId;
+        const SOME: i64 = 500;
+        let last: Option<i64> = visible(number)
+            .select_only()
+            .column(unit::Column::Id)
+            .order_by_desc(unit::Column::Id)
+            .limit(1)
+            .into_tuple()
+            .one(db)
+            .await?;
+        let mut forest = Forest::default();
+        let mut after = 0;
+        while after < last.unwrap_or(0) {
+            let through = after + SOME;
+            let units = visible(number).filter(unit::Column::Id.gt(after));
+            for row in units.filter(unit::Column::Id.lte(through)).all(db).await? {
+                forest.put(row.try_into()?);
+            }
+            let steps = visible_successions(number).filter(PredecessorId.gt(after));
+            for row in steps.filter(PredecessorId.lte(through)).all(db).await? {
+                forest.put_succession(row.into());
+            }
+            after = through;
         }
-        let steps = visible_successions(number).filter(PredecessorId.gt(after));
-        for row in steps.filter(PredecessorId.lte(through)).all(db).await? {
-            forest.put_succession(row.into());
-        }
-        after = through;
+        Ok(forest)
     }
-    Ok(forest)
 }
 
 /// One unit, with the forest that names its parents.
 pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Arc<Forest>, Unit)> {
     let view = hub.revisions.view(caller, get.consistency).await?;
-    let forest = hub.forest(&view).await?;
+    let forest = hub.reference::<Forest>(&view).await?;
     let unit = forest.resolve(&get.unit, Day::today(), "unit")?.clone();
     Ok((view.revision, forest, unit))
 }
@@ -106,7 +111,7 @@ pub async fn list(
 ) -> Result<(Revision, Arc<Forest>, Paged<Unit>)> {
     let List { date, level, below, tree, name, children_only, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let forest = hub.forest(&view).await?;
+    let forest = hub.reference::<Forest>(&view).await?;
     let after: i64 = after.and_then(|it| it.parse().ok()).unwrap_or(0);
     let below = match below {
         None => None,
@@ -132,7 +137,7 @@ pub async fn list(
     items.truncate(page.size());
     let next = match items.last() {
         Some(last) if more => {
-            page.token(hub.db.secret(), caller, view.number(), &last.id.to_string())
+            page.token(hub.db.secret(), caller.system_id, view.number(), &last.id.to_string())
         }
         _ => String::new(),
     };
@@ -146,7 +151,7 @@ pub async fn trace(
     trace: Trace,
 ) -> Result<(Revision, Arc<Forest>, Unit, Lineage)> {
     let view = hub.revisions.view(caller, trace.consistency).await?;
-    let forest = hub.forest(&view).await?;
+    let forest = hub.reference::<Forest>(&view).await?;
     let unit = forest.resolve(&trace.unit, Day::today(), "unit")?.clone();
     let lineage = forest.trace(&unit, trace.date);
     Ok((view.revision, forest, unit, lineage))
@@ -156,7 +161,7 @@ pub async fn trace(
 pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<BatchOutcome> {
     let Publish { units, successions } = publish;
     let mut draft = Draft {
-        forest: hub.forest_in(write).await?.as_ref().clone(),
+        forest: hub.reference::<Forest>(write).await?.as_ref().clone(),
         made_at: write.revision.number,
         units: Vec::new(),
         successions: Vec::new(),
@@ -176,7 +181,7 @@ pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<Batch
 
 /// Loads the reference data that comes with the product into a store that has no units yet.
 pub async fn load_reference(hub: &Arc<Hub>) -> Result<()> {
-    if hub.revisions.latest().book(ReferenceData::Units) > 0 {
+    if hub.revisions.latest().touched(ReferenceData::Units) > 0 {
         return Ok(());
     }
     publish_reference(hub).await?;

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use sea_orm::{ConnectionTrait, Database};
-use sharehub::{hub::Limits, pb};
+use sharehub::{limits::Limits, pb};
 use tokio::time;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -313,8 +313,7 @@ async fn receipts_and_bookmarks_carry_checkpoints() {
     let receipt = publish(&source, &["H3.1"]).await.unwrap();
     assert!(receipt.checkpoint.starts_with("sharehub-audit-"), "{}", receipt.checkpoint);
     assert!(
-        sharehub::audit::checkpoint::Checkpoint::open(&first, hub.hub.audit.key().public())
-            .is_some()
+        sharehub::log::checkpoint::Checkpoint::open(&first, hub.hub.audit.key().public()).is_some()
     );
     let reader = hub.system("all", all_indicators()).await;
     let mut history = History::of(vec![indicators(&["*"])]);
@@ -416,8 +415,8 @@ async fn refusals_that_come_too_fast_are_counted() {
 #[tokio::test]
 async fn a_store_knows_the_key_of_its_log() {
     let hub = Hub::start().await;
-    let other = sharehub::audit::key::Key::from_seed(&[9; 32]).unwrap();
+    let other = sharehub::log::key::Key::from_seed(&[9; 32]).unwrap();
     let db = sharehub::db::Db::open(&hub.store.url).await.unwrap();
-    let err = sharehub::hub::Hub::start(db, slow(), other).await.unwrap_err();
+    let err = sharehub::server::start(db, slow(), other).await.unwrap_err();
     assert!(err.to_string().contains("audit_key"), "{err}");
 }

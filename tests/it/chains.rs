@@ -6,7 +6,7 @@ use rcgen::{
     IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
 };
 use sharehub::{
-    access::refusals::Cause,
+    caller::refusals::Cause,
     pki::{self, Pair},
     server::tls::{Pem, Tls},
 };
@@ -112,9 +112,9 @@ async fn a_chain_is_accepted_as_a_whole_or_not_at_all() {
     let tls = hub.tls.as_ref().unwrap();
     for (what, trusted, pair, cause) in rows {
         tls.send_replace(trusted.clone().into());
-        let before = hub.hub.refusals.count(cause);
+        let before = hub.access.refusals.count(cause);
         assert!(!is_let_in(&hub, &connector(Some(&pair), false, &["h2"])).await, "{what}");
-        let counted = async || hub.hub.refusals.count(cause) == before + 1;
+        let counted = async || hub.access.refusals.count(cause) == before + 1;
         until(&format!("{what}: {cause:?} is counted"), counted).await;
     }
     tls.send_replace(both.into());

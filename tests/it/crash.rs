@@ -84,6 +84,7 @@ pub async fn publish(
     let request = pb::PublishObservationsRequest {
         request_id: asked.request_id.clone(),
         observations: numbers.map(|it| entry(units, it)).collect(),
+        allow_partial: false,
         validate_only: false,
     };
     let answer = client.indicators().publish_observations(request).await?.into_inner();

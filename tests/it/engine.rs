@@ -12,9 +12,8 @@ use std::{
 
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use sharehub::{
-    access::SystemCode,
+    caller::SystemCode,
     db::{Clock, Db, Options},
-    hub::Hub,
 };
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
@@ -157,11 +156,12 @@ async fn fill(url: &str) {
 
 async fn fill_with(options: Options) {
     let db = Db::open_with(options).await.unwrap();
-    let (hub, committer) = Hub::start(db.clone(), slow(), audit_key()).await.unwrap();
-    sharehub::unit::store::load_reference(&hub).await.unwrap();
+    let (slices, committer) =
+        sharehub::server::start(db.clone(), slow(), audit_key()).await.unwrap();
+    sharehub::unit::store::load_reference(&slices.hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
-    sharehub::access::store::ensure_administrator(&hub, &admin).await.unwrap();
-    drop(hub);
+    sharehub::access::store::ensure_administrator(&slices.hub, &admin).await.unwrap();
+    drop(slices);
     committer.await.unwrap();
     db.close().await;
 }

@@ -21,8 +21,8 @@ use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use sharehub::{
     db::{Clock, Options},
+    hub::retention,
     pb,
-    revision::store::retention,
     time::Timestamp,
 };
 use tonic::{Response, Status, Streaming};

@@ -3,14 +3,17 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::middleware::from_fn;
 use sharehub::{
-    access::{Issue, SystemCode},
-    audit::key::Key as AuditKey,
+    access::Access,
+    access::queries::Issue,
+    caller::SystemCode,
     db::{Db, Options},
-    hub::{self, Limits},
+    hub,
+    limits::Limits,
+    log::key::Key as AuditKey,
     pb,
     personal::vault::{Keys, Vault},
     pki::Pair,
-    server::{self, tls::Tls},
+    server::{self, Slices, tls::Tls},
     stack::measure::Meter,
 };
 use tokio::{
@@ -57,6 +60,8 @@ pub fn audit_key() -> AuditKey {
 pub struct Hub {
     pub address: SocketAddr,
     pub hub: Arc<hub::Hub>,
+    pub access: Arc<Access>,
+    pub slices: Slices,
     pub meter: Arc<Meter>,
     pub channel: Channel,
     stop: CancellationToken,
@@ -92,31 +97,36 @@ impl Hub {
     pub async fn tls_with(limits: Limits) -> Self {
         let store = Arc::new(Store::new().await);
         let options = Options { vault: vault(), ..Options::new(&store.url) };
-        let (hub, admin) = Self::make(options, limits).await;
-        Self::serve(hub, admin, store, Some(PKI.tls(&[]))).await
+        let (slices, admin) = Self::make(options, limits).await;
+        Self::serve(slices, admin, store, Some(PKI.tls(&[]))).await
     }
 
     /// On this store, opened so.
     pub async fn open(store: impl Into<Arc<Store>>, options: Options, limits: Limits) -> Self {
         let options = Options { vault: vault(), ..options };
-        let (hub, admin) = Self::make(options, limits).await;
-        Self::serve(hub, admin, store.into(), None).await
+        let (slices, admin) = Self::make(options, limits).await;
+        Self::serve(slices, admin, store.into(), None).await
     }
 
     /// On this store, with these keys of personal data.
     pub async fn open_sealed(store: impl Into<Arc<Store>>, vault: Vault) -> Self {
         let store = store.into();
         let options = Options { vault, ..Options::new(&store.url) };
-        let (hub, admin) = Self::make(options, slow()).await;
-        Self::serve(hub, admin, store, None).await
+        let (slices, admin) = Self::make(options, slow()).await;
+        Self::serve(slices, admin, store, None).await
     }
 
-    async fn make(options: Options, limits: Limits) -> (Arc<hub::Hub>, String) {
+    async fn make(options: Options, limits: Limits) -> (Slices, String) {
         let db = Db::open_with(options).await.unwrap();
-        let (hub, _committer) = hub::Hub::start(db, limits, audit_key()).await.unwrap();
+        let (slices, _committer) = server::start(db, limits, audit_key()).await.unwrap();
         let admin = SystemCode::parse("admin").unwrap();
-        let (admin, ..) = hub.issue_key(Issue { system: admin, expires_at: None }).await.unwrap();
-        (hub, admin)
+        let (admin, ..) = sharehub::access::store::issue_key(
+            &slices.hub,
+            Issue { system: admin, expires_at: None },
+        )
+        .await
+        .unwrap();
+        (slices, admin)
     }
 
     /// Another hub on the same store.
@@ -128,19 +138,20 @@ impl Hub {
     pub async fn sealed_beside(&self, vault: Vault) -> Self {
         let options = Options { vault, ..Options::new(&self.store.url) };
         let db = Db::open_with(options).await.unwrap();
-        let (hub, _committer) = hub::Hub::start(db, self.hub.limits, audit_key()).await.unwrap();
+        let (slices, _committer) = server::start(db, self.hub.limits, audit_key()).await.unwrap();
         let tls = self.tls.as_ref().map(|it| it.borrow().as_ref().clone());
-        Self::serve(hub, self.admin.clone(), Arc::clone(&self.store), tls).await
+        Self::serve(slices, self.admin.clone(), Arc::clone(&self.store), tls).await
     }
 
-    async fn serve(hub: Arc<hub::Hub>, admin: String, store: Arc<Store>, tls: Option<Tls>) -> Self {
+    async fn serve(slices: Slices, admin: String, store: Arc<Store>, tls: Option<Tls>) -> Self {
         let meter = Arc::<Meter>::default();
-        let (services, health) = server::services(&hub, &meter).await.unwrap();
+        let (services, health) = server::services(&slices, &meter).await.unwrap();
+        let (hub, access) = (Arc::clone(&slices.hub), Arc::clone(&slices.access));
         let services = services.layer(from_fn(guard));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = hub.stopping.clone();
-        let mut door = server::Endpoint::new(listener, &hub.limits, Arc::clone(&hub.refusals));
+        let mut door = server::Endpoint::new(listener, &hub.limits, Arc::clone(&access.refusals));
         let tls = tls.map(|it| watch::Sender::new(Arc::new(it)));
         door.tls = tls.as_ref().map(watch::Sender::subscribe);
         let serving = tokio::spawn(server::serve(door, services, health, stop.clone()));
@@ -149,7 +160,20 @@ impl Hub {
             Some(_) => PKI.channel(address, None),
         };
         let secure = OnceCell::new();
-        Self { address, hub, meter, channel, stop, serving, admin, store, tls, secure }
+        Self {
+            address,
+            hub,
+            access,
+            slices,
+            meter,
+            channel,
+            stop,
+            serving,
+            admin,
+            store,
+            tls,
+            secure,
+        }
     }
 
     /// Where it takes certificates: its own port, or a second one where that speaks plain text.
@@ -158,11 +182,11 @@ impl Hub {
             return self.address;
         }
         let open = async || {
-            let (services, health) = server::services(&self.hub, &self.meter).await.unwrap();
+            let (services, health) = server::services(&self.slices, &self.meter).await.unwrap();
             let services = services.layer(from_fn(guard));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let refusals = Arc::clone(&self.hub.refusals);
+            let refusals = Arc::clone(&self.access.refusals);
             let mut door = server::Endpoint::new(listener, &self.hub.limits, refusals);
             let (tls, follow) = watch::channel(Arc::new(PKI.tls(&[])));
             door.tls = Some(follow);

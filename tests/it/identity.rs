@@ -12,8 +12,8 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use sharehub::{
-    access::refusals::Cause,
-    hub::Limits,
+    caller::refusals::Cause,
+    limits::Limits,
     pb,
     pki::{self, Authority, Pair},
 };
@@ -89,13 +89,13 @@ async fn when_a_key_was_used_last_is_told() {
     drop(idle);
     // It is kept, without a revision, and other hubs of the store know it then.
     let head = hub.hub.revisions.head();
-    sharehub::access::store::write_uses(&hub.hub).await.unwrap();
+    sharehub::access::store::write_uses(&hub.hub, &hub.access).await.unwrap();
     assert_eq!(hub.hub.revisions.head(), head);
     let beside = hub.another().await;
     assert_eq!(of(&listed(&beside).await, "so-y-te"), of(&before, "so-y-te"));
     // What is seen later counts, and what was seen earlier does not take its place.
     who(&Client { channel: beside.channel.clone(), key: used.key.clone() }).await.unwrap();
-    sharehub::access::store::write_uses(&beside.hub).await.unwrap();
+    sharehub::access::store::write_uses(&beside.hub, &beside.access).await.unwrap();
     let later = of(&listed(&hub).await, "so-y-te").unwrap();
     let earlier = of(&before, "so-y-te").unwrap();
     assert!((later.seconds, later.nanos) > (earlier.seconds, earlier.nanos));
@@ -164,7 +164,7 @@ async fn every_bad_certificate_is_refused_in_the_handshake_and_counted() {
     let revoked = PKI.client("ioc");
     hub.tls.as_ref().unwrap().send_replace(PKI.tls(&[&revoked]).into());
     let stranger = Authority::new().unwrap();
-    let ioc = sharehub::access::SystemCode::parse("ioc").unwrap();
+    let ioc = sharehub::caller::SystemCode::parse("ioc").unwrap();
     let rows: Vec<(&str, Pair, Cause)> = vec![
         ("of another authority", stranger.client(&ioc).unwrap(), Cause::CertificateUntrusted),
         ("signed by itself", stranger.own, Cause::CertificateUntrusted),
@@ -215,10 +215,10 @@ async fn every_bad_certificate_is_refused_in_the_handshake_and_counted() {
     let good = connector(Some(&odd(|_| {})), false, &["h2"]);
     assert!(is_let_in(&hub, &good).await, "the rows differ in more than they say");
     for (what, pair, cause) in rows {
-        let before = hub.hub.refusals.count(cause);
+        let before = hub.access.refusals.count(cause);
         let asks = connector(Some(&pair), false, &["h2"]);
         assert!(!is_let_in(&hub, &asks).await, "{what}");
-        let counted = async || hub.hub.refusals.count(cause) == before + 1;
+        let counted = async || hub.access.refusals.count(cause) == before + 1;
         until(&format!("{what}: {cause:?} is counted"), counted).await;
         // So it is for who comes by a library, with a good key as well.
         let client = Client { key: hub.admin().key, ..hub.showing(&pair) };
@@ -232,7 +232,7 @@ async fn every_other_handshake_is_refused_and_counted() {
     let hub = Hub::start_tls().await;
     hub.register("ioc", all_indicators()).await;
     let pair = PKI.client("ioc");
-    let count = |cause| hub.hub.refusals.count(cause);
+    let count = |cause| hub.access.refusals.count(cause);
     assert!(is_let_in(&hub, &connector(Some(&pair), false, &["http/1.1", "h2"])).await);
     let rows = [
         ("TLS 1.2", connector(Some(&pair), true, &["h2"]), Cause::TlsIncompatible),
@@ -273,7 +273,7 @@ async fn every_other_handshake_is_refused_and_counted() {
 async fn a_certificate_of_no_system_is_refused_at_each_call_and_counted() {
     let hub = Hub::start_tls().await;
     let ioc = hub.certified("ioc", all_indicators()).await;
-    let count = |cause| hub.hub.refusals.count(cause);
+    let count = |cause| hub.access.refusals.count(cause);
     let refused = async |client: &Client| {
         let (code, reason, _) = refusal(who(client).await);
         assert_eq!((code, reason.as_str()), (Code::Unauthenticated, "CALLER_UNKNOWN"));
@@ -331,7 +331,7 @@ async fn a_connection_outlives_neither_its_certificate_nor_its_authority() {
         while let Ok(Some(_)) = cut.message().await {}
     });
     ended.await.expect("a watch must end when its certificate is revoked");
-    assert!(hub.hub.refusals.count(Cause::CertificateRevoked) > 0);
+    assert!(hub.access.refusals.count(Cause::CertificateRevoked) > 0);
     let more = time::timeout(Duration::from_secs(1), kept.message()).await;
     assert!(!matches!(more, Ok(Ok(None) | Err(_))), "the other one was cut: {more:?}");
     // Both end when their authority is no longer trusted.
@@ -394,12 +394,12 @@ async fn every_bad_key_is_refused_with_the_same_words_and_counted() {
     ];
     let mut words = std::collections::BTreeSet::new();
     for (what, key, cause) in rows {
-        let before = hub.hub.refusals.count(cause);
+        let before = hub.access.refusals.count(cause);
         let status = who(&hub.as_(&key)).await.expect_err(what);
         words.insert((status.code().to_string(), status.message().to_owned()));
         let (_, reason, _) = refusal(Err::<(), _>(status));
         assert_eq!(reason, "CALLER_UNKNOWN", "{what}");
-        assert_eq!(hub.hub.refusals.count(cause), before + 1, "{what}");
+        assert_eq!(hub.access.refusals.count(cause), before + 1, "{what}");
     }
     assert_eq!(words.len(), 1, "{words:?}");
 }
@@ -417,7 +417,7 @@ async fn a_system_has_so_many_connections_at_most() {
     who(&two).await.unwrap();
     let (code, reason, _) = refusal(who(&three).await);
     assert_eq!((code, reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_CONNECTIONS"));
-    assert_eq!(hub.hub.refusals.count(Cause::TooManyConnections), 1);
+    assert_eq!(hub.access.refusals.count(Cause::TooManyConnections), 1);
     // Others share a connection with it, or have their own.
     who(&other).await.unwrap();
     who(&by_own(&other)).await.unwrap();

@@ -589,7 +589,7 @@ async fn a_load_that_is_cut_again_and_again_keeps_each_row_once() {
 #[tokio::test]
 async fn the_tables_of_the_readme_are_what_it_says() {
     let hub = Hub::start().await;
-    let roles = sharehub::demo::load(&hub.hub).await.unwrap();
+    let roles = sharehub::demo::load(&hub.hub, &hub.access).await.unwrap();
     let key = &roles.iter().find(|it| it.name == "ARTICLES").unwrap().key;
     let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tables");
     let target = format!("http://{}", hub.address);

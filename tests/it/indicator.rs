@@ -2,7 +2,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use prost::Message;
-use sharehub::{hub::Limits, pb};
+use sharehub::{limits::Limits, pb};
 use tonic::{Code, Request, Status};
 
 use crate::hub::{Client, Grants, Hub, all_indicators, exactly, gso, id, refusal, slow};

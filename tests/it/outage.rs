@@ -16,7 +16,7 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sharehub::{db::Options, hub::Limits, pb};
+use sharehub::{db::Options, limits::Limits, pb};
 use tokio::{
     task::{self, JoinSet},
     time,

@@ -2,7 +2,7 @@
 use std::{fs, net::SocketAddr, path::Path, sync::LazyLock};
 
 use sharehub::{
-    access::SystemCode,
+    caller::SystemCode,
     pki::{Authority, Pair},
     server::tls::{Pem, Tls},
 };

@@ -553,7 +553,9 @@ async fn two_hubs_in_one_process_do_not_disturb_each_other() {
     assert_eq!((count(&one), count(&two)), (0, 1));
     // Stopped, the one leaves the other alone.
     one.stop().await;
-    let admin = access::SystemCode::parse("admin").unwrap();
-    two.hub.issue_key(access::Issue { system: admin, expires_at: None }).await.unwrap();
+    let admin = sharehub::caller::SystemCode::parse("admin").unwrap();
+    access::store::issue_key(&two.hub, access::queries::Issue { system: admin, expires_at: None })
+        .await
+        .unwrap();
     assert_eq!(two.hub.revisions.head().newest.number, before.newest.number + 1);
 }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 use prost::Message;
 use sea_orm::{ConnectionTrait, Database, Statement};
 use sharehub::{
+    hub::retention::{Compact, Compacted, compact},
     pb::{self, watch_request::From},
-    revision::store::retention::{Compact, Compacted, compact},
     time::Timestamp,
 };
 use tonic::Code;

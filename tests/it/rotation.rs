@@ -12,7 +12,7 @@ use std::{
 };
 
 use sharehub::{
-    access::SystemCode,
+    caller::SystemCode,
     pb,
     pki::{Authority, Pair, files::Folder},
 };

@@ -12,7 +12,7 @@ use prost_types::{
     field_descriptor_proto::Label,
 };
 use sharehub::{
-    access::policy::{self, POLICIES, Policy},
+    caller::policy::{self, POLICIES, Policy},
     error::{Error, Reason},
     pb,
 };

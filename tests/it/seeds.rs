@@ -11,7 +11,7 @@ const FIGURES: &str = include_str!("../../src/demo/seed_observations.csv");
 /// A hub with the demo in it, and the IOC as its reader.
 async fn demo() -> (Hub, Client) {
     let hub = Hub::start().await;
-    let roles = sharehub::demo::load(&hub.hub).await.unwrap();
+    let roles = sharehub::demo::load(&hub.hub, &hub.access).await.unwrap();
     let key = &roles.iter().find(|it| it.name == "IOC").unwrap().key;
     let ioc = hub.as_(key);
     (hub, ioc)
@@ -252,7 +252,7 @@ async fn the_synthetic_dossiers_add_up_to_what_the_articles_report() {
     assert!(list.dossiers.iter().all(|it| it.applicant.is_none() && !it.personal_data_withheld));
     // Loaded again, it is the same.
     let before = hub.hub.revisions.head().newest.number;
-    sharehub::demo::load(&hub.hub).await.unwrap();
+    sharehub::demo::load(&hub.hub, &hub.access).await.unwrap();
     let keys_only = hub.hub.revisions.head().newest.number - before;
     assert_eq!(keys_only, 8, "four keys revoked, four issued, nothing else");
 }

@@ -8,7 +8,12 @@ use std::sync::{
 
 use prost::Message;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sharehub::{db::Db, hub, pb, server, stack::measure::Meter};
+use sharehub::{
+    db::Db,
+    pb,
+    server::{self, Slices},
+    stack::measure::Meter,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
@@ -31,16 +36,16 @@ fn number(name: &str, usual: u64) -> u64 {
 }
 
 /// Another hub on the same store, and somebody who calls it with the same key.
-async fn beside(desk: &Desk) -> (Arc<hub::Hub>, Client) {
+async fn beside(desk: &Desk) -> (Slices, Client) {
     let db = Db::open(&desk.hub.store.url).await.unwrap();
-    let (hub, _committer) = hub::Hub::start(db, slow(), audit_key()).await.unwrap();
-    let (services, health) = server::services(&hub, &Arc::<Meter>::default()).await.unwrap();
+    let (slices, _committer) = server::start(db, slow(), audit_key()).await.unwrap();
+    let (services, health) = server::services(&slices, &Arc::<Meter>::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let door = server::Endpoint::new(listener, &hub.limits, Arc::default());
+    let door = server::Endpoint::new(listener, &slices.hub.limits, Arc::default());
     tokio::spawn(server::serve(door, services, health, CancellationToken::new()));
     let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
-    (hub, Client { channel, key: desk.source.key.clone() })
+    (slices, Client { channel, key: desk.source.key.clone() })
 }
 
 /// One change, of which the hub may say that it comes at a bad time.
@@ -103,7 +108,7 @@ async fn compare(by: &Client, ask: pb::GetSnapshotRequest) -> i64 {
     read_at
 }
 
-async fn history(desk: &Desk, hubs: &[(Arc<hub::Hub>, Client)]) {
+async fn history(desk: &Desk, hubs: &[(Slices, Client)]) {
     let monthly = |code: &&str| {
         let frequency = pb::Frequency::Month.into();
         pb::Indicator { frequency, ..count(code) }
@@ -149,7 +154,7 @@ async fn history(desk: &Desk, hubs: &[(Arc<hub::Hub>, Client)]) {
     for writer in writers {
         assert!(writer.await.unwrap() > 0, "nothing was written");
     }
-    let last = hubs.iter().map(|(hub, _)| hub.revisions.head().newest.number).max().unwrap();
+    let last = hubs.iter().map(|(hub, _)| hub.hub.revisions.head().newest.number).max().unwrap();
     for (hub, by) in hubs {
         // With nobody writing, what was answered once is answered from memory.
         let everything = pb::GetSnapshotRequest {
@@ -160,23 +165,23 @@ async fn history(desk: &Desk, hubs: &[(Arc<hub::Hub>, Client)]) {
             ..Default::default()
         };
         compare(by, everything.clone()).await;
-        let before = hub.snapshots.read();
+        let before = hub.indicator.snapshots.read();
         compare(by, everything).await;
-        assert_eq!(hub.snapshots.read(), before, "cells were read from the store again");
+        assert_eq!(hub.indicator.snapshots.read(), before, "cells were read from the store again");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_snapshot_from_memory_is_what_the_store_says_at_its_revision() {
     let desk = Desk::start().await;
-    let hubs = [(Arc::clone(&desk.hub.hub), desk.source.clone())];
+    let hubs = [(desk.hub.slices.clone(), desk.source.clone())];
     history(&desk, &hubs).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_snapshot_from_memory_is_right_too_when_another_hub_writes() {
     let desk = Desk::start().await;
-    let here = (Arc::clone(&desk.hub.hub), desk.source.clone());
+    let here = (desk.hub.slices.clone(), desk.source.clone());
     let hubs = [here, beside(&desk).await];
     history(&desk, &hubs).await;
 }

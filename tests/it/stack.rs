@@ -15,7 +15,7 @@ use http_body_util::StreamBody;
 use prost::Message;
 use sharehub::{
     error::{Error, Reason},
-    hub::Limits,
+    limits::Limits,
     pb,
     server::{self, Endpoint},
     stack::{self, measure::Meter},
@@ -338,7 +338,7 @@ async fn items_of_a_write_are_counted_by_the_log_the_metrics_and_the_audit() {
     let publish = "/sharehub.v1.IndicatorService/PublishObservations";
     let items = desk.hub.meter.items();
     let counts = items.iter().find(|(method, _)| *method == publish).unwrap().1;
-    use sharehub::revision::receipt::Outcome::{Corrected, Created, Rejected, Unchanged};
+    use sharehub::outcome::Outcome::{Corrected, Created, Rejected, Unchanged};
     assert_eq!(counts, [(Created, 3), (Corrected, 1), (Unchanged, 1), (Rejected, 4)]);
 }
 
@@ -412,9 +412,9 @@ async fn a_full_hub_refuses_at_once_and_still_tells_its_health() {
         assert_eq!(answer.status().as_str_name(), "SERVING");
     }
     // What came first is finished: a revision comes by another way than a call.
-    let admin = sharehub::access::SystemCode::parse("admin").unwrap();
-    let issue = sharehub::access::Issue { system: admin, expires_at: None };
-    hub.hub.issue_key(issue).await.unwrap();
+    let admin = sharehub::caller::SystemCode::parse("admin").unwrap();
+    let issue = sharehub::access::queries::Issue { system: admin, expires_at: None };
+    sharehub::access::store::issue_key(&hub.hub, issue).await.unwrap();
     let answer = busy.await.unwrap().unwrap().into_inner();
     assert_eq!(answer.read_at.unwrap().number, next);
 }
@@ -443,8 +443,7 @@ impl Rigged {
         LazyLock::force(&LOG);
         let hub = Hub::start().await;
         // The same store, so that keys are known, with other limits.
-        let (rigged, _) =
-            sharehub::hub::Hub::start(hub.hub.db.clone(), limits, audit_key()).await.unwrap();
+        let (rigged, _) = server::start(hub.hub.db.clone(), limits, audit_key()).await.unwrap();
         let gate = Arc::<Gate>::default();
         let handler = {
             let gate = Arc::clone(&gate);
@@ -452,7 +451,7 @@ impl Rigged {
         };
         let meter = Arc::<Meter>::default();
         let services = Router::new().route(GET_UNIT, any(handler));
-        let services = stack::wrap(services, &rigged, &meter);
+        let services = stack::wrap(services, &rigged.hub, &rigged.access, &meter);
         let (health, _) = tonic_health::server::health_reporter();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

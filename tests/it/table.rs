@@ -241,7 +241,7 @@ async fn an_export_is_of_one_revision_and_a_file_only_when_it_is_whole() {
 #[tokio::test]
 async fn dossiers_are_exported_without_who_applied() {
     let hub = Hub::start().await;
-    let roles = sharehub::demo::load(&hub.hub).await.unwrap();
+    let roles = sharehub::demo::load(&hub.hub, &hub.access).await.unwrap();
     let key = &roles.iter().find(|it| it.name == "IOC").unwrap().key;
     let dir = tempfile::tempdir().unwrap();
     let target = format!("http://{}", hub.address);

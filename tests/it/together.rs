@@ -172,6 +172,7 @@ async fn what_is_refused_or_only_tried_leaves_nothing_in_a_shared_commit() {
             let request = pb::PublishObservationsRequest {
                 observations,
                 request_id: format!("r{index}"),
+                allow_partial: false,
                 validate_only: index % 3 == 2,
             };
             let answer = source.indicators().publish_observations(request).await;

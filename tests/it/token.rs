@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use serde_json::{Value, json};
 use sharehub::{
-    access::{
+    caller::{
         refusals::Cause,
         token::{Issuer, Settings},
     },
@@ -100,9 +100,9 @@ async fn a_token_names_a_system_and_every_other_one_is_refused_and_counted() {
     // Without a configured issuer, no token is anything.
     let good = sign(&own, &ed, &claims());
     refusal(who(&hub.as_(&good)).await);
-    assert_eq!(hub.hub.refusals.count(Cause::Malformed), 1);
+    assert_eq!(hub.access.refusals.count(Cause::Malformed), 1);
     let issuer = Issuer::new(&settings(Algorithm::EdDSA), own.public.as_bytes()).unwrap();
-    hub.hub.tokens.accept(issuer);
+    hub.access.tokens.accept(issuer);
     let (code, credential) = who(&hub.as_(&good)).await.unwrap();
     assert_eq!((code.as_str(), credential.kind()), ("ioc", pb::CredentialKind::Token));
     assert_eq!(credential.id, "one");
@@ -165,11 +165,11 @@ async fn a_token_names_a_system_and_every_other_one_is_refused_and_counted() {
         ("dots", "a.b.c".to_owned(), Cause::Malformed),
     ];
     for (what, token, cause) in rows {
-        let before = hub.hub.refusals.count(cause);
+        let before = hub.access.refusals.count(cause);
         let began = Instant::now();
         let (code, reason, _) = refusal(who(&hub.as_(&token)).await);
         assert_eq!((code, reason.as_str()), (Code::Unauthenticated, "CALLER_UNKNOWN"), "{what}");
-        assert_eq!(hub.hub.refusals.count(cause), before + 1, "{what}");
+        assert_eq!(hub.access.refusals.count(cause), before + 1, "{what}");
         assert!(began.elapsed() < Duration::from_secs(1), "{what}");
     }
     who(&hub.as_(&good)).await.unwrap();
@@ -183,7 +183,7 @@ async fn an_issuers_keys_are_picked_by_their_ids_and_change() {
     let settings = settings(Algorithm::ES256);
     let set = |keys: &[Value]| json!({ "keys": keys }).to_string();
     let accept =
-        |file: &str| hub.hub.tokens.accept(Issuer::new(&settings, file.as_bytes()).unwrap());
+        |file: &str| hub.access.tokens.accept(Issuer::new(&settings, file.as_bytes()).unwrap());
     let by = |signs: &Signs, kid: Option<&str>| {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = kid.map(str::to_owned);
@@ -198,7 +198,7 @@ async fn an_issuers_keys_are_picked_by_their_ids_and_change() {
     for bad in [by(&first, Some("2")), by(&first, Some("4")), by(&first, None)] {
         refusal(who(&hub.as_(&bad)).await);
     }
-    assert_eq!(hub.hub.refusals.count(Cause::TokenSignature), 3);
+    assert_eq!(hub.access.refusals.count(Cause::TokenSignature), 3);
     // The old key goes: what it signed is worth nothing from then on.
     accept(&set(std::slice::from_ref(&two)));
     refusal(who(&old).await);

@@ -8,7 +8,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use prost::Message;
-use sharehub::{hub::Limits, pb};
+use sharehub::{limits::Limits, pb};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

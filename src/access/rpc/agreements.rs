@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use super::patterns;
 use crate::{
     access::{
-        SystemCode,
-        agreement::{
-            Agreement, Dataset, Document, Grant, Limit, ListAgreements, Operation, Slug, Terms,
-            Window, is_sha256,
-        },
+        queries::{Grant, ListAgreements},
         store::agreements::Listed,
+    },
+    caller::{
+        SystemCode,
+        agreement::{Agreement, Dataset, Document, Limit, Operation, Terms, Window, is_sha256},
     },
     dossier::ProcedureCode,
     error::{Error, Result},
     hub::BatchOptions,
     pb,
     personal::Tier,
+    slug::Slug,
+    unit::wire::UnitFields,
     wire::{Fields, fingerprint},
 };
 

@@ -1,12 +1,17 @@
 //! `ExplainAccess` on the wire: its words in, its answer out.
 use super::agreements::read_agreement;
 use crate::{
-    access::{SystemCode, agreement::Slug, store::limits::Left},
+    access::{
+        explain::{Answering, Explain, Explained, Opens},
+        store::limits::Left,
+    },
+    caller::SystemCode,
     dossier::ProcedureCode,
     error::{Error, Result},
-    hub::explain::{Answering, Explain, Explained, Opens},
     indicator, pb,
     personal::Tier,
+    slug::Slug,
+    unit::wire::UnitFields,
     wire::Fields,
 };
 

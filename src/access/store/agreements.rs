@@ -8,19 +8,24 @@ use sea_orm::{
 
 use crate::{
     access::{
-        Caller, System,
-        agreement::{Agreement, Document, Grant, LONGEST, ListAgreements, Slug, Terms},
-        directory::Directory,
+        queries::{Grant, ListAgreements},
         row::agreement,
+    },
+    caller::{
+        Caller, System,
+        agreement::{Agreement, Document, LONGEST, Terms},
+        directory::Directory,
     },
     error::{Error, Reason, Result},
     hub::{BatchOptions, Hub},
+    outcome::Outcome,
     page::Paged,
     revision::{
         ReferenceData, Revision, View,
         committer::Write,
-        receipt::{ItemResult, Outcome, Receipt},
+        receipt::{ItemResult, Receipt},
     },
+    slug::Slug,
     time::{Day, Timestamp},
     unit::forest::Forest,
 };
@@ -66,7 +71,7 @@ pub async fn grant(
     grant: Grant,
 ) -> Result<Granted> {
     let view = hub.revisions.latest();
-    let directory = hub.directory(&view).await?;
+    let directory = hub.reference::<Directory>(&view).await?;
     let code = grant.code.clone();
     let before = directory.agreement(code.as_str()).map(|it| Listed::new(it, &directory));
     let tried = ask.validate_only.then(|| grant.clone());
@@ -74,11 +79,11 @@ pub async fn grant(
     let receipt = hub.write_one(caller, ask, ReferenceData::Access, work).await?;
     let after = match tried {
         Some(grant) => {
-            let forest = hub.forest(&view).await?;
+            let forest = hub.reference::<Forest>(&view).await?;
             Arc::new(draft(&directory, &forest, grant, hub.db.clock())?)
         }
         None => {
-            let directory = hub.directory(&hub.revisions.latest()).await?;
+            let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
             let kept = directory.agreement(code.as_str()).map(Arc::clone);
             kept.ok_or_else(|| Error::internal("an agreement was granted, and is not there"))?
         }
@@ -88,8 +93,8 @@ pub async fn grant(
 }
 
 async fn put(hub: &Hub, write: &Write, grant: Grant) -> Result<ItemResult> {
-    let directory = hub.directory_in(write).await?;
-    let forest = hub.forest_in(write).await?;
+    let directory = hub.reference::<Directory>(write).await?;
+    let forest = hub.reference::<Forest>(write).await?;
     let drafted = draft(&directory, &forest, grant, write.revision.at)?;
     let outcome = match directory.agreement(drafted.code.as_str()) {
         Some(known) if **known == (Agreement { made_at: known.made_at, ..drafted.clone() }) => {
@@ -172,7 +177,7 @@ pub fn draft(
 
 /// Revokes an agreement.
 pub async fn revoke(hub: &Hub, write: &Write, code: Slug) -> Result<ItemResult> {
-    let directory = hub.directory_in(write).await?;
+    let directory = hub.reference::<Directory>(write).await?;
     let missing = || Error::not_found("agreement", code.as_str());
     let known = directory.agreement(code.as_str()).ok_or_else(missing)?;
     if known.revoked_at.is_some() {
@@ -232,7 +237,7 @@ pub async fn list(
 ) -> Result<(Revision, Paged<Listed>)> {
     let ListAgreements { system, with_ended, page, consistency } = list;
     let (view, after): (View, _) = hub.revisions.page(caller, consistency, &page).await?;
-    let directory = hub.directory(&view).await?;
+    let directory = hub.reference::<Directory>(&view).await?;
     let is_administrator = caller.grants().administrator;
     let of = |id: i64| directory.by_id(id).map_or("", |it: &Arc<System>| it.code.as_str());
     let now = hub.db.clock();
@@ -250,7 +255,7 @@ pub async fn list(
     let next = match items.last() {
         Some(last) if more => {
             let code = last.agreement.code.as_str();
-            page.token(hub.db.secret(), caller, view.number(), code)
+            page.token(hub.db.secret(), caller.system_id, view.number(), code)
         }
         _ => String::new(),
     };

@@ -11,8 +11,8 @@ use std::{
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use crate::{
-    access::agreement::{Agreement, Limit, Rights, Window},
     batch::{Batcher, MANY},
+    caller::agreement::{Agreement, Limit, Rights, Window},
     db::Db,
     error::{Error, Reason, Result},
     time::Timestamp,

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use base64::{Engine, engine::general_purpose::STANDARD as B64};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{end, long};
 use crate::{
-    audit::{
-        row::{checkpoint, record, subject},
-        verify::{Line, Note, Row},
-    },
+    audit::verify::{Line, Note, Row},
     error::{Error, Result},
+    log::{
+        row::{checkpoint, record, subject},
+        store::{end, long},
+    },
 };
 
 /// Records that are read at once.

@@ -1,16 +1,17 @@
 //! What we ask the database for proofs: the hashes of stretches of the log.
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{end, hash, visible};
+use super::visible;
 use crate::{
-    access::Caller,
-    audit::{
-        Consistency, Inclusion,
-        merkle::{self, Hash, STEP, Subtree},
-        row::{node, record},
-    },
+    audit::{Consistency, Inclusion},
+    caller::Caller,
     error::{Error, Result},
     hub::Hub,
+    log::{
+        merkle::{self, Hash, STEP, Subtree},
+        row::{node, record},
+        store::{end, hash},
+    },
 };
 
 /// A proof that a record is in the log.

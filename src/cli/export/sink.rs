@@ -7,7 +7,10 @@ use std::{
 
 use rust_xlsxwriter::{Format, Workbook};
 
-use crate::cli::{Numbers, Outcome, parse, table::guard};
+use crate::{
+    cli::{Outcome, parse, table::guard},
+    config::Numbers,
+};
 
 /// Rows that a sheet has, at most.
 const MOST_ROWS: u32 = 1_048_576;

@@ -9,12 +9,11 @@ use super::{
 };
 use crate::{
     cli::{
-        Numbers,
         columns::{Field, Headed},
         parse::{self, Spoken},
         table::{Cell, Number, Row},
     },
-    config::Loaded,
+    config::{Loaded, Numbers},
     pb,
     rule::Rule,
 };

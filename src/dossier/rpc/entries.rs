@@ -2,7 +2,7 @@
 use prost::Message;
 
 use crate::{
-    access::{SystemCode, is_code},
+    caller::SystemCode,
     decimal::Decimal,
     dossier::{
         Alias, ApplicantKind, Case, Channel, Code, Define, Document, Entry, EventEntry, Fee,
@@ -10,16 +10,19 @@ use crate::{
         PublishEvents, TimeUnit,
     },
     error::{Error, Result},
-    hub::{BatchOptions, MOST_ITEMS},
-    load::{Progress, Step},
+    hub::BatchOptions,
+    limits::MOST_ITEMS,
+    load::{
+        Progress, Step,
+        rpc::{Loaded, load_items, load_name},
+    },
     pb,
     personal::{Applicant, Personal},
+    slug::{SLUG_RULE, is_slug},
     time::Timestamp,
     unit::Level,
-    wire::{
-        Fields, fingerprint,
-        stream::{Loaded, load_items, load_name},
-    },
+    unit::wire::UnitFields,
+    wire::{Fields, fingerprint},
 };
 
 /// How far ahead of ours a source's clock may be, in microseconds.
@@ -160,8 +163,8 @@ impl TryFrom<pb::GetProcedureRequest> for GetProcedure {
         let pb::GetProcedureRequest { code, source, consistency } = msg;
         let mut fields = Fields::default();
         let code = fields.some_text("code", code, 100);
-        if !source.is_empty() && !is_code(&source) {
-            fields.refuse("source", crate::access::CODE_RULE);
+        if !source.is_empty() && !is_slug(&source) {
+            fields.refuse("source", SLUG_RULE);
         }
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { code: code?, source, consistency: consistency? }))

@@ -10,6 +10,7 @@ use crate::{
     pb,
     period::Period,
     personal::{Kind, Sought},
+    unit::wire::UnitFields,
     wire::{Fields, fingerprint},
 };
 

@@ -12,7 +12,7 @@ use super::{
     CHUNK, DossierView, events_of, every_version, is_visible, procedures, show, visible, without,
 };
 use crate::{
-    access::Caller,
+    caller::Caller,
     dossier::{Dossier, Event, Procedure, history, row::dossier},
     error::{Error, Result},
     personal::{Personal, vault::Vault},

@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::{applicant_of, digest_of, note_of};
 use crate::{
-    access::Caller,
+    caller::Caller,
     db::bulk,
     dossier::{
         Erase, Whose,
@@ -16,11 +16,12 @@ use crate::{
     },
     error::{Error, Reason, Result},
     hub::{BatchOutcome, Hub},
+    outcome::Outcome,
     personal::{Personal, Sought, vault::Vault},
     revision::{
         committer::{Done, Effect, Write},
         made,
-        receipt::{ItemResult, Outcome},
+        receipt::ItemResult,
     },
 };
 

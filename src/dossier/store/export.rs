@@ -5,7 +5,7 @@ use futures_util::Stream;
 
 use super::{Names, Selection};
 use crate::{
-    access::{Caller, agreement::Operation, policy::Kind},
+    caller::{Caller, agreement::Operation, policy::Kind},
     dossier::{DossierView, Export},
     error::Result,
     export::{self, PAGE, Question},

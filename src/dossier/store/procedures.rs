@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use crate::{
-    access::Caller,
+    caller::Caller,
     db::MOST_BINDS,
     dossier::{
         Define, GetProcedure, ListProcedures, Procedure,
@@ -15,13 +15,10 @@ use crate::{
         row::{of_procedure, procedure},
     },
     error::{Error, Result},
-    hub::{BatchOutcome, Hub},
+    hub::{BatchOutcome, Hub, reference::Reference},
+    outcome::Outcome,
     page::Paged,
-    revision::{
-        ReferenceData, Revision, Stretch,
-        committer::Write,
-        receipt::{ItemResult, Outcome},
-    },
+    revision::{ReferenceData, Revision, Stretch, committer::Write, receipt::ItemResult},
 };
 
 /// The one door to procedures: those that stood at a revision. Every identified caller may see them.
@@ -51,17 +48,21 @@ pub(super) async fn made(
     Ok(rows.order_by_asc(MadeAt).order_by_asc(Id).limit(*limit).all(db).await?)
 }
 
-/// Loads every procedure as it stood at a revision.
-pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Catalogue> {
-    let rows = visible(number).order_by_asc(procedure::Column::Id).all(db).await?;
-    Ok(Catalogue::new(rows.into_iter().map(Procedure::try_from).collect::<Result<_>>()?))
+impl Reference for Catalogue {
+    const WHICH: ReferenceData = ReferenceData::Procedures;
+
+    /// Loads every procedure as it stood at a revision.
+    async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
+        let rows = visible(number).order_by_asc(procedure::Column::Id).all(db).await?;
+        Ok(Catalogue::new(rows.into_iter().map(Procedure::try_from).collect::<Result<_>>()?))
+    }
 }
 
 /// One procedure.
 pub async fn get(hub: &Hub, caller: &Caller, get: GetProcedure) -> Result<(Revision, Procedure)> {
     let GetProcedure { code, source, consistency } = get;
     let view = hub.revisions.view(caller, consistency).await?;
-    let catalogue = hub.catalogue(&view).await?;
+    let catalogue = hub.reference::<Catalogue>(&view).await?;
     let found = match source.as_str() {
         "" => catalogue.by_code(&code),
         source => catalogue.by_alias(source, &code),
@@ -78,7 +79,7 @@ pub async fn list(
 ) -> Result<(Revision, Paged<Procedure>)> {
     let ListProcedures { field_code, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let catalogue: Arc<Catalogue> = hub.catalogue(&view).await?;
+    let catalogue: Arc<Catalogue> = hub.reference::<Catalogue>(&view).await?;
     let mut items: Vec<_> = catalogue
         .after(&after.unwrap_or_default())
         .filter(|it| field_code.is_empty() || it.field_code == field_code)
@@ -89,7 +90,7 @@ pub async fn list(
     items.truncate(page.size());
     let next = match items.last() {
         Some(last) if more => {
-            page.token(hub.db.secret(), caller, view.number(), last.code.as_str())
+            page.token(hub.db.secret(), caller.system_id, view.number(), last.code.as_str())
         }
         _ => String::new(),
     };
@@ -100,7 +101,7 @@ pub async fn list(
 pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<BatchOutcome> {
     let Define(procedures) = define;
     let mut draft = Draft {
-        catalogue: hub.catalogue_in(write).await?.as_ref().clone(),
+        catalogue: hub.reference::<Catalogue>(write).await?.as_ref().clone(),
         made_at: write.revision.number,
         put: Vec::new(),
         ended: Vec::new(),

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{applicant_of, is_inside, note_of, standing};
 use crate::{
-    access::{
+    caller::{
         Caller,
         agreement::{Operation, outside},
         directory::Directory,
@@ -25,12 +25,9 @@ use crate::{
     error::{Error, Reason, Result, Violation},
     hub::{BatchOutcome, Hub},
     load,
+    outcome::Outcome,
     personal::{Personal, vault::Vault},
-    revision::{
-        committer::Write,
-        made,
-        receipt::{ItemResult, Outcome},
-    },
+    revision::{committer::Write, made, receipt::ItemResult},
     time::Day,
     unit::{self, forest::Forest},
 };
@@ -173,9 +170,9 @@ impl<'a> Draft<'a> {
             caller,
             made_at: write.revision.number,
             vault,
-            forest: hub.forest_in(write).await?,
-            catalogue: hub.catalogue_in(write).await?,
-            directory: hub.directory_in(write).await?,
+            forest: hub.reference::<Forest>(write).await?,
+            catalogue: hub.reference::<Catalogue>(write).await?,
+            directory: hub.reference::<Directory>(write).await?,
             known,
             next_id: last.unwrap_or(0) + 1,
         })

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, 
 
 use super::{events_of, procedure_id, received_by, visible};
 use crate::{
-    access::Caller,
+    caller::Caller,
     dossier::{
         Channel, Dimension, State, Summarize,
         catalogue::Catalogue,
@@ -72,14 +72,16 @@ pub async fn summarize(
 ) -> Result<(Revision, Arc<Forest>, Summary)> {
     let Summarize { period, receiving_unit, procedure, channel, by, as_of, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
-    let (forest, catalogue) = (hub.forest(&view).await?, hub.catalogue(&view).await?);
+    let (forest, catalogue) =
+        (hub.reference::<Forest>(&view).await?, hub.reference::<Catalogue>(&view).await?);
     let days = period.range(false);
     let frame = Frame::new(days, as_of.unwrap_or_else(Timestamp::now));
     let mut wanted = candidates(frame);
     if let Some(unit) = receiving_unit {
         let top = forest.resolve(&unit, days.to, "receiving_unit")?.id;
         let units = within(&forest, top, days.to);
-        wanted = wanted.add(received_by(hub.db.at(&view).get_database_backend(), &units)?);
+        wanted =
+            wanted.add(received_by(hub.db.at(view.position()).get_database_backend(), &units)?);
     }
     if let Some(code) = procedure {
         let id = procedure_id(hub, &view, &code).await?;
@@ -160,7 +162,7 @@ async fn read(
     after: i64,
 ) -> Result<Vec<Row>> {
     use dossier::Column::{Channel as Came, Id, ProcedureCase, ProcedureId, ReceivingUnitId};
-    let db = hub.db.at(view);
+    let db = hub.db.at(view.position());
     let rows: Vec<(i64, i64, String, i64, Option<Channel>)> =
         visible(db.get_database_backend(), caller, view.number())?
             .filter(wanted)
@@ -191,7 +193,7 @@ async fn read_steps(hub: &Hub, view: &View, rows: &[Row]) -> Result<HashMap<i64,
             .order_by_asc(Came)
             .order_by_asc(Identity)
             .into_tuple()
-            .all(&hub.db.at(view))
+            .all(&hub.db.at(view.position()))
             .await?;
     let mut steps: HashMap<i64, Vec<Step>> = HashMap::with_capacity(rows.len());
     for (id, at, state, due_at) in read {

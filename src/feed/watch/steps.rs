@@ -8,6 +8,7 @@ use super::{Piece, Watching};
 use crate::{
     error::Result,
     feed::{Change, Happened, Stage, position::Position, store, tail::Entry},
+    indicator::definitions::Definitions,
     revision::{Consistency, Revision, Stretch},
     time::Timestamp,
 };
@@ -24,7 +25,7 @@ impl Watching {
     pub(super) async fn state(&mut self, revision: i64, stage: Stage, after: &str) -> Result<()> {
         let caller = self.caller.now(self.hub.limits.longest);
         let view = self.hub.revisions.view(&caller, Consistency::Exactly(revision)).await?;
-        let definitions = self.hub.definitions(&view).await?;
+        let definitions = self.hub.reference::<Definitions>(&view).await?;
         let definitions: Vec<_> = definitions
             .shared_with(&self.caller)
             .filter(|it| self.matcher.names(it))
@@ -85,7 +86,7 @@ impl Watching {
         if self.piece.is_some() {
             return self.piece().await;
         }
-        let entries = match self.hub.feed.since(through, REVISIONS) {
+        let entries = match self.tail.since(through, REVISIONS) {
             Some(entries) => entries,
             None => store::entries(self.hub.db.read(), through, newest).await?,
         };

@@ -3,23 +3,25 @@ use prost::Message;
 
 use super::Entries;
 use crate::{
-    access::SystemCode,
+    caller::SystemCode,
     decimal::Decimal,
     error::{Error, Result},
-    hub::{BatchOptions, MOST_ITEMS},
+    hub::BatchOptions,
     indicator::{
         Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
         Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
         TimeRule, UnitRule,
     },
-    load::{Progress, Step},
+    limits::MOST_ITEMS,
+    load::{
+        Progress, Step,
+        rpc::{Loaded, load_items, load_name},
+    },
     pb,
     period::Period,
+    unit::wire::UnitFields,
     unit::{Level, Tree},
-    wire::{
-        Fields, fingerprint,
-        stream::{Loaded, load_items, load_name},
-    },
+    wire::{Fields, fingerprint},
 };
 
 impl TryFrom<pb::DefineIndicatorsRequest> for Entries<Define> {

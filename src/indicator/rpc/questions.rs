@@ -11,6 +11,7 @@ use crate::{
     pb,
     period::Period,
     time::{Day, Span},
+    unit::wire::UnitFields,
     unit::{self, Level},
     wire::Fields,
 };

@@ -11,10 +11,11 @@ use super::{
     read::{Names, ObservationView},
 };
 use crate::{
-    access::Caller,
+    caller::Caller,
     decimal::Decimal,
     error::{Error, Result},
     hub::Hub,
+    indicator::definitions::Definitions,
     indicator::{
         Definition, Geography, Qualifier, Reading, Status, judge,
         queries::{Rank, RollUp},
@@ -72,7 +73,7 @@ pub async fn roll_up(
 ) -> Result<Computed<(Name, Vec<RolledUp>)>> {
     let RollUp { indicator, unit, periods, geography, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
-    let definitions = hub.definitions(&view).await?;
+    let definitions = hub.reference::<Definitions>(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
     let names = Names::open(hub, &view).await?;
     let meaning = &definition.meaning;
@@ -114,7 +115,7 @@ pub async fn rank(
 ) -> Result<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> {
     let Rank { indicator, period, below, level, rolled_up, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
-    let definitions = hub.definitions(&view).await?;
+    let definitions = hub.reference::<Definitions>(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
     let names = Names::open(hub, &view).await?;
     let meaning = &definition.meaning;
@@ -157,7 +158,7 @@ pub async fn rank(
                 .filter(observation::Column::Period.eq(period))
                 .filter(observation::Column::Breakdown.eq(""))
                 .filter(observation::Column::UnitId.is_in(chunk.iter().copied()))
-                .all(&hub.db.at(&view))
+                .all(&hub.db.at(view.position()))
                 .await?;
             own.extend(rows.into_iter().map(|it| (it.unit_id, names.observed(definition, it))));
         }
@@ -231,7 +232,7 @@ async fn readings(
         .filter(Column::Breakdown.eq(""))
         .limit(MOST + 1)
         .into_model::<Lean>()
-        .all(&hub.db.at(view))
+        .all(&hub.db.at(view.position()))
         .await?;
     if u64::try_from(rows.len()).unwrap_or(u64::MAX) > MOST {
         let what = format!("more than {MOST} values would be added up; ask for fewer periods");
@@ -267,7 +268,7 @@ async fn own_rows(
         .filter(Column::UnitId.eq(unit_id))
         .filter(Column::Period.is_in(periods.iter().copied()))
         .filter(Column::Breakdown.eq(""))
-        .all(&hub.db.at(view))
+        .all(&hub.db.at(view.position()))
         .await?;
     Ok(rows.into_iter().map(|it| (it.period, it)).collect())
 }

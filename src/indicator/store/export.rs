@@ -5,7 +5,7 @@ use futures_util::Stream;
 
 use super::read::{Key, ObservationView, Selection};
 use crate::{
-    access::{
+    caller::{
         Caller,
         agreement::{Operation, outside},
         policy::Kind,

@@ -29,7 +29,7 @@ pub async fn follow(db: Db, mut head: watch::Receiver<Head>, cells: Arc<Cells>) 
         let now = View::from(*head.borrow_and_update());
         let goes_on = now.epoch() == last.epoch() && now.number() >= last.number();
         let touched = match goes_on {
-            true => touched(&db.at(&now), last.number(), now.number()).await,
+            true => touched(&db.at(now.position()), last.number(), now.number()).await,
             false => Ok(Touched::Everything),
         };
         let touched = touched.unwrap_or_else(|err| {

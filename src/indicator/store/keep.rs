@@ -12,11 +12,8 @@ use crate::{
         Definition,
         row::{observation, target},
     },
-    revision::{
-        committer::Write,
-        made,
-        receipt::{ItemResult, Outcome},
-    },
+    outcome::Outcome,
+    revision::{committer::Write, made, receipt::ItemResult},
 };
 
 /// Keeps what differs from what stands.

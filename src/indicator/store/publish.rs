@@ -6,7 +6,7 @@ use super::{
     version_buffer::{Key, want},
 };
 use crate::{
-    access::{
+    caller::{
         Caller,
         agreement::{Operation, outside},
         policy,
@@ -91,7 +91,8 @@ async fn ahead<'a>(
     let mut keys = Vec::new();
     if named.len() <= FEW {
         let view = hub.revisions.latest();
-        let (definitions, forest) = (hub.definitions(&view).await?, hub.forest(&view).await?);
+        let (definitions, forest) =
+            (hub.reference::<Definitions>(&view).await?, hub.reference::<Forest>(&view).await?);
         keys.extend(named.flatten().filter_map(|(code, unit, period, breakdown)| {
             let definition = definitions.visible(caller, code).ok()?;
             let last = definition.meaning.range(period).to;
@@ -149,8 +150,8 @@ async fn publish_observations(
 ) -> Result<BatchOutcome> {
     let checks = Checks {
         caller,
-        definitions: hub.definitions_in(write).await?,
-        forest: hub.forest_in(write).await?,
+        definitions: hub.reference::<Definitions>(write).await?,
+        forest: hub.reference::<Forest>(write).await?,
     };
     let drafts = entries.into_iter().map(|it| checks.observation(write, it?)).collect();
     keep(write, drafts).await
@@ -182,8 +183,8 @@ async fn publish_targets(
 ) -> Result<BatchOutcome> {
     let checks = Checks {
         caller,
-        definitions: hub.definitions_in(write).await?,
-        forest: hub.forest_in(write).await?,
+        definitions: hub.reference::<Definitions>(write).await?,
+        forest: hub.reference::<Forest>(write).await?,
     };
     let drafts = entries.into_iter().map(|it| checks.target(write, it?)).collect();
     keep(write, drafts).await

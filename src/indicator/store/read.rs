@@ -12,11 +12,11 @@ use sea_orm::{
 
 use super::{every_version, observations, targets};
 use crate::{
-    access::{Caller, directory::Directory},
+    caller::{Caller, directory::Directory},
     db::list::among,
     decimal::Decimal,
     error::{Error, Result},
-    hub::{Hub, MOST_CELLS},
+    hub::Hub,
     indicator::{
         Calendar, Code, Definition, Reading, Status,
         definitions::Definitions,
@@ -24,6 +24,7 @@ use crate::{
         queries::{Availability, Filter, ListRevisions, Query, QueryTargets},
         row::{observation, target},
     },
+    limits::MOST_CELLS,
     page::{Page, Paged},
     period::Period,
     revision::{Revision, View, store as revisions},
@@ -98,9 +99,9 @@ impl Names {
     /// Opens them.
     pub async fn open(hub: &Hub, view: &View) -> Result<Self> {
         Ok(Self {
-            forest: hub.forest(view).await?,
-            directory: hub.directory(view).await?,
-            definitions: hub.definitions(view).await?,
+            forest: hub.reference::<Forest>(view).await?,
+            directory: hub.reference::<Directory>(view).await?,
+            definitions: hub.reference::<Definitions>(view).await?,
         })
     }
 
@@ -205,7 +206,7 @@ impl Selection {
         limit: u64,
     ) -> Result<Vec<observation::Model>> {
         let stretch = Stretch { definitions: &self.definitions, after, limit };
-        let db = hub.db.at(&self.view);
+        let db = hub.db.at(self.view.position());
         let inside = among_units(db.get_database_backend(), self.units.as_ref(), || {
             Expr::col((observation::Entity, observation::Column::UnitId))
         })?;
@@ -263,7 +264,7 @@ pub async fn query_targets(
         (true, Some(shared)) => Some(shared.as_ref().clone()),
         (true, None) => None,
     };
-    let db = hub.db.at(&view);
+    let db = hub.db.at(view.position());
     let inside = among_units(db.get_database_backend(), units.as_ref(), || {
         Expr::col((target::Entity, Column::UnitId))
     })?;
@@ -297,7 +298,7 @@ async fn asked_for(
     view: &View,
     codes: &[Code],
 ) -> Result<Vec<Arc<Definition>>> {
-    let definitions = hub.definitions(view).await?;
+    let definitions = hub.reference::<Definitions>(view).await?;
     if codes.is_empty() {
         return Ok(definitions.shared_with(caller).cloned().collect());
     }
@@ -330,7 +331,7 @@ fn paged<T>(
     rows.truncate(page.size());
     let next = match rows.last() {
         Some(last) if more => {
-            page.token(hub.db.secret(), caller, view.number(), &key(last).to_string())
+            page.token(hub.db.secret(), caller.system_id, view.number(), &key(last).to_string())
         }
         _ => String::new(),
     };
@@ -479,7 +480,7 @@ pub async fn list_revisions(
     use observation::Column;
     let ListRevisions { indicator, unit, period, breakdown, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let definitions = hub.definitions(&view).await?;
+    let definitions = hub.reference::<Definitions>(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
     let names = Names::open(hub, &view).await?;
     let ends = definition.meaning.range(period).to;
@@ -492,8 +493,11 @@ pub async fn list_revisions(
     if let Some(after) = after {
         rows = rows.filter(Column::MadeAt.lt(after));
     }
-    let mut rows =
-        rows.order_by_desc(Column::MadeAt).limit(limit(&page)).all(&hub.db.at(&view)).await?;
+    let mut rows = rows
+        .order_by_desc(Column::MadeAt)
+        .limit(limit(&page))
+        .all(&hub.db.at(view.position()))
+        .await?;
     if rows.is_empty() && after.is_none() {
         let what = format!("{} {} {period}", indicator.as_str(), unit.name);
         return Err(Error::not_found("observation", what));
@@ -502,13 +506,14 @@ pub async fn list_revisions(
     rows.truncate(page.size());
     let next = match rows.last() {
         Some(last) if more => {
-            page.token(hub.db.secret(), caller, view.number(), &last.made_at.to_string())
+            page.token(hub.db.secret(), caller.system_id, view.number(), &last.made_at.to_string())
         }
         _ => String::new(),
     };
     let known = |it: &i64| *it <= view.number();
     let ends = rows.iter().filter_map(|it| it.superseded_at).filter(known);
-    let times = revisions::times(&hub.db.at(&view), ends.collect::<BTreeSet<_>>()).await?;
+    let times =
+        revisions::times(&hub.db.at(view.position()), ends.collect::<BTreeSet<_>>()).await?;
     let items = rows.into_iter().map(|row| {
         let superseded = row
             .superseded_at
@@ -539,7 +544,8 @@ pub async fn availability(
     use observation::Column;
     let Availability { indicators, units, span, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
-    let definitions = hub.definitions(&view).await?.visible_all(caller, &indicators)?;
+    let definitions =
+        hub.reference::<Definitions>(&view).await?.visible_all(caller, &indicators)?;
     let names = Names::open(hub, &view).await?;
     let units = names.units(caller, &units, span.to)?;
     let today = Day::today();
@@ -558,7 +564,7 @@ pub async fn availability(
             .filter(Column::Breakdown.eq(""))
             .order_by_asc(Column::MadeAt)
             .into_model::<Published>()
-            .all(&hub.db.at(&view))
+            .all(&hub.db.at(view.position()))
             .await?;
         let mut seen: HashMap<(i64, Period), (Timestamp, Option<Status>)> = HashMap::new();
         for row in rows {

@@ -21,13 +21,15 @@ use sea_orm::{
 use tokio::time;
 
 use super::{
-    every_standing, observations,
+    every_standing,
+    follow::follow,
+    observations,
     read::{Names, ObservationView, TargetView, must_fit},
     targets,
 };
 use crate::{
-    access::Caller,
     batch::Batcher,
+    caller::Caller,
     db::Db,
     decimal::Decimal,
     error::{Error, Result},
@@ -85,9 +87,16 @@ pub struct LoadedCells {
 /// Snapshots of the newest revision: kept cells, and calls that read the missing ones together.
 #[derive(Debug)]
 pub struct Snapshots {
-    kept: Arc<Cells>,
+    store: Arc<CellStore>,
     together: Batcher<CellBatch, LoadedCells>,
+}
+
+/// Where cells are kept, and how they are made.
+#[derive(Debug)]
+struct CellStore {
+    kept: Arc<Cells>,
     encode: fn(Cell) -> Bytes,
+    /// Cells that were read from the store, together with those of other calls.
     read: AtomicU64,
 }
 
@@ -101,27 +110,33 @@ const TRIES: usize = 3;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Snapshots {
-    /// None yet; cells are kept as `encode` makes them.
-    pub fn start(hub: Weak<Hub>, kept: Arc<Cells>, encode: fn(Cell) -> Bytes) -> Self {
+    /// Starts without any cells; they are kept as `encode` makes them. What revisions touch is followed until the hub ends.
+    pub fn start(hub: &Arc<Hub>, encode: fn(Cell) -> Bytes) -> Arc<Self> {
+        let newest = hub.revisions.head().newest.number;
+        let kept = Arc::new(Cells::new(newest, hub.limits.kept_cells));
+        tokio::spawn(follow(hub.db.clone(), hub.revisions.follow(), Arc::clone(&kept)));
+        let store = Arc::new(CellStore { kept, encode, read: AtomicU64::new(0) });
+        let (hub, reader) = (Arc::downgrade(hub), Arc::clone(&store));
         let load = move |wanted| {
-            let hub = hub.clone();
+            let (hub, store) = (Weak::clone(&hub), Arc::clone(&reader));
             async move {
                 let hub = hub.upgrade().ok_or_else(|| Error::unavailable("the hub stops"))?;
-                load_all(&hub, wanted).await
+                load_all(&hub, &store, wanted).await
             }
         };
-        Self { kept, together: Batcher::start(TOGETHER, load), encode, read: AtomicU64::new(0) }
+        Arc::new(Self { store, together: Batcher::start(TOGETHER, load) })
     }
 
     /// How many cells were read from the store, together with those of other calls.
     pub fn read(&self) -> u64 {
-        self.read.load(Ordering::Relaxed)
+        self.store.read.load(Ordering::Relaxed)
     }
 }
 
 /// The latest values of units x indicators, each cell as it is answered.
 pub async fn snapshot(
     hub: &Hub,
+    snapshots: &Snapshots,
     caller: &Caller,
     asked: Snapshot,
 ) -> Result<(Revision, Day, Vec<Bytes>)> {
@@ -132,15 +147,15 @@ pub async fn snapshot(
     let is_newest = matches!(consistency, Consistency::Latest | Consistency::AtLeast(_));
     for _ in 0..TRIES {
         let keys = keys(hub, caller, &view, &units, &indicators, question).await?;
-        if !is_newest || !followed(hub, caller, &view).await {
+        if !is_newest || !followed(snapshots, caller, &view).await {
             break;
         }
-        let mut found = hub.snapshots.kept.at(&view, question, &keys);
+        let mut found = snapshots.store.kept.at(&view, question, &keys);
         let missing = keys.iter().zip(&found).filter(|(_, it)| it.is_none()).map(|(key, _)| *key);
         let missing: Vec<_> = missing.collect::<BTreeSet<_>>().into_iter().collect();
         if !missing.is_empty() {
             let wanted = CellBatch { question, keys: missing };
-            let loaded = hub.snapshots.together.get(wanted).await?;
+            let loaded = snapshots.together.get(wanted).await?;
             let loaded = loaded.ok_or_else(|| Error::internal("no cells were read"))?;
             if loaded.view.number() != view.number() || loaded.view.epoch() != view.epoch() {
                 // Others wrote meanwhile: all of the answer is to be of the one revision.
@@ -159,7 +174,7 @@ pub async fn snapshot(
     }
     let keys = keys(hub, caller, &view, &units, &indicators, question).await?;
     let cells = load(hub, &view, question, &keys).await?;
-    let cells = cells.into_iter().map(hub.snapshots.encode).collect();
+    let cells = cells.into_iter().map(snapshots.store.encode).collect();
     Ok((view.revision, date, cells))
 }
 
@@ -185,15 +200,19 @@ async fn keys(
 }
 
 /// Waits until it is known what was touched up to a view; false if that takes long.
-async fn followed(hub: &Hub, caller: &Caller, view: &View) -> bool {
-    let mut through = hub.snapshots.kept.follow();
+async fn followed(snapshots: &Snapshots, caller: &Caller, view: &View) -> bool {
+    let mut through = snapshots.store.kept.follow();
     let patience = Instant::now() + PATIENCE;
     let reached = through.wait_for(|it| *it >= view.number());
     time::timeout_at(patience.min(caller.deadline).into(), reached).await.is_ok_and(|it| it.is_ok())
 }
 
 /// Reads what several calls want, at one revision, and keeps it.
-async fn load_all(hub: &Hub, wanted: Vec<CellBatch>) -> Result<HashMap<CellBatch, LoadedCells>> {
+async fn load_all(
+    hub: &Hub,
+    store: &CellStore,
+    wanted: Vec<CellBatch>,
+) -> Result<HashMap<CellBatch, LoadedCells>> {
     // Picked after the calls came in, so that each sees what was committed before it was made.
     let view = hub.revisions.latest();
     let mut asked: HashMap<Question, BTreeSet<Key>> = HashMap::new();
@@ -205,13 +224,13 @@ async fn load_all(hub: &Hub, wanted: Vec<CellBatch>) -> Result<HashMap<CellBatch
         let keys: Vec<_> = keys.into_iter().collect();
         for keys in keys.chunks(CHUNK) {
             let cells = load(hub, &view, question, keys).await?;
-            let cells = cells.into_iter().map(hub.snapshots.encode);
+            let cells = cells.into_iter().map(store.encode);
             let cells: Vec<_> = keys.iter().copied().zip(cells).collect();
-            hub.snapshots.kept.keep(&view, question, cells.iter().cloned());
+            store.kept.keep(&view, question, cells.iter().cloned());
             read.extend(cells.into_iter().map(|(key, it)| ((question, key), it)));
         }
     }
-    hub.snapshots.read.fetch_add(u64::try_from(read.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    store.read.fetch_add(u64::try_from(read.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
     let loaded = LoadedCells { view, cells: Arc::new(read) };
     Ok(wanted.into_iter().map(|it| (it, loaded.clone())).collect())
 }
@@ -334,7 +353,7 @@ async fn by_cell(
     view: &View,
     rows: SelectStatement,
 ) -> Result<ByCell<observation::Model>> {
-    let db = db.at(view);
+    let db = db.at(view.position());
     let rows = observation::Model::find_by_statement(db.get_database_backend().build(&rows));
     let mut by_cell: ByCell<observation::Model> = HashMap::new();
     for row in rows.all(&db).await? {
@@ -446,7 +465,7 @@ async fn target_rows(db: &Db, patches: &Patches, view: &View) -> Result<ByCell<t
     let rows = targets(&patches.definitions(), view.number())
         .filter(patches.hold(target::Column::IndicatorId, target::Column::UnitId))
         .order_by_asc(target::Column::PeriodEnd)
-        .all(&db.at(view))
+        .all(&db.at(view.position()))
         .await?;
     let mut by_cell: ByCell<target::Model> = HashMap::new();
     for row in rows {
@@ -536,7 +555,7 @@ async fn judge_all(
         .filter(Column::PeriodEnd.lte(ends))
         .filter(Column::PeriodStart.lte(by.unwrap_or(ends)))
         .order_by_desc(Column::PeriodEnd)
-        .all(&hub.db.at(view))
+        .all(&hub.db.at(view.position()))
         .await?;
     let mut by_cell: ByCell<observation::Model> = HashMap::new();
     for row in rows {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 use sharehub::{
-    access::{
+    caller::{
         agreement::Operation,
         policy::{Kind, POLICIES, Personal, Policy, followed_by},
     },

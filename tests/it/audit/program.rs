@@ -72,5 +72,5 @@ async fn a_log_is_exported_and_checked_by_the_program() {
 }
 
 fn sharehub_key() -> String {
-    sharehub::audit::key::Key::from_seed(&[3; 32]).unwrap().public().to_string()
+    sharehub::log::key::Key::from_seed(&[3; 32]).unwrap().public().to_string()
 }

@@ -2,14 +2,11 @@
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use sharehub::{
     audit::{
-        checkpoint::Checkpoint,
-        key::hex,
-        merkle,
-        store::{self, export},
-        trail::Trail,
+        store::export,
         verify::{Fault, Line, RESTORED, Sound, Verify},
     },
     db::{Db, Options},
+    log::{checkpoint::Checkpoint, key::hex, merkle, store, trail::Trail},
     revision,
 };
 
@@ -300,11 +297,11 @@ async fn a_wrong_epoch_and_a_wrong_clock_are_found() {
     other.check().await.0.unwrap();
     // 11. The clock: a record is dated back, with its hash.
     let seq = other.first + 2;
-    let long_ago = Trail::internal("hub/Test").written(0, 0);
+    let long_ago = Trail::internal("hub/Test").written(0, 0, 0);
     let at = sharehub::time::Timestamp::from_micros(1_000_000);
     let seq_number = i64::try_from(seq).unwrap();
     let epoch = other.kept.epoch;
-    let body = sharehub::audit::rpc::encode(seq_number, at, epoch, &long_ago);
+    let body = sharehub::log::wire::encode(seq_number, at, epoch, &long_ago);
     other.rewrite(seq, |it| it.clone_from(&body)).await;
     let found = format!(
         "UPDATE audit_record SET at = 1000000, system = 'sharehub', method = 'hub/Test', personal = {} WHERE seq = {seq}",
@@ -354,7 +351,7 @@ fn an_export_that_breaks_off_is_not_sound() {
     assert_eq!(said(&check(&[], &[])), (1, "the export breaks off"));
     assert!(check(&[key.clone(), key], &[]).is_err());
     assert!(check(&["{}".to_owned()], &[]).is_err());
-    let other = sharehub::audit::key::Key::from_seed(&[9; 32]).unwrap();
+    let other = sharehub::log::key::Key::from_seed(&[9; 32]).unwrap();
     let other = serde_json::json!({ "log": other.public().to_string() }).to_string();
     assert!(said(&check(&[other], &[])).1.starts_with("the log says that its key is"));
 }

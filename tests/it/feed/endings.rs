@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use sharehub::{
-    hub::Limits,
+    limits::Limits,
     pb::{self, ChangeType, watch_request::From},
 };
 use tokio::time;

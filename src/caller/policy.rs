@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use super::{
     Grants,
-    agreement::{Agreement, Operation, Slug, not_covered},
+    agreement::{Agreement, Operation, not_covered},
 };
 use crate::{
     error::{Error, Reason, Result},
     personal::Tier,
+    slug::Slug,
     time::Timestamp,
 };
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use crate::audit::Audit;
+use crate::log::AuditLog;
 
 /// Why somebody was not accepted as a system. Strangers are not told which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,12 +121,12 @@ pub struct Refused {
 pub struct Refusals {
     counts: Mutex<BTreeMap<Cause, u64>>,
     /// Not kept alive by this: it ends when nobody can leave a record any more.
-    audit: Weak<Audit>,
+    audit: Weak<AuditLog>,
 }
 
 impl Refusals {
     /// Recorded in this log.
-    pub fn new(audit: &Arc<Audit>) -> Arc<Self> {
+    pub fn new(audit: &Arc<AuditLog>) -> Arc<Self> {
         Arc::new(Self { audit: Arc::downgrade(audit), ..Self::default() })
     }
 

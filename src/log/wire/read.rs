@@ -3,7 +3,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 use serde_json::{Map, Value as Json};
 
 use super::shape::{Counts, Field, Kind, Method, Shape, shapes};
-use crate::audit::record::Answered;
+use crate::log::record::Answered;
 
 /// Bytes of a request that are looked at, at most.
 pub const LOOKED_AT: usize = 4_096;
@@ -228,7 +228,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::{audit::rpc::shape::method, pb};
+    use crate::{log::wire::shape::method, pb};
 
     fn framed(message: &impl Message) -> Vec<u8> {
         let bytes = message.encode_to_vec();

@@ -1,25 +1,33 @@
 //! Says what a call would be answered, by the same rules by which calls are answered.
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::Hub;
+use super::Access;
 use crate::{
     access::{
-        Caller, SystemCode,
-        agreement::{Agreement, Grant, Operation, Right, Slug},
-        credential::Credential,
-        directory::Directory,
-        policy::{self, Kind, Personal},
+        queries::Grant,
         store::{
             agreements::{Listed, draft},
             limits,
         },
     },
+    caller::{
+        Caller, SystemCode,
+        agreement::{Agreement, Operation, Right},
+        credential::Credential,
+        directory::Directory,
+        policy::{self, Kind, Personal},
+    },
+    dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
+    hub::Hub,
     indicator,
+    indicator::definitions::Definitions,
     personal::Tier,
     revision::{Consistency, Revision, View},
+    slug::Slug,
     time::{Day, Timestamp},
     unit,
+    unit::forest::Forest,
 };
 
 /// Asks what a call would be answered.
@@ -88,13 +96,13 @@ pub struct Explained {
     pub refusal: Option<Error>,
 }
 
-impl Hub {
+impl Access {
     /// Says what a call would be answered.
-    pub async fn explain(&self, caller: &Caller, asked: Explain) -> Result<Explained> {
+    pub async fn explain(&self, hub: &Hub, caller: &Caller, asked: Explain) -> Result<Explained> {
         let Explain { system, method, purpose, indicators, units, procedures, draft: grant } =
             asked;
-        let view = self.revisions.view(caller, Consistency::Latest).await?;
-        let directory = self.directory(&view).await?;
+        let view = hub.revisions.view(caller, Consistency::Latest).await?;
+        let directory = hub.reference::<Directory>(&view).await?;
         let own = caller.system.code.clone();
         let system = system.unwrap_or_else(|| own.clone());
         if system != own || grant.is_some() {
@@ -104,8 +112,8 @@ impl Hub {
         let (system_id, registered) = directory.by_code(system.as_str()).ok_or_else(missing)?;
         let mut agreements: Vec<Arc<Agreement>> = directory.agreements_of(system_id).to_vec();
         if let Some(grant) = grant {
-            let forest = self.forest(&view).await?;
-            let drafted = draft(&directory, &forest, grant, self.db.clock())?;
+            let forest = hub.reference::<Forest>(&view).await?;
+            let drafted = draft(&directory, &forest, grant, hub.db.clock())?;
             agreements.retain(|it| it.code != drafted.code);
             if drafted.system_id == system_id {
                 agreements.push(Arc::new(drafted));
@@ -132,7 +140,7 @@ impl Hub {
             refusal = Some(Error::new(Reason::CallerUnknown, what));
         }
         let mut answering = Vec::new();
-        match self.rights(&subject, &view).await {
+        match self.rights(hub, &subject, &view).await {
             Err(err) => refusal = refusal.or(Some(err)),
             Ok(rights) => {
                 let about = About {
@@ -142,11 +150,11 @@ impl Hub {
                     personal: subject.policy.personal(),
                 };
                 for right in rights.all() {
-                    let told = self.answering(&view, &directory, right, &about).await?;
+                    let told = describe(hub, &view, &directory, right, &about).await?;
                     let spent = told.limits.iter().find(|(it, _)| it.left == 0);
                     if let Some((spent, until)) = spent {
                         let code = right.agreement.code.as_str();
-                        let err = limits::refuse(code, spent.limit, *until, self.db.clock());
+                        let err = limits::refuse(code, spent.limit, *until, hub.db.clock());
                         refusal = refusal.or(Some(err));
                     }
                     answering.push(told);
@@ -155,66 +163,68 @@ impl Hub {
         }
         Ok(Explained { read_at: view.revision, answering, refusal })
     }
+}
 
-    async fn answering(
-        &self,
-        view: &View,
-        directory: &Directory,
-        right: &Right,
-        about: &About<'_>,
-    ) -> Result<Answering> {
-        let agreement = &right.agreement;
-        let kind = agreement.terms.dataset.kind();
-        let (forest, catalogue) = (self.forest(view).await?, self.catalogue(view).await?);
-        let definitions = self.definitions(view).await?;
-        let mut outside = Vec::new();
-        for (index, named) in about.units.iter().enumerate() {
-            let field = format!("units[{index}]");
-            let unit = forest.resolve(named, Day::today(), &field)?;
-            if !right.has_unit(unit.id) {
-                outside.push(forest.name(unit.id));
-            }
+/// Says how far an agreement goes in answering a call.
+async fn describe(
+    hub: &Hub,
+    view: &View,
+    directory: &Directory,
+    right: &Right,
+    about: &About<'_>,
+) -> Result<Answering> {
+    let agreement = &right.agreement;
+    let kind = agreement.terms.dataset.kind();
+    let (forest, catalogue) =
+        (hub.reference::<Forest>(view).await?, hub.reference::<Catalogue>(view).await?);
+    let definitions = hub.reference::<Definitions>(view).await?;
+    let mut outside = Vec::new();
+    for (index, named) in about.units.iter().enumerate() {
+        let field = format!("units[{index}]");
+        let unit = forest.resolve(named, Day::today(), &field)?;
+        if !right.has_unit(unit.id) {
+            outside.push(forest.name(unit.id));
         }
-        let mut opens = Opens {
-            units: right.units.as_ref().map_or_else(|| forest.all().count(), |it| it.len()),
-            ..Opens::default()
-        };
-        match kind {
-            Kind::Indicators => {
-                let codes = definitions.all().map(|it| it.code.as_str().to_owned());
-                opens.indicators = codes.filter(|it| agreement.has_indicator(it)).collect();
-            }
-            Kind::Dossiers => {
-                let inside = catalogue.after("").filter(|it| right.has_procedure(it.id));
-                opens.procedures = inside.map(|it| it.code.as_str().to_owned()).collect();
-            }
-        }
-        let indicators = about.indicators.iter().map(indicator::Code::as_str);
-        let indicators = indicators.filter(|it| !agreement.has_indicator(it));
-        let opened: BTreeSet<&str> = opens.procedures.iter().map(String::as_str).collect();
-        let procedures = about.procedures.iter().filter(|it| !opened.contains(it.as_str()));
-        let now = self.db.clock();
-        let used = limits::used(self.db.read(), agreement, now).await?;
-        let limits = agreement.terms.limits.iter().zip(used).map(|(limit, used)| {
-            let left = limits::Left { limit: *limit, left: (limit.calls - used).max(0) };
-            (left, limit.per.around(now).1)
-        });
-        Ok(Answering {
-            agreement: Listed {
-                agreement: Arc::clone(agreement),
-                system: directory.code_of(agreement.system_id),
-            },
-            operation: right.operation,
-            own_only: kind == Kind::Dossiers && right.operation == Operation::Publish,
-            tier: (kind == Kind::Dossiers).then_some(agreement.terms.personal_data),
-            indicators: indicators.map(str::to_owned).collect(),
-            units: outside,
-            procedures: procedures.cloned().collect(),
-            limits: limits.collect(),
-            opens,
-            certificate_required: about.personal.shows(agreement),
-        })
     }
+    let mut opens = Opens {
+        units: right.units.as_ref().map_or_else(|| forest.all().count(), |it| it.len()),
+        ..Opens::default()
+    };
+    match kind {
+        Kind::Indicators => {
+            let codes = definitions.all().map(|it| it.code.as_str().to_owned());
+            opens.indicators = codes.filter(|it| agreement.has_indicator(it)).collect();
+        }
+        Kind::Dossiers => {
+            let inside = catalogue.after("").filter(|it| right.has_procedure(it.id));
+            opens.procedures = inside.map(|it| it.code.as_str().to_owned()).collect();
+        }
+    }
+    let indicators = about.indicators.iter().map(indicator::Code::as_str);
+    let indicators = indicators.filter(|it| !agreement.has_indicator(it));
+    let opened: BTreeSet<&str> = opens.procedures.iter().map(String::as_str).collect();
+    let procedures = about.procedures.iter().filter(|it| !opened.contains(it.as_str()));
+    let now = hub.db.clock();
+    let used = limits::used(hub.db.read(), agreement, now).await?;
+    let limits = agreement.terms.limits.iter().zip(used).map(|(limit, used)| {
+        let left = limits::Left { limit: *limit, left: (limit.calls - used).max(0) };
+        (left, limit.per.around(now).1)
+    });
+    Ok(Answering {
+        agreement: Listed {
+            agreement: Arc::clone(agreement),
+            system: directory.code_of(agreement.system_id),
+        },
+        operation: right.operation,
+        own_only: kind == Kind::Dossiers && right.operation == Operation::Publish,
+        tier: (kind == Kind::Dossiers).then_some(agreement.terms.personal_data),
+        indicators: indicators.map(str::to_owned).collect(),
+        units: outside,
+        procedures: procedures.cloned().collect(),
+        limits: limits.collect(),
+        opens,
+        certificate_required: about.personal.shows(agreement),
+    })
 }
 
 /// What a call would be about.

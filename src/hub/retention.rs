@@ -8,15 +8,15 @@ use sea_orm::{
 };
 use tokio::time;
 
-use super::last_at;
+use super::Hub;
 use crate::{
-    access::Caller,
+    caller::Caller,
     error::Result,
-    hub::Hub,
     revision::{
         Revision,
         committer::{Done, Effect, Write},
         row::compaction,
+        store::last_at,
     },
     time::Timestamp,
 };

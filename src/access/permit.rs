@@ -4,9 +4,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::Hub;
+use futures_util::{FutureExt, future::BoxFuture};
+
+use super::Access;
 use crate::{
-    access::{
+    caller::{
         Caller,
         agreement::{Agreement, Operation, Right, Rights, Terms, not_covered, purpose},
         directory::Directory,
@@ -14,12 +16,14 @@ use crate::{
     },
     dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
-    revision::{ReferenceData, View, committer::Write},
+    hub::{Gate, Hub, reference::At},
+    revision::{ReferenceData, View},
+    slug::Slug,
     time::Timestamp,
     unit::forest::Forest,
 };
 
-/// The units and procedures inside an agreement, at one state of the books; all where there is no list.
+/// The units and procedures inside an agreement, at one state of the reference data; all where there is no list.
 #[derive(Clone, Debug)]
 pub struct Scope {
     /// Units.
@@ -31,7 +35,7 @@ pub struct Scope {
 impl Scope {
     /// Of these terms.
     pub fn of(terms: &Terms, forest: &Forest, catalogue: &Catalogue) -> Self {
-        use crate::access::agreement::Dataset;
+        use crate::caller::agreement::Dataset;
         let mut units = terms.units.clone();
         units.extend(terms.units.iter().flat_map(|it| forest.ever_below(*it)));
         let procedures = match &terms.dataset {
@@ -50,7 +54,7 @@ impl Scope {
     }
 }
 
-/// An agreement's code and version, and the states of the books of units and procedures.
+/// An agreement's code and version, and the states of units and procedures.
 type ScopeKey = (String, i64, i64, i64);
 
 /// Scopes that were worked out before.
@@ -60,17 +64,11 @@ pub(super) struct Scopes(Mutex<HashMap<ScopeKey, Scope>>);
 /// Scopes that are kept; above it, all are worked out anew.
 const MOST_SCOPES: usize = 1_000;
 
-/// The books that a reach is worked out with.
-#[derive(Clone, Copy)]
-enum At<'a> {
-    View(&'a View),
-    Write(&'a Write),
-}
-
-impl Hub {
+impl Access {
     /// Lets an identified caller call a method for a purpose, or refuses it: everything that is not allowed is.
     pub async fn permit(
         &self,
+        hub: &Hub,
         caller: Caller,
         path: &str,
         purpose_named: Option<&str>,
@@ -79,31 +77,33 @@ impl Hub {
         let policy = policy::of(path).ok_or_else(unknown)?;
         let purpose = purpose_named.map(purpose).transpose()?;
         let caller = Caller { policy, purpose, ..caller };
-        caller.trail.asks(caller.purpose.as_ref());
-        let rights = self.rights(&caller, &self.revisions.latest()).await?;
+        caller.trail.asks(caller.purpose.as_ref().map(Slug::as_str));
+        let rights = self.rights(hub, &caller, &hub.revisions.latest()).await?;
         let caller = Caller { rights, ..caller };
-        caller.trail.may(&caller);
+        let codes: Vec<_> = caller.rights.all().map(|it| it.agreement.code.as_str()).collect();
+        let tier = caller.rights.dossiers.as_ref().map(|_| caller.tier());
+        caller.trail.may(codes.join(", "), tier);
         self.meter.charge(&caller.rights).await?;
         Ok(caller)
     }
 
     /// The rights that answer a call, or why it is refused.
-    pub(super) async fn rights(&self, caller: &Caller, view: &View) -> Result<Rights> {
-        let search = search(caller, self.db.clock());
+    pub(super) async fn rights(&self, hub: &Hub, caller: &Caller, view: &View) -> Result<Rights> {
+        let search = search(caller, hub.db.clock());
         let mut rights = Rights::default();
         match caller.policy {
             Policy::Identified => {}
             Policy::Duty(duty) => duty.must_be_held(caller.grants())?,
             Policy::Data(kind, operations, personal) => {
                 let found = search.find(kind, operations, personal)?;
-                rights = one(kind, self.right(At::View(view), found).await?);
+                rights = one(kind, self.right(hub, At::View(view), found).await?);
             }
             Policy::Feed => {
                 for kind in [Kind::Indicators, Kind::Dossiers] {
                     let found = search.find(kind, followed_by(kind), Personal::AsAgreed);
                     match found {
                         Ok(found) => {
-                            let right = Some(self.right(At::View(view), found).await?);
+                            let right = Some(self.right(hub, At::View(view), found).await?);
                             set(&mut rights, kind, right);
                         }
                         // It is left out; what several agreements could answer is not.
@@ -116,23 +116,12 @@ impl Hub {
         Ok(rights)
     }
 
-    /// The caller of an open stream, as it stands now: by the same agreements as they are today, or refused.
-    pub async fn again(&self, caller: &Caller) -> Result<Caller> {
-        let view = self.revisions.fresh().await?;
-        self.again_at(At::View(&view), &*self.directory(&view).await?, caller).await
-    }
-
-    /// The same, as a write sees it: no right is used that was taken away before the write.
-    pub async fn again_in(&self, write: &Write, caller: &Caller) -> Result<Caller> {
-        self.again_at(At::Write(write), &*self.directory_in(write).await?, caller).await
-    }
-
-    async fn again_at(&self, at: At<'_>, directory: &Directory, caller: &Caller) -> Result<Caller> {
+    async fn renewed(&self, hub: &Hub, at: At<'_>, caller: &Caller) -> Result<Caller> {
         // The hub itself is in no directory.
         if caller.system_id == 0 {
             return Ok(caller.clone());
         }
-        let now = self.db.clock();
+        let (now, directory) = (hub.db.clock(), hub.reference::<Directory>(at).await?);
         let system = directory.again(caller.system_id, &caller.credential, now);
         let refused = || Error::new(Reason::CallerUnknown, "the credential is no longer accepted");
         let system = Arc::clone(system.ok_or_else(refused)?);
@@ -148,7 +137,7 @@ impl Hub {
                 let operation = operations.first().copied().unwrap_or(Operation::Read);
                 let refused = || not_covered(operation, kind, caller.purpose.as_ref());
                 let found = had.and_then(|it| still(&search, it, personal)).ok_or_else(refused)?;
-                rights = one(kind, self.right(at, found).await?);
+                rights = one(kind, self.right(hub, at, found).await?);
             }
             Policy::Feed => {
                 for kind in [Kind::Indicators, Kind::Dossiers] {
@@ -158,7 +147,7 @@ impl Hub {
                         None => search.find(kind, followed_by(kind), Personal::AsAgreed).ok(),
                     };
                     if let Some(found) = found {
-                        set(&mut rights, kind, Some(self.right(at, found).await?));
+                        set(&mut rights, kind, Some(self.right(hub, at, found).await?));
                     }
                 }
             }
@@ -167,43 +156,43 @@ impl Hub {
     }
 
     /// A right by an agreement, with what is inside of it.
-    async fn right(&self, at: At<'_>, found: (Arc<Agreement>, Operation)) -> Result<Right> {
+    async fn right(
+        &self,
+        hub: &Hub,
+        at: At<'_>,
+        found: (Arc<Agreement>, Operation),
+    ) -> Result<Right> {
         let (agreement, operation) = found;
-        let Scope { units, procedures } = self.reach(at, &agreement).await?;
+        let Scope { units, procedures } = self.scope(hub, at, &agreement).await?;
         Ok(Right { agreement, operation, units, procedures })
     }
 
-    async fn reach(&self, at: At<'_>, agreement: &Agreement) -> Result<Scope> {
-        let (units_at, procedures_at) = match at {
-            At::View(view) => {
-                (view.book(ReferenceData::Units), view.book(ReferenceData::Procedures))
-            }
-            At::Write(write) => {
-                (write.head.book(ReferenceData::Units), write.head.book(ReferenceData::Procedures))
-            }
-        };
+    async fn scope(&self, hub: &Hub, at: At<'_>, agreement: &Agreement) -> Result<Scope> {
+        use ReferenceData::{Access, Procedures, Units};
         let code = agreement.code.as_str().to_owned();
-        let key = (code, agreement.made_at, units_at, procedures_at);
-        let is_kept = match at {
-            At::View(_) => true,
-            At::Write(write) => {
-                [ReferenceData::Access, ReferenceData::Units, ReferenceData::Procedures]
-                    .iter()
-                    .all(|it| write.is_committed(*it))
-            }
-        };
-        if is_kept && let Some(reach) = self.scopes.get(&key) {
-            return Ok(reach);
+        let key = (code, agreement.made_at, at.touched(Units), at.touched(Procedures));
+        let is_kept = [Access, Units, Procedures].into_iter().all(|it| at.is_committed(it));
+        if is_kept && let Some(scope) = self.scopes.get(&key) {
+            return Ok(scope);
         }
-        let (forest, catalogue) = match at {
-            At::View(view) => (self.forest(view).await?, self.catalogue(view).await?),
-            At::Write(write) => (self.forest_in(write).await?, self.catalogue_in(write).await?),
-        };
-        let reach = Scope::of(&agreement.terms, &forest, &catalogue);
+        let forest = hub.reference::<Forest>(at).await?;
+        let catalogue = hub.reference::<Catalogue>(at).await?;
+        let scope = Scope::of(&agreement.terms, &forest, &catalogue);
         if is_kept {
-            self.scopes.keep(key, reach.clone());
+            self.scopes.keep(key, scope.clone());
         }
-        Ok(reach)
+        Ok(scope)
+    }
+}
+
+impl Gate for Access {
+    fn renew<'a>(
+        &'a self,
+        hub: &'a Hub,
+        at: At<'a>,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Caller>> {
+        self.renewed(hub, at, caller).boxed()
     }
 }
 
@@ -212,12 +201,12 @@ impl Scopes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    fn keep(&self, key: ScopeKey, reach: Scope) {
+    fn keep(&self, key: ScopeKey, scope: Scope) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_SCOPES {
             kept.clear();
         }
-        kept.insert(key, reach);
+        kept.insert(key, scope);
     }
 }
 

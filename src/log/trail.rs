@@ -8,15 +8,15 @@ use tonic::Code;
 
 use super::{
     record::{Answered, Phase, Record, Who},
-    rpc::{
+    wire::{
         read::{LOOKED_AT, asked},
         shape::Method,
     },
 };
 use crate::{
-    access::{Caller, agreement::Slug},
     error::Reason,
-    revision::receipt::{Counts, Tally},
+    outcome::{Counts, Tally},
+    personal::Tier,
     time::Timestamp,
 };
 
@@ -84,29 +84,25 @@ impl Trail {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The caller is known.
-    pub fn known(&self, caller: &Caller) {
-        let who = Who {
-            system: caller.system.code.as_str().to_owned(),
-            credential: format!("{} {}", caller.credential.kind(), caller.credential.id()),
-            ..Who::default()
-        };
-        self.seen().who = Some(who);
+    /// The caller is known: the code of its system, and the kind and id of its credential.
+    pub fn known(&self, system: &str, kind: &str, id: &str) {
+        let (system, credential) = (system.to_owned(), format!("{kind} {id}"));
+        self.seen().who = Some(Who { system, credential, ..Who::default() });
     }
 
     /// What it calls for is known, before it is known whether it may.
-    pub fn asks(&self, purpose: Option<&Slug>) {
+    pub fn asks(&self, purpose: Option<&str>) {
         if let (Some(who), Some(purpose)) = (&mut self.seen().who, purpose) {
-            who.purpose = purpose.as_str().to_owned();
+            who.purpose = purpose.to_owned();
         }
     }
 
     /// It may, by these agreements.
-    pub fn may(&self, caller: &Caller) {
-        let codes: Vec<_> = caller.rights.all().map(|it| it.agreement.code.as_str()).collect();
+    /// Their codes are separated by commas; the tier is none where no dossiers are dealt with.
+    pub fn may(&self, agreements: String, tier: Option<Tier>) {
         if let Some(who) = &mut self.seen().who {
-            who.agreement = codes.join(", ");
-            who.tier = caller.rights.dossiers.as_ref().map(|_| caller.tier());
+            who.agreement = agreements;
+            who.tier = tier;
         }
     }
 

@@ -3,44 +3,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Grants, Pattern, SystemCode, any, is_code, policy::Kind};
+use super::{Grants, Pattern, any, policy::Kind};
 use crate::{
     error::{Error, Reason},
-    page::Page,
     personal::Tier,
-    revision::Consistency,
-    rule::Rule,
+    slug::Slug,
     time::{Day, Timestamp},
-    unit,
 };
-
-/// Code of an agreement, or a purpose: shaped like the code of a system.
-#[derive(
-    Clone,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    sea_orm::DeriveValueType,
-)]
-#[serde(transparent)]
-pub struct Slug(String);
-
-impl Slug {
-    /// Reads a code.
-    pub fn parse(text: &str) -> Result<Self, Rule> {
-        SystemCode::parse(text).map(|_| Self(text.to_owned()))
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 crate::db_enum::db_enum! {
     /// What is done with data.
@@ -311,44 +280,6 @@ impl Rights {
     }
 }
 
-/// Makes or replaces an agreement.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    /// Its code.
-    pub code: Slug,
-    /// The system.
-    pub system: SystemCode,
-    /// The purpose.
-    pub purpose: Slug,
-    /// The title.
-    pub title: String,
-    /// The legal basis.
-    pub legal_basis: String,
-    /// The document.
-    pub document: Document,
-    /// The terms; their units are named in `units`.
-    pub terms: Terms,
-    /// The units.
-    pub units: Vec<unit::Ref>,
-    /// From when on; absent: as it was, or now.
-    pub valid_from: Option<Timestamp>,
-    /// Until when.
-    pub valid_until: Timestamp,
-}
-
-/// Asks for agreements.
-#[derive(Debug)]
-pub struct ListAgreements {
-    /// Of this system; of all that the caller may know of where there is none.
-    pub system: Option<SystemCode>,
-    /// Also those that hold no more.
-    pub with_ended: bool,
-    /// The page.
-    pub page: Page,
-    /// What the read must have seen.
-    pub consistency: Consistency,
-}
-
 /// The longest that an agreement may hold: ten years.
 pub const LONGEST: i64 = 3_653 * 86_400_000_000;
 
@@ -400,8 +331,5 @@ pub fn is_sha256(text: &str) -> bool {
 
 /// The rule for purposes in metadata.
 pub fn purpose(text: &str) -> Result<Slug, Error> {
-    if is_code(text) {
-        return Ok(Slug(text.to_owned()));
-    }
-    Err(Error::field("sharehub-purpose", super::CODE_RULE))
+    Slug::parse(text).map_err(|rule| Error::field("sharehub-purpose", rule))
 }

@@ -8,7 +8,10 @@ use jsonwebtoken::{
 use serde::Deserialize;
 
 use super::{SystemCode, credential::Token, refusals::Cause};
-use crate::{config::BadConfig, time::Timestamp};
+use crate::{
+    bad_config::{BadConfig, read_file},
+    time::Timestamp,
+};
 
 /// How far the issuer's clock may be from ours, in seconds.
 const LEEWAY: u64 = 30;
@@ -40,7 +43,7 @@ pub struct Settings {
 impl Settings {
     /// Reads the keys, and checks them.
     pub fn load(&self) -> Result<Issuer, BadConfig> {
-        let file = crate::server::tls::read("token_keys", &self.keys)?;
+        let file = read_file("token_keys", &self.keys)?;
         Issuer::new(self, &file)
     }
 }

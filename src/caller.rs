@@ -1,0 +1,275 @@
+//! Who asks, which duties it has, and by which agreements data is shared with it.
+pub mod agreement;
+pub mod credential;
+pub mod directory;
+pub mod policy;
+pub mod refusals;
+pub mod token;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    agreement::{Agreement, Operation, Right, Rights, not_covered},
+    credential::Credential,
+    policy::{Duty, Kind, Policy},
+};
+use crate::{
+    error::{Error, Result},
+    log::trail::Trail,
+    personal::Tier,
+    rule::Rule,
+    slug::Slug,
+    slug::{SLUG_RULE, is_slug},
+    time::Timestamp,
+};
+
+/// The system behind a request, and what it may do by it. Made by the `identify` layer, given its rights by `permit`; every
+/// store function asks for it.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The hub's id of the system.
+    pub system_id: i64,
+    /// What is registered of it.
+    pub system: Arc<System>,
+    /// By what it showed who it is.
+    pub credential: Credential,
+    /// When the call must have been answered: the caller's own deadline, or ours if that is sooner.
+    pub deadline: Instant,
+    /// The caller's own deadline, which also ends streams.
+    pub until: Option<Instant>,
+    /// Cuts the connection that the call came by, for a caller that cannot be told anything.
+    pub connection: CancellationToken,
+    /// What is to be recorded of the call.
+    pub trail: Arc<Trail>,
+    /// What its method needs.
+    pub policy: Policy,
+    /// The purpose that the call names.
+    pub purpose: Option<Slug>,
+    /// Every agreement of the system, also those that do not hold at the moment.
+    pub agreements: Arc<[Arc<Agreement>]>,
+    /// The agreements that answer the call.
+    pub rights: Rights,
+}
+
+impl Caller {
+    /// The hub itself, for what it keeps of its own accord, by a name for it. It may do everything to itself, and has no data.
+    pub fn hub(what: &'static str, longest: Duration) -> Self {
+        let grants = Grants { administrator: true, publish_units: true, ..Grants::default() };
+        let system = System {
+            code: SystemCode("sharehub".to_owned()),
+            name: "sharehub".to_owned(),
+            grants,
+            statuses: BTreeMap::new(),
+            disabled: false,
+            made_at: 0,
+        };
+        let deadline = Instant::now() + longest;
+        Self {
+            system_id: 0,
+            system: Arc::new(system),
+            credential: Credential::Internal,
+            deadline,
+            until: None,
+            connection: CancellationToken::new(),
+            trail: Trail::internal(what),
+            policy: Policy::Identified,
+            purpose: None,
+            agreements: Arc::default(),
+            rights: Rights::default(),
+        }
+    }
+
+    /// The same caller, with a fresh deadline for one step of a stream.
+    #[must_use]
+    pub fn now(&self, longest: Duration) -> Self {
+        Self { deadline: Instant::now() + longest, ..self.clone() }
+    }
+
+    /// The duties of the system.
+    pub fn grants(&self) -> &Grants {
+        &self.system.grants
+    }
+
+    /// Refuses unless the caller is an administrator.
+    pub fn must_administer(&self) -> Result<()> {
+        Duty::Administrator.must_be_held(self.grants())
+    }
+
+    // === what it may know of ===
+
+    /// Whether the caller may know that there is such an indicator: by any of its agreements, or because it defines it.
+    pub fn knows_indicator(&self, code: &str) -> bool {
+        agreement::knows_indicator(self.grants(), &self.agreements, code, Timestamp::now())
+    }
+
+    // === what this call may be answered with ===
+
+    /// Whether the call may be answered with data of an indicator.
+    pub fn sees_indicator(&self, code: &str) -> bool {
+        self.rights.indicators.as_ref().is_some_and(|it| it.agreement.has_indicator(code))
+    }
+
+    /// The units of which the call may be answered with data of indicators; all where there is no list.
+    pub fn indicator_units(&self) -> Option<&Arc<BTreeSet<i64>>> {
+        self.rights.indicators.as_ref().and_then(|it| it.units.as_ref())
+    }
+
+    /// Whether the call may be answered with what is reported for a unit.
+    pub fn sees_unit(&self, id: i64) -> bool {
+        self.rights.indicators.as_ref().is_some_and(|it| it.has_unit(id))
+    }
+
+    /// Whether the call may be answered with the dossiers of others, too.
+    pub fn sees_others_dossiers(&self) -> bool {
+        self.rights.dossiers.as_ref().is_some_and(|it| it.operation != Operation::Publish)
+    }
+
+    /// Whether the caller may know of every dossier, by any of its agreements.
+    pub fn knows_every_dossier(&self) -> bool {
+        let now = Timestamp::now();
+        self.agreements.iter().any(|it| {
+            it.lives(now) && it.covers(Operation::Read, Kind::Dossiers) && it.terms.is_for_all()
+        })
+    }
+
+    /// How much personal data the call may be answered with.
+    pub fn tier(&self) -> Tier {
+        let right = self.rights.dossiers.as_ref();
+        right.map_or(Tier::None, |it| it.agreement.terms.personal_data)
+    }
+
+    /// The right to a kind of data, or the refusal.
+    pub fn right(&self, kind: Kind, operation: Operation) -> Result<&Right> {
+        let right = self.rights.of(kind);
+        right.ok_or_else(|| not_covered(operation, kind, self.purpose.as_ref()))
+    }
+
+    /// Whether the caller may see the records of others.
+    pub fn may_audit(&self) -> bool {
+        self.grants().auditor || self.grants().administrator
+    }
+
+    /// Refuses unless it may.
+    pub fn must_audit(&self) -> Result<()> {
+        if self.may_audit() {
+            return Ok(());
+        }
+        Err(Error::not_permitted("auditor"))
+    }
+}
+
+/// Code of a system: lower-case letters, digits, dots and hyphens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
+pub struct SystemCode(String);
+
+impl SystemCode {
+    /// Reads a code.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        if is_slug(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(SLUG_RULE.into())
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which indicators a grant is for: a code, a prefix that ends in `.*`, or `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        if text == "*" || is_slug(text.strip_suffix(".*").unwrap_or(text)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("be a code, a prefix that ends in `.*`, or `*`".into())
+    }
+
+    /// Whether a code matches.
+    pub fn matches(&self, code: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => code.starts_with(prefix),
+            None => code == self.0,
+        }
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The duties of a system; rights to data are in its agreements.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Grants {
+    /// Register systems, issue keys, make agreements.
+    pub administrator: bool,
+    /// Publish units and successions.
+    pub publish_units: bool,
+    /// Define these indicators.
+    pub define_indicators: Vec<Pattern>,
+    /// Define procedures.
+    pub define_procedures: bool,
+    /// Read the audit log.
+    pub auditor: bool,
+}
+
+/// Whether a code matches one of the patterns.
+pub fn any(patterns: &[Pattern], code: &str) -> bool {
+    patterns.iter().any(|it| it.matches(code))
+}
+
+/// A registered system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    /// Its code.
+    pub code: SystemCode,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub grants: Grants,
+    /// Its status codes of dossiers, and the national states (1 to 10) they map to; empty for the national codes.
+    pub statuses: BTreeMap<String, i32>,
+    /// Whether it was disabled.
+    pub disabled: bool,
+    /// The revision that made this version.
+    pub made_at: i64,
+}
+
+/// A key, as it is kept: the secret is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id.
+    pub id: String,
+    /// The system that it is for.
+    pub system_id: i64,
+    /// SHA-256 of the secret: it is 256 random bits, so a slow hash would add nothing.
+    pub hash: Vec<u8>,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// From when on it is refused.
+    pub expires_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Key {
+    /// Whether it is accepted at an instant.
+    pub fn lives(&self, at: Timestamp) -> bool {
+        self.revoked_at.is_none() && at < self.expires_at
+    }
+}
