@@ -14,6 +14,7 @@ use crate::{
     dossier, indicator,
     page::Page,
     revision::Revision,
+    revision::touched::TouchedSet,
     unit,
 };
 
@@ -155,16 +156,15 @@ impl Stage {
         Self::ALL.into_iter().find(|it| *it > self)
     }
 
-    /// Its bit in the log of revisions.
-    pub fn bit(self) -> i32 {
-        use crate::revision::{ReferenceData, made};
+    /// What a revision touched that made things of it.
+    pub fn touched(self) -> TouchedSet {
         match self {
-            Self::Units => ReferenceData::Units.bit(),
-            Self::Definitions => ReferenceData::Indicators.bit(),
-            Self::Procedures => ReferenceData::Procedures.bit(),
-            Self::Observations => made::OBSERVATIONS,
-            Self::Targets => made::TARGETS,
-            Self::Dossiers => made::DOSSIERS,
+            Self::Units => TouchedSet::UNITS,
+            Self::Definitions => TouchedSet::INDICATORS,
+            Self::Procedures => TouchedSet::PROCEDURES,
+            Self::Observations => TouchedSet::OBSERVATIONS,
+            Self::Targets => TouchedSet::TARGETS,
+            Self::Dossiers => TouchedSet::DOSSIERS,
         }
     }
 }

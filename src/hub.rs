@@ -17,12 +17,14 @@ use crate::{
     limits::{LOADS, Limits},
     log::AuditLog,
     outcome::{Counts, Outcome},
+    page::Mark,
     revision::{
-        ReferenceData, Revision, Revisions,
+        ReferenceData, Revision, Revisions, View,
         committer::{Committer, Done, Effect, Followed, Write},
         idempotency,
         lease::SETTLED,
         receipt::{ItemResult, Receipt},
+        touched::TouchedSet,
         unit_of_work::CommitBuffer,
     },
     slots::Slots,
@@ -91,13 +93,13 @@ impl BatchOptions {
     }
 }
 
-/// What a batch did: a result or a refusal for each item, and the books it touched, by their bits.
+/// What a batch did: a result or a refusal for each item, and what it touched.
 #[derive(Debug)]
 pub struct BatchOutcome {
     /// One for each item.
     pub items: Vec<Result<ItemResult>>,
-    /// The books that it touched, and what it made versions of, if it changed anything.
-    pub touched: i32,
+    /// What it touched, if it changed anything.
+    pub touched: TouchedSet,
 }
 
 impl Hub {
@@ -129,6 +131,11 @@ impl Hub {
     /// Durable commits since the start.
     pub fn commits(&self) -> u64 {
         self.committer.commits()
+    }
+
+    /// What the page tokens of an answer to a caller are bound to.
+    pub fn mark(&self, caller: &Caller, view: &View) -> Mark<'_> {
+        Mark { secret: self.db.secret(), system_id: caller.system_id, revision: view.number() }
     }
 
     /// The caller of an open stream, as it stands now: by the same agreements as they are today, or refused.
@@ -190,13 +197,13 @@ impl Hub {
         Ok(Receipt { checkpoint: self.audit.checkpoint(), ..receipt })
     }
 
-    /// Writes one thing that touches one book, as a batch of one: all or nothing. What may take a right away is answered when
+    /// Writes one thing that touches one set of reference data, as a batch of one: all or nothing. What may take a right away is answered when
     /// no hub decides by what was before.
     pub async fn write_one<W, F>(
         self: &Arc<Self>,
         caller: &Caller,
         ask: BatchOptions,
-        book: ReferenceData,
+        which: ReferenceData,
         work: W,
     ) -> Result<Receipt>
     where
@@ -206,12 +213,12 @@ impl Hub {
         let batch = async move |hub: Arc<Self>, write: Arc<Write>, by: Caller| {
             // A refusal refuses the call: there is nothing else in it.
             let item = work(hub, write, by).await?;
-            Ok(BatchOutcome { items: vec![Ok(item)], touched: book.bit() })
+            Ok(BatchOutcome { items: vec![Ok(item)], touched: which.into() })
         };
         let receipt = self.write_batch(caller, ask, batch).await?;
         let is_new = receipt.results.iter().all(|it| it.outcome == Outcome::Created);
         // Also when nothing was changed: the first answer to the same may have been lost. The hub itself promises it to nobody.
-        if book == ReferenceData::Access
+        if which == ReferenceData::Access
             && !is_new
             && !receipt.validated_only
             && caller.system_id != 0

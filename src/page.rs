@@ -68,6 +68,17 @@ pub struct Page {
     question: [u8; 32],
 }
 
+/// What the tokens of a page are bound to, beside its question.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<'a> {
+    /// The secret of the store.
+    pub secret: &'a Secret,
+    /// The system that asks.
+    pub system_id: i64,
+    /// The revision that the pages are read at.
+    pub revision: i64,
+}
+
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -112,8 +123,25 @@ impl Page {
         Ok(Some(opened().ok_or_else(|| Error::field("page.token", rule))?))
     }
 
+    /// Cuts what was read, at most one item more than the page holds, to the page; `key` is what the next page begins after.
+    pub fn cut<T>(
+        &self,
+        mut items: Vec<T>,
+        mark: &Mark<'_>,
+        key: impl FnOnce(&T) -> String,
+    ) -> Paged<T> {
+        let has_more = items.len() > self.size;
+        items.truncate(self.size);
+        let next = match items.last() {
+            Some(last) if has_more => self.token(mark, &key(last)),
+            Some(_) | None => String::new(),
+        };
+        Paged { items, next }
+    }
+
     /// The token for the page after the item with the key `after`.
-    pub fn token(&self, secret: &Secret, system_id: i64, revision: i64, after: &str) -> String {
+    pub fn token(&self, mark: &Mark<'_>, after: &str) -> String {
+        let Mark { secret, system_id, revision } = *mark;
         let body = [&revision.to_le_bytes(), after.as_bytes()].concat();
         secret.seal(system_id, &self.question, &body)
     }

@@ -7,7 +7,9 @@ pub mod receipt;
 pub mod row;
 mod savepoint;
 pub mod store;
+pub mod touched;
 pub mod unit_of_work;
+pub mod versioned;
 
 use std::{
     sync::{
@@ -19,7 +21,7 @@ use std::{
 
 use tokio::{sync::watch, time};
 
-use self::{committer::Reread, lease::Lease};
+use self::{committer::Reread, lease::Lease, touched::TouchedSet};
 use crate::{
     batch::Batcher,
     caller::Caller,
@@ -75,28 +77,6 @@ pub enum ReferenceData {
 
 impl ReferenceData {
     const ALL: [Self; 4] = [Self::Units, Self::Indicators, Self::Procedures, Self::Access];
-
-    /// Its bit in `revision_log.touched`.
-    pub fn bit(self) -> i32 {
-        match self {
-            Self::Units => 1,
-            Self::Indicators => 2,
-            Self::Procedures => 4,
-            Self::Access => 8,
-        }
-    }
-}
-
-/// What a revision made versions of, beside books: bits in `revision_log.touched`.
-pub mod made {
-    /// Observations.
-    pub const OBSERVATIONS: i32 = 16;
-    /// Targets.
-    pub const TARGETS: i32 = 32;
-    /// Dossiers.
-    pub const DOSSIERS: i32 = 64;
-    /// Nothing: it took personal data out of versions that were there.
-    pub const ERASED: i32 = 128;
 }
 
 /// A stretch of revisions, whose versions are read in the order of revisions and keys.
@@ -137,9 +117,9 @@ impl Head {
     }
 
     /// The head after a write that touched these sets.
-    fn advanced(mut self, to: Revision, touched: i32) -> Self {
-        for (at, book) in self.touched_at.iter_mut().zip(ReferenceData::ALL) {
-            if touched & book.bit() != 0 {
+    fn advanced(mut self, to: Revision, touched: TouchedSet) -> Self {
+        for (at, which) in self.touched_at.iter_mut().zip(ReferenceData::ALL) {
+            if touched.meets(which.into()) {
                 *at = to.number;
             }
         }

@@ -101,3 +101,5 @@ pub mod agreement {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+crate::revision::versioned::versioned!(system, key, agreement);

@@ -10,7 +10,7 @@ use std::{
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, EntityTrait,
     sea_query::{Alias, Expr, ExprTrait, OnConflict},
 };
 use tokio::time;
@@ -31,6 +31,8 @@ use crate::{
     hub::{BatchOptions, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
+    revision::touched::TouchedSet,
+    revision::versioned::{standing, supersede},
     revision::{
         Consistency, ReferenceData, Revision,
         committer::{Done, Effect, Write},
@@ -40,19 +42,13 @@ use crate::{
 };
 
 /// The one door to systems: those that stood at a revision.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible(number: i64) -> sea_orm::Select<system::Entity> {
-    use system::Column::{MadeAt, SupersededAt};
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    system::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    standing(number)
 }
 
 /// The one door to keys, likewise.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible_keys(number: i64) -> sea_orm::Select<key::Entity> {
-    use key::Column::{MadeAt, SupersededAt};
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    key::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    standing(number)
 }
 
 impl Reference for Directory {
@@ -97,7 +93,7 @@ async fn put(write: &Write, directory: &Directory, system: System) -> Result<Ite
         Some((id, _)) => (id, Outcome::Corrected),
         None => (directory.next_id(), Outcome::Created),
     };
-    supersede_system(write, id).await?;
+    supersede::<system::Entity>(write, system::Column::Id.eq(id)).await?;
     let System { code, name, grants, statuses, disabled, made_at: _ } = system;
     let row = system::ActiveModel {
         id: Set(id),
@@ -111,28 +107,6 @@ async fn put(write: &Write, directory: &Directory, system: System) -> Result<Ite
     };
     system::Entity::insert(row).exec_without_returning(&write.db).await?;
     Ok(ItemResult::new(outcome, id))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where versions of systems end")]
-async fn supersede_system(write: &Write, id: i64) -> Result<()> {
-    system::Entity::update_many()
-        .col_expr(system::Column::SupersededAt, Expr::value(write.revision.number))
-        .filter(system::Column::Id.eq(id))
-        .filter(system::Column::SupersededAt.is_null())
-        .exec(&write.db)
-        .await?;
-    Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where versions of keys end")]
-async fn supersede_key(write: &Write, id: &str) -> Result<()> {
-    key::Entity::update_many()
-        .col_expr(key::Column::SupersededAt, Expr::value(write.revision.number))
-        .filter(key::Column::Id.eq(id))
-        .filter(key::Column::SupersededAt.is_null())
-        .exec(&write.db)
-        .await?;
-    Ok(())
 }
 
 /// Issues a key: its text, what is kept of it, and the revision that made it.
@@ -155,7 +129,7 @@ pub async fn issue(
     let hash = hash(&secret).to_vec();
     let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
     insert_key(write, key.clone()).await?;
-    let effect = Effect::Revision { touched: ReferenceData::Access.bit(), items: 0, rejected: 0 };
+    let effect = Effect::Revision { touched: TouchedSet::ACCESS, items: 0, rejected: 0 };
     Ok(Done { answer: (text, key, write.revision), effect })
 }
 
@@ -173,7 +147,7 @@ pub async fn revoke(hub: &Hub, write: &Write, id: String) -> Result<ItemResult> 
     if key.revoked_at.is_some() {
         return Ok(ItemResult::new(Outcome::Unchanged, 0));
     }
-    supersede_key(write, &id).await?;
+    supersede::<key::Entity>(write, key::Column::Id.eq(id.as_str())).await?;
     insert_key(write, Key { revoked_at: Some(write.revision.at), ..key }).await?;
     Ok(ItemResult::new(Outcome::Corrected, 0))
 }
@@ -317,14 +291,8 @@ pub async fn list(
     if let Some(after) = after {
         systems.retain(|(_, it)| it.code.as_str() > after.as_str());
     }
-    let more = systems.len() > page.size();
-    systems.truncate(page.size());
-    let next = match systems.last() {
-        Some((_, last)) if more => {
-            page.token(hub.db.secret(), caller.system_id, view.number(), last.code.as_str())
-        }
-        _ => String::new(),
-    };
+    let Paged { items: systems, next } =
+        page.cut(systems, &hub.mark(caller, &view), |(_, last)| last.code.as_str().to_owned());
     let written = written_uses(hub).await?;
     let items = systems
         .into_iter()

@@ -15,7 +15,7 @@ use crate::{
         row::{record, subject},
         store::{end, long, size},
     },
-    page::{Page, Paged},
+    page::{Mark, Page, Paged},
 };
 
 /// The one door to records: all of them for auditors, those of its own calls for any other system.
@@ -89,18 +89,14 @@ async fn paged(
         None => (long(end(hub.db.read(), false).await?.tree.size()), 0),
     };
     let most = u64::try_from(page.size()).unwrap_or(u64::MAX);
-    let mut rows = rows
+    let rows = rows
         .filter(record::Column::Seq.gt(after))
         .filter(record::Column::Seq.lte(through))
         .order_by_asc(record::Column::Seq)
         .limit(most.saturating_add(1))
         .all(hub.db.read())
         .await?;
-    let is_last = rows.len() <= page.size();
-    rows.truncate(page.size());
-    let next = match rows.last().filter(|_| !is_last) {
-        Some(last) => page.token(secret, caller.system_id, through, &last.seq.to_string()),
-        None => String::new(),
-    };
-    Ok((through, Paged { items: rows.into_iter().map(|it| it.body).collect(), next }))
+    let mark = Mark { secret, system_id: caller.system_id, revision: through };
+    let Paged { items, next } = page.cut(rows, &mark, |last| last.seq.to_string());
+    Ok((through, Paged { items: items.into_iter().map(|it| it.body).collect(), next }))
 }

@@ -406,3 +406,5 @@ impl From<event::Model> for Event {
         Self { identity, sent, state, made_at }
     }
 }
+
+crate::revision::versioned::versioned!(procedure, dossier);

@@ -36,6 +36,7 @@ use crate::{
     hub::Hub,
     page::Paged,
     personal::{Applicant, Kind, Personal, Tier, vault::Vault},
+    revision::versioned,
     revision::{self, Consistency, Revision, View},
     time::{Day, Timestamp},
     unit::forest::Forest,
@@ -81,15 +82,12 @@ fn is_inside(right: &Right, (receiving, competent): (i64, Option<i64>), procedur
 
 /// Every dossier that stood at a revision: for [`visible`], and for a write, which must know whose a code is.
 fn standing(number: i64) -> sea_orm::Select<dossier::Entity> {
-    use dossier::Column::SupersededAt;
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    every_version(number).filter(stands)
+    versioned::standing(number)
 }
 
 /// With the versions that were superseded by then: for the feed, which sorts out for each watch what it may see.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn every_version(number: i64) -> sea_orm::Select<dossier::Entity> {
-    dossier::Entity::find().filter(dossier::Column::MadeAt.lte(number))
+    versioned::every(number)
 }
 
 /// The one door to events: those that were known at a revision, of dossiers that came through their own door.
@@ -320,9 +318,7 @@ pub async fn list(
     let wanted = Selection::open(hub, caller, view, filter).await?;
     let (names, items, more) = wanted.page(hub, caller, after, page.size()).await?;
     let next = match items.last() {
-        Some(last) if more => {
-            page.token(hub.db.secret(), caller.system_id, view.number(), last.dossier.code.as_str())
-        }
+        Some(last) if more => page.token(&hub.mark(caller, &view), last.dossier.code.as_str()),
         _ => String::new(),
     };
     Ok((view.revision, names, Paged { items, next }))

@@ -16,6 +16,7 @@ use crate::{
     hub::Hub,
     indicator::{self, Definition},
     page::Paged,
+    revision::touched::TouchedSet,
     revision::{
         Consistency, Revision, Stretch,
         committer::{Done, Effect, Write},
@@ -40,7 +41,7 @@ pub async fn entries(
     after: i64,
     through: i64,
 ) -> Result<Vec<Arc<Entry>>> {
-    let (mut lines, mut count, mut touched) = (Vec::new(), 0_u32, 0);
+    let (mut lines, mut count, mut touched) = (Vec::new(), 0_u32, TouchedSet::NOTHING);
     let mut large = None;
     for line in store::lines(db, after, LINES).await? {
         if line.revision.number > through {
@@ -63,7 +64,7 @@ pub async fn entries(
     if let (Some(first), Some(last)) = (lines.first(), lines.last()) {
         let (after, through) = (first.revision.number - 1, last.revision.number);
         let stretch = Stretch { after, through, key: None, limit: u64::MAX >> 1 };
-        for stage in Stage::ALL.into_iter().filter(|it| touched & it.bit() != 0) {
+        for stage in Stage::ALL.into_iter().filter(|it| touched.meets(it.touched())) {
             made.extend(things(db, stage, &stretch).await?);
         }
         // Stages stay in their order within a revision.
@@ -251,20 +252,14 @@ pub async fn consumers(
         let row = Expr::tuple([Column::SystemId, Column::Consumer].map(Expr::col));
         rows = rows.filter(sea_orm::sea_query::ExprTrait::gt(row, key));
     }
-    let mut rows = rows
+    let rows = rows
         .order_by_asc(Column::SystemId)
         .order_by_asc(Column::Consumer)
         .all(hub.db.read())
         .await?;
-    let more = rows.len() > page.size();
-    rows.truncate(page.size());
-    let next = match rows.last() {
-        Some(last) if more => {
-            let key = format!("{}|{}", last.system_id, last.consumer);
-            page.token(hub.db.secret(), caller.system_id, view.number(), &key)
-        }
-        _ => String::new(),
-    };
+    let Paged { items: rows, next } = page.cut(rows, &hub.mark(caller, &view), |last| {
+        format!("{}|{}", last.system_id, last.consumer)
+    });
     let directory: Arc<Directory> = hub.reference::<Directory>(&view).await?;
     let after: Vec<_> = rows.iter().map(|it| it.revision + 1).collect();
     let times = store::times(hub.db.read(), after).await?;

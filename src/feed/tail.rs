@@ -12,7 +12,7 @@ use super::{Thing, store};
 use crate::{
     db::Db,
     error::Result,
-    revision::{Head, made, store::Line},
+    revision::{Head, store::Line, touched::TouchedSet},
     slots::Slots,
 };
 
@@ -85,7 +85,7 @@ impl Tail {
         kept.things += entries.iter().map(count).sum::<usize>();
         kept.entries.extend(entries.iter().map(Arc::clone));
         // What was erased is not sent from memory either: whoever comes from before reads the store.
-        let erased = kept.entries.iter().rposition(|it| it.line.touched & made::ERASED != 0);
+        let erased = kept.entries.iter().rposition(|it| it.line.touched.meets(TouchedSet::ERASED));
         for _ in 0..erased.unwrap_or(0) {
             let Some(oldest) = kept.entries.pop_front() else { break };
             kept.things -= count(&oldest);

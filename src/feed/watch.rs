@@ -34,6 +34,7 @@ use crate::{
     indicator,
     indicator::definitions::Definitions,
     personal::vault::Vault,
+    revision::touched::TouchedSet,
     revision::{Consistency, Revision, View},
     slots::Slot,
     time::Timestamp,
@@ -156,7 +157,7 @@ async fn cut_when_stalled(pulse: Arc<Stall>, connection: CancellationToken, slow
 /// A large revision that is read in pieces.
 struct Piece {
     revision: Revision,
-    touched: i32,
+    touched: TouchedSet,
     stage: Stage,
     key: Option<String>,
     has_sent: bool,

@@ -144,3 +144,5 @@ pub mod target {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+crate::revision::versioned::versioned!(definition, observation, target);

@@ -11,10 +11,7 @@ mod version_buffer;
 
 use std::sync::Arc;
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select,
-    sea_query::Expr,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select};
 
 use super::{
     Define, Definition, Meaning,
@@ -28,14 +25,15 @@ use crate::{
     hub::{BatchOutcome, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
+    revision::touched::TouchedSet,
+    revision::versioned::{every, standing, supersede},
     revision::{ReferenceData, Revision, committer::Write, receipt::ItemResult},
 };
 
 /// The one door to definitions: every version that was made by a revision, for a number is read by the one it was published
 /// under. What of them a caller may know, [`Definitions`] says.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible(number: i64) -> Select<definition::Entity> {
-    definition::Entity::find().filter(definition::Column::MadeAt.lte(number))
+    every(number)
 }
 
 /// The one door to observations: those of indicators that were found visible, as they stood at a revision.
@@ -46,9 +44,7 @@ fn observations(indicators: &[Arc<Definition>], number: i64) -> Select<observati
 
 /// Of every indicator: for who names the indicators that were found visible by themselves.
 fn every_standing(number: i64) -> Select<observation::Entity> {
-    use observation::Column::SupersededAt;
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    every_observation(number).filter(stands)
+    standing(number)
 }
 
 /// The same door, with the versions that were superseded by then.
@@ -58,23 +54,19 @@ fn every_version(indicators: &[Arc<Definition>], number: i64) -> Select<observat
 }
 
 /// Of every indicator: for the feed, which sorts out for each watch what it may see.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn every_observation(number: i64) -> Select<observation::Entity> {
-    observation::Entity::find().filter(observation::Column::MadeAt.lte(number))
+    every(number)
 }
 
 /// The one door to targets, likewise.
 fn targets(indicators: &[Arc<Definition>], number: i64) -> Select<target::Entity> {
-    use target::Column::{IndicatorId, SupersededAt};
     let ids = indicators.iter().map(|it| it.id);
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    every_target(number).filter(IndicatorId.is_in(ids)).filter(stands)
+    standing::<target::Entity>(number).filter(target::Column::IndicatorId.is_in(ids))
 }
 
 /// Of every indicator, and superseded ones too: for the feed.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn every_target(number: i64) -> Select<target::Entity> {
-    target::Entity::find().filter(target::Column::MadeAt.lte(number))
+    every(number)
 }
 
 impl Reference for Definitions {
@@ -103,22 +95,15 @@ pub async fn list(
     let List { code_prefix, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = hub.reference::<Definitions>(&view).await?;
-    let mut items: Vec<_> = definitions
+    let items: Vec<_> = definitions
         .all_known_to(caller)
         .filter(|it| it.code.as_str().starts_with(&code_prefix))
         .filter(|it| after.as_ref().is_none_or(|after| it.code.as_str() > after.as_str()))
         .take(page.size() + 1)
         .cloned()
         .collect();
-    let more = items.len() > page.size();
-    items.truncate(page.size());
-    let next = match items.last() {
-        Some(last) if more => {
-            page.token(hub.db.secret(), caller.system_id, view.number(), last.code.as_str())
-        }
-        _ => String::new(),
-    };
-    Ok((view.revision, Paged { items, next }))
+    let page = page.cut(items, &hub.mark(caller, &view), |last| last.code.as_str().to_owned());
+    Ok((view.revision, page))
 }
 
 /// Keeps definitions.
@@ -163,26 +148,15 @@ pub async fn define(
             Ok(ItemResult::new(outcome, 0))
         }));
     }
-    supersede(write, made.iter().filter(|it| it.version > 1).map(|it| it.id).collect()).await?;
+    let ended: Vec<_> = made.iter().filter(|it| it.version > 1).map(|it| it.id).collect();
+    if !ended.is_empty() {
+        supersede::<definition::Entity>(write, definition::Column::Id.is_in(ended)).await?;
+    }
     for chunk in made.chunks(crate::db::MOST_BINDS / 26) {
         let rows = chunk.iter().cloned().map(definition::ActiveModel::from);
         definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
     }
-    Ok(BatchOutcome { items, touched: ReferenceData::Indicators.bit() })
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where versions of definitions end")]
-async fn supersede(write: &Write, ids: Vec<i64>) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    definition::Entity::update_many()
-        .col_expr(definition::Column::SupersededAt, Expr::value(write.revision.number))
-        .filter(definition::Column::Id.is_in(ids))
-        .filter(definition::Column::SupersededAt.is_null())
-        .exec(&write.db)
-        .await?;
-    Ok(())
+    Ok(BatchOutcome { items, touched: TouchedSet::INDICATORS })
 }
 
 // === rows in and out ===

@@ -22,6 +22,7 @@ use super::{
     log,
     savepoint::{Shared, WriteTx},
     store,
+    touched::TouchedSet,
     unit_of_work::CommitBuffer,
 };
 use crate::{
@@ -88,8 +89,8 @@ pub enum Effect {
     },
     /// It made its revision.
     Revision {
-        /// The bits of the books it touched, and of what it made versions of.
-        touched: i32,
+        /// What it touched, and made versions of.
+        touched: TouchedSet,
         /// How many items it created or corrected.
         items: i32,
         /// How many items it rejected.
@@ -454,9 +455,11 @@ async fn run_all(
             Ok(Effect::Revision { touched, items, rejected: _ }) => {
                 Some((head.advanced(revision, *touched), *touched, *items))
             }
-            Ok(Effect::Compacted { floor }) => {
-                Some((Head { floor: *floor, ..head.advanced(revision, 0) }, 0, 0))
-            }
+            Ok(Effect::Compacted { floor }) => Some((
+                Head { floor: *floor, ..head.advanced(revision, TouchedSet::NOTHING) },
+                TouchedSet::NOTHING,
+                0,
+            )),
             Ok(Effect::Kept { .. } | Effect::None | Effect::Tried) | Err(_) => None,
         };
         if let Some((_, touched, items)) = after {

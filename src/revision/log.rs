@@ -5,6 +5,7 @@ use sea_orm::DatabaseTransaction;
 use super::{
     Revision,
     row::log,
+    touched::TouchedSet,
     unit_of_work::{Buffered, CommitBuffer},
 };
 use crate::{db::bulk, error::Result};
@@ -18,12 +19,17 @@ pub(in crate::revision) fn add_line(
     buffer: &mut CommitBuffer,
     revision: Revision,
     system_id: i64,
-    touched: i32,
+    touched: TouchedSet,
     items: i32,
 ) {
     let Revision { number, at } = revision;
-    let line =
-        log::Model { revision: number, committed_at: at.micros(), system_id, touched, items };
+    let line = log::Model {
+        revision: number,
+        committed_at: at.micros(),
+        system_id,
+        touched: touched.bits(),
+        items,
+    };
     buffer.buffered::<LogLines>().0.push(line);
 }
 

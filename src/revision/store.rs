@@ -7,6 +7,7 @@ use sea_orm::{
 use super::{
     Head, ReferenceData, Revision,
     row::{head, log},
+    touched::TouchedSet,
 };
 use crate::{
     db::Db,
@@ -138,13 +139,13 @@ pub async fn times(
     Ok(lines.into_iter().map(time).collect())
 }
 
-/// The bits of what the revisions after one, through another, touched, and how many items they made versions of; nothing
+/// What the revisions after one, through another, touched, and how many items they made versions of; nothing
 /// where it was not counted, or there are very many of them.
 pub async fn made_between(
     db: &impl ConnectionTrait,
     after: i64,
     through: i64,
-) -> Result<Option<(i32, i64)>> {
+) -> Result<Option<(TouchedSet, i64)>> {
     const MOST: usize = 1_000;
     let lines = visible()
         .filter(log::Column::Revision.gt(after))
@@ -156,16 +157,16 @@ pub async fn made_between(
         return Ok(None);
     }
     let bits = lines.iter().fold(0, |bits, it| bits | it.touched);
-    Ok(Some((bits, lines.iter().map(|it| i64::from(it.items)).sum())))
+    Ok(Some((TouchedSet::from_bits(bits), lines.iter().map(|it| i64::from(it.items)).sum())))
 }
 
-/// The last revision up to `number` that touched a book; 0 when none did.
+/// The last revision up to `number` that touched a set of reference data; 0 when none did.
 pub async fn last_touched(
     db: &impl ConnectionTrait,
     number: i64,
-    book: ReferenceData,
+    which: ReferenceData,
 ) -> Result<i64> {
-    let touched = Expr::col(log::Column::Touched).bit_and(book.bit()).ne(0);
+    let touched = Expr::col(log::Column::Touched).bit_and(TouchedSet::from(which).bits()).ne(0);
     let line = visible()
         .filter(log::Column::Revision.lte(number))
         .filter(touched)
@@ -180,8 +181,8 @@ pub async fn last_touched(
 pub struct Line {
     /// The revision.
     pub revision: Revision,
-    /// The bits of what it touched and made.
-    pub touched: i32,
+    /// What it touched, and made versions of.
+    pub touched: TouchedSet,
     /// How many items it created or corrected; none where it was not counted.
     pub items: Option<u32>,
 }
@@ -198,6 +199,7 @@ pub async fn lines(db: &impl ConnectionTrait, after: i64, limit: u64) -> Result<
         let log::Model { revision, committed_at, system_id: _, touched, items } = it;
         let at = Timestamp::from_micros(committed_at);
         let revision = Revision { number: revision, at };
+        let touched = TouchedSet::from_bits(touched);
         Line { revision, touched, items: u32::try_from(items).ok() }
     };
     Ok(lines.into_iter().map(line).collect())

@@ -60,3 +60,5 @@ pub mod succession {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+crate::revision::versioned::versioned!(unit, succession);

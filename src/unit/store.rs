@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::Expr,
+    QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ use crate::{
     hub::{BatchOptions, BatchOutcome, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
+    revision::touched::TouchedSet,
+    revision::versioned::{every, standing, supersede},
     revision::{
         ReferenceData, Revision, Stretch,
         committer::Write,
@@ -30,15 +32,12 @@ use crate::{
 
 /// The one door to units: those that stood at a revision. Every identified caller may see them.
 fn visible(number: i64) -> sea_orm::Select<unit::Entity> {
-    use unit::Column::SupersededAt;
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    every_version(number).filter(stands)
+    standing(number)
 }
 
 /// The same door, with the versions that were superseded by then.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn every_version(number: i64) -> sea_orm::Select<unit::Entity> {
-    unit::Entity::find().filter(unit::Column::MadeAt.lte(number))
+    every(number)
 }
 
 /// The versions of units that a stretch of revisions made.
@@ -54,11 +53,8 @@ pub async fn made(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Ar
 }
 
 /// The one door to successions, likewise.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible_successions(number: i64) -> sea_orm::Select<succession::Entity> {
-    use succession::Column::{MadeAt, SupersededAt};
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    succession::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    standing(number)
 }
 
 impl Reference for Forest {
@@ -131,17 +127,9 @@ pub async fn list(
             && below.as_ref().is_none_or(|it| it.contains(&unit.id))
             && (name.is_empty() || fold(&unit.name).contains(&name))
     };
-    let mut items: Vec<Unit> =
-        forest.all().filter(is_wanted).take(page.size() + 1).cloned().collect();
-    let more = items.len() > page.size();
-    items.truncate(page.size());
-    let next = match items.last() {
-        Some(last) if more => {
-            page.token(hub.db.secret(), caller.system_id, view.number(), &last.id.to_string())
-        }
-        _ => String::new(),
-    };
-    Ok((view.revision, forest, Paged { items, next }))
+    let items: Vec<Unit> = forest.all().filter(is_wanted).take(page.size() + 1).cloned().collect();
+    let page = page.cut(items, &hub.mark(caller, &view), |last| last.id.to_string());
+    Ok((view.revision, forest, page))
 }
 
 /// A unit's lineage.
@@ -176,7 +164,7 @@ pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<Batch
         items.push(entry.and_then(|it| draft.succession(it)));
     }
     draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: ReferenceData::Units.bit() })
+    Ok(BatchOutcome { items, touched: TouchedSet::UNITS })
 }
 
 /// Loads the reference data that comes with the product into a store that has no units yet.
@@ -347,26 +335,18 @@ impl Draft {
         Ok(ItemResult::new(outcome, 0))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where versions of units end")]
     async fn keep(self, write: &Write) -> Result<()> {
         let Self { forest: _, made_at, units, successions, ended, ended_successions } = self;
         for id in ended {
-            unit::Entity::update_many()
-                .col_expr(unit::Column::SupersededAt, Expr::value(made_at))
-                .filter(unit::Column::Id.eq(id))
-                .filter(unit::Column::SupersededAt.is_null())
-                .exec(&write.db)
-                .await?;
+            supersede::<unit::Entity>(write, unit::Column::Id.eq(id)).await?;
         }
         for (before, after, effective) in ended_successions {
-            succession::Entity::update_many()
-                .col_expr(succession::Column::SupersededAt, Expr::value(made_at))
-                .filter(succession::Column::PredecessorId.eq(before))
-                .filter(succession::Column::SuccessorId.eq(after))
-                .filter(succession::Column::EffectiveDay.eq(effective))
-                .filter(succession::Column::SupersededAt.is_null())
-                .exec(&write.db)
-                .await?;
+            use succession::Column::{EffectiveDay, PredecessorId, SuccessorId};
+            let which = Condition::all()
+                .add(PredecessorId.eq(before))
+                .add(SuccessorId.eq(after))
+                .add(EffectiveDay.eq(effective));
+            supersede::<succession::Entity>(write, which).await?;
         }
         for chunk in units.chunks(MOST_BINDS / 9) {
             let rows = chunk.iter().map(unit_row).collect::<Result<Vec<_>>>()?;

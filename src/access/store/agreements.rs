@@ -1,10 +1,7 @@
 //! What we ask the database about agreements: who may use which data.
 use std::sync::Arc;
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    sea_query::Expr,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait};
 
 use crate::{
     access::{
@@ -20,6 +17,7 @@ use crate::{
     hub::{BatchOptions, Hub},
     outcome::Outcome,
     page::Paged,
+    revision::versioned::{standing, supersede},
     revision::{
         ReferenceData, Revision, View,
         committer::Write,
@@ -31,11 +29,8 @@ use crate::{
 };
 
 /// The one door to agreements: those that stood at a revision.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible(number: i64) -> sea_orm::Select<agreement::Entity> {
-    use agreement::Column::{MadeAt, SupersededAt};
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    agreement::Entity::find().filter(MadeAt.lte(number)).filter(stands)
+    standing(number)
 }
 
 /// Loads every agreement as it stood at a revision.
@@ -189,14 +184,8 @@ pub async fn revoke(hub: &Hub, write: &Write, code: Slug) -> Result<ItemResult> 
 }
 
 /// Ends the version that stands, and adds a new one.
-#[expect(clippy::disallowed_methods, reason = "the one place where versions of agreements end")]
 async fn keep(write: &Write, kept: Agreement) -> Result<()> {
-    agreement::Entity::update_many()
-        .col_expr(agreement::Column::SupersededAt, Expr::value(write.revision.number))
-        .filter(agreement::Column::Code.eq(kept.code.as_str()))
-        .filter(agreement::Column::SupersededAt.is_null())
-        .exec(&write.db)
-        .await?;
+    supersede::<agreement::Entity>(write, agreement::Column::Code.eq(kept.code.as_str())).await?;
     let Agreement {
         code,
         system_id,
@@ -241,7 +230,7 @@ pub async fn list(
     let is_administrator = caller.grants().administrator;
     let of = |id: i64| directory.by_id(id).map_or("", |it: &Arc<System>| it.code.as_str());
     let now = hub.db.clock();
-    let mut items: Vec<_> = directory
+    let items: Vec<_> = directory
         .agreements()
         .filter(|it| is_administrator || it.system_id == caller.system_id)
         .filter(|it| system.as_ref().is_none_or(|system| of(it.system_id) == system.as_str()))
@@ -250,16 +239,9 @@ pub async fn list(
         .take(page.size() + 1)
         .map(|it| Listed::new(it, &directory))
         .collect();
-    let more = items.len() > page.size();
-    items.truncate(page.size());
-    let next = match items.last() {
-        Some(last) if more => {
-            let code = last.agreement.code.as_str();
-            page.token(hub.db.secret(), caller.system_id, view.number(), code)
-        }
-        _ => String::new(),
-    };
-    Ok((view.revision, Paged { items, next }))
+    let page =
+        page.cut(items, &hub.mark(caller, &view), |last| last.agreement.code.as_str().to_owned());
+    Ok((view.revision, page))
 }
 
 // === rows out ===

@@ -20,8 +20,8 @@ use crate::{
     personal::{Personal, Sought, vault::Vault},
     revision::{
         committer::{Done, Effect, Write},
-        made,
         receipt::ItemResult,
+        touched::TouchedSet,
     },
 };
 
@@ -73,7 +73,11 @@ pub async fn erase(
             None => Err(Error::not_found("dossier", &code)),
         });
     }
-    let touched = if superseded_only { made::ERASED } else { made::ERASED | made::DOSSIERS };
+    let touched = if superseded_only {
+        TouchedSet::ERASED
+    } else {
+        TouchedSet::ERASED | TouchedSet::DOSSIERS
+    };
     Ok(BatchOutcome { items, touched })
 }
 

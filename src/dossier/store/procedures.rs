@@ -1,10 +1,7 @@
 //! Procedures: how they are loaded, read and kept.
 use std::sync::Arc;
 
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     caller::Caller,
@@ -18,20 +15,19 @@ use crate::{
     hub::{BatchOutcome, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
+    revision::touched::TouchedSet,
+    revision::versioned::{every, standing, supersede},
     revision::{ReferenceData, Revision, Stretch, committer::Write, receipt::ItemResult},
 };
 
 /// The one door to procedures: those that stood at a revision. Every identified caller may see them.
 fn visible(number: i64) -> sea_orm::Select<procedure::Entity> {
-    use procedure::Column::SupersededAt;
-    let stands = Condition::any().add(SupersededAt.is_null()).add(SupersededAt.gt(number));
-    every_version(number).filter(stands)
+    standing(number)
 }
 
 /// The same door, with the versions that were superseded by then.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn every_version(number: i64) -> sea_orm::Select<procedure::Entity> {
-    procedure::Entity::find().filter(procedure::Column::MadeAt.lte(number))
+    every(number)
 }
 
 /// The versions that a stretch of revisions made.
@@ -80,21 +76,14 @@ pub async fn list(
     let ListProcedures { field_code, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let catalogue: Arc<Catalogue> = hub.reference::<Catalogue>(&view).await?;
-    let mut items: Vec<_> = catalogue
+    let items: Vec<_> = catalogue
         .after(&after.unwrap_or_default())
         .filter(|it| field_code.is_empty() || it.field_code == field_code)
         .take(page.size() + 1)
         .cloned()
         .collect();
-    let more = items.len() > page.size();
-    items.truncate(page.size());
-    let next = match items.last() {
-        Some(last) if more => {
-            page.token(hub.db.secret(), caller.system_id, view.number(), last.code.as_str())
-        }
-        _ => String::new(),
-    };
-    Ok((view.revision, Paged { items, next }))
+    let page = page.cut(items, &hub.mark(caller, &view), |last| last.code.as_str().to_owned());
+    Ok((view.revision, page))
 }
 
 /// Keeps procedures.
@@ -108,7 +97,7 @@ pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<BatchOut
     };
     let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
     draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: ReferenceData::Procedures.bit() })
+    Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
 }
 
 /// A catalogue that takes procedures, and remembers what must be written.
@@ -152,16 +141,11 @@ impl Draft {
         Ok(ItemResult::new(outcome, 0))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where versions of procedures end")]
     async fn keep(self, write: &Write) -> Result<()> {
-        let Self { catalogue: _, made_at, put, ended } = self;
+        let Self { catalogue: _, made_at: _, put, ended } = self;
         for ids in ended.chunks(MOST_BINDS / 2) {
-            procedure::Entity::update_many()
-                .col_expr(procedure::Column::SupersededAt, Expr::value(made_at))
-                .filter(procedure::Column::Id.is_in(ids.iter().copied()))
-                .filter(procedure::Column::SupersededAt.is_null())
-                .exec(&write.db)
-                .await?;
+            let which = procedure::Column::Id.is_in(ids.iter().copied());
+            supersede::<procedure::Entity>(write, which).await?;
         }
         for chunk in put.chunks(MOST_BINDS / 12) {
             let rows = chunk.iter().map(of_procedure).collect::<Result<Vec<_>>>()?;

@@ -27,7 +27,7 @@ use crate::{
     load,
     outcome::Outcome,
     personal::{Personal, vault::Vault},
-    revision::{committer::Write, made, receipt::ItemResult},
+    revision::{committer::Write, receipt::ItemResult, touched::TouchedSet},
     time::Day,
     unit::{self, forest::Forest},
 };
@@ -44,7 +44,7 @@ pub async fn publish(
     let mut draft = Draft::read(hub, caller, write, codes).await?;
     let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
     draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: made::DOSSIERS })
+    Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
 }
 
 impl load::Item for Entry {
@@ -77,7 +77,7 @@ pub async fn publish_events(
     let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
     let items = items.collect();
     draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: made::DOSSIERS })
+    Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
 }
 
 /// A dossier as it is known, with what this batch adds to it.

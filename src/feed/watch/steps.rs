@@ -135,7 +135,7 @@ impl Watching {
             return Ok(());
         };
         let mut found = Vec::new();
-        if touched & stage.bit() != 0 && self.matcher.follows(stage) {
+        if touched.meets(stage.touched()) && self.matcher.follows(stage) {
             let (after, through) = (revision.number - 1, revision.number);
             let stretch = Stretch { after, through, key, limit: store::PIECE };
             found = store::things(self.hub.db.read(), stage, &stretch).await?;

@@ -14,7 +14,7 @@ use crate::{
         cells::{Cells, Key, Touched},
         row::{observation, target},
     },
-    revision::{Head, View, made, store as revisions},
+    revision::{Head, View, store as revisions, touched::TouchedSet},
 };
 
 /// Cells that are told one by one; of more, it is said that everything was touched.
@@ -43,20 +43,20 @@ pub async fn follow(db: Db, mut head: watch::Receiver<Head>, cells: Arc<Cells>) 
 
 /// The cells that the revisions after one, through another, made or ended versions of.
 async fn touched(db: &impl ConnectionTrait, after: i64, through: i64) -> Result<Touched> {
-    let Some((bits, items)) = revisions::made_between(db, after, through).await? else {
+    let Some((all, items)) = revisions::made_between(db, after, through).await? else {
         return Ok(Touched::Everything);
     };
-    if bits & (made::OBSERVATIONS | made::TARGETS) == 0 {
+    if !all.meets(TouchedSet::OBSERVATIONS | TouchedSet::TARGETS) {
         return Ok(Touched::Keys(HashSet::new()));
     }
     if usize::try_from(items).unwrap_or(usize::MAX) > MOST {
         return Ok(Touched::Everything);
     }
     let mut keys = HashSet::new();
-    if bits & made::OBSERVATIONS != 0 {
+    if all.meets(TouchedSet::OBSERVATIONS) {
         keys.extend(observed(db, after, through).await?);
     }
-    if bits & made::TARGETS != 0 {
+    if all.meets(TouchedSet::TARGETS) {
         keys.extend(aimed(db, after, through).await?);
     }
     Ok(Touched::Keys(keys))

@@ -13,7 +13,7 @@ use crate::{
         row::{observation, target},
     },
     outcome::Outcome,
-    revision::{committer::Write, made, receipt::ItemResult},
+    revision::{committer::Write, receipt::ItemResult, touched::TouchedSet},
 };
 
 /// Keeps what differs from what stands.
@@ -65,7 +65,7 @@ fn repeated(is_same: bool, earlier: usize) -> Result<ItemResult> {
 }
 
 impl Version for observation::Model {
-    const MADE: i32 = made::OBSERVATIONS;
+    const MADE: TouchedSet = TouchedSet::OBSERVATIONS;
     const TABLE: &'static str = "observation";
     const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id", "breakdown"];
     const NAMES: &'static [&'static str] =
@@ -164,7 +164,7 @@ impl Version for observation::Model {
 }
 
 impl Version for target::Model {
-    const MADE: i32 = made::TARGETS;
+    const MADE: TouchedSet = TouchedSet::TARGETS;
     const TABLE: &'static str = "target";
     const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id"];
     const NAMES: &'static [&'static str] =

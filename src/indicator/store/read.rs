@@ -160,7 +160,8 @@ pub async fn query(
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let wanted = Selection::open(hub, caller, view, filter).await?;
     let rows = wanted.rows(hub, after.as_deref().and_then(Key::parse), limit(&page)).await?;
-    let Paged { items, next } = paged(hub, caller, &view, &page, rows, Key::of);
+    let Paged { items, next } =
+        page.cut(rows, &hub.mark(caller, &view), |it| (Key::of)(it).to_string());
     Ok((view.revision, Paged { items: wanted.observed(items), next }))
 }
 
@@ -281,7 +282,7 @@ pub async fn query_targets(
     let after = after.as_deref().and_then(Key::parse);
     let stretch = Stretch { definitions: &definitions, after, limit: limit(&page) };
     let rows = stretch.read(&db, asked).await?;
-    let paged = paged(hub, caller, &view, &page, rows, Key::of_target);
+    let paged = page.cut(rows, &hub.mark(caller, &view), |it| (Key::of_target)(it).to_string());
     let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
     let Paged { items, next } = paged;
     let items = items
@@ -316,26 +317,6 @@ fn among_units(
     unit: impl Fn() -> Expr,
 ) -> Result<Option<SimpleExpr>> {
     units.map(|it| among(backend, unit(), it.iter().copied())).transpose()
-}
-
-/// Cuts the one row too many, and makes the token for the page after.
-fn paged<T>(
-    hub: &Hub,
-    caller: &Caller,
-    view: &View,
-    page: &Page,
-    mut rows: Vec<T>,
-    key: impl Fn(&T) -> Key,
-) -> Paged<T> {
-    let more = rows.len() > page.size();
-    rows.truncate(page.size());
-    let next = match rows.last() {
-        Some(last) if more => {
-            page.token(hub.db.secret(), caller.system_id, view.number(), &key(last).to_string())
-        }
-        _ => String::new(),
-    };
-    Paged { items: rows, next }
 }
 
 /// A stretch of rows in the order of their keys: of these indicators, after a key, at most so many.
@@ -493,7 +474,7 @@ pub async fn list_revisions(
     if let Some(after) = after {
         rows = rows.filter(Column::MadeAt.lt(after));
     }
-    let mut rows = rows
+    let rows = rows
         .order_by_desc(Column::MadeAt)
         .limit(limit(&page))
         .all(&hub.db.at(view.position()))
@@ -502,14 +483,8 @@ pub async fn list_revisions(
         let what = format!("{} {} {period}", indicator.as_str(), unit.name);
         return Err(Error::not_found("observation", what));
     }
-    let more = rows.len() > page.size();
-    rows.truncate(page.size());
-    let next = match rows.last() {
-        Some(last) if more => {
-            page.token(hub.db.secret(), caller.system_id, view.number(), &last.made_at.to_string())
-        }
-        _ => String::new(),
-    };
+    let Paged { items: rows, next } =
+        page.cut(rows, &hub.mark(caller, &view), |last| last.made_at.to_string());
     let known = |it: &i64| *it <= view.number();
     let ends = rows.iter().filter_map(|it| it.superseded_at).filter(known);
     let times =

@@ -8,6 +8,7 @@ use crate::{
     db::bulk::{self, Keys},
     error::Result,
     period::Period,
+    revision::touched::TouchedSet,
     revision::unit_of_work::{Buffered, CommitBuffer},
 };
 
@@ -22,8 +23,8 @@ pub(super) struct Key {
 
 /// What observations and targets have in common: versions under a key, of which one stands.
 pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
-    /// The bit that says that a revision made versions of this kind.
-    const MADE: i32;
+    /// What a revision touches that makes versions of this kind.
+    const MADE: TouchedSet;
     /// The table.
     const TABLE: &'static str;
     /// Columns by which what stands is found. The period's end is not one of them: another version of the definition may
