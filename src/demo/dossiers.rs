@@ -9,8 +9,10 @@ use crate::{
     access::Access,
     caller::Caller,
     dossier::{
-        self, Case, Channel, Code, Entry, EventEntry, Longest, OnlineLevel, Procedure,
-        ProcedureCode, Publish, TimeUnit, store,
+        self, Case, Channel, Code, EventEntry, Longest, OnlineLevel, Procedure, ProcedureCode,
+        TimeUnit,
+        queries::{Entry, Publish},
+        store,
     },
     error::{Error, Result},
     hub::{BatchOptions, Hub},
@@ -77,7 +79,7 @@ const BATCH: usize = 4_000;
 pub(super) async fn load(hub: &Arc<Hub>, access: &Access, caller: &Caller) -> Result<()> {
     let procedures = PROCEDURES.iter().map(procedure).collect();
     let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-        store::procedures::define(&hub, &write, dossier::Define(procedures)).await
+        store::procedures::define(&hub, &write, dossier::queries::Define(procedures)).await
     };
     let to = |method: &'static str| access.permit(hub, caller.clone(), method, None);
     let define = to("/sharehub.v1.DossierService/DefineProcedures").await?;

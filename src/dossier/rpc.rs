@@ -7,8 +7,7 @@ use std::sync::Arc;
 use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
-    Alias, Case, Define, Document, Dossier, DossierView, Entry, Erase, Event, EventEntry, Fee,
-    Header, Procedure, Publish, PublishEvents,
+    Alias, Case, Document, Dossier, DossierView, Event, EventEntry, Fee, Header, Procedure,
     catalogue::Catalogue,
     history::Standing,
     national_766::{self, Counts},
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     caller::Caller,
+    dossier::queries::{Define, Entry, Erase, Publish, PublishEvents},
     error::Reply,
     hub::{BatchOptions, Hub},
     load, pb,

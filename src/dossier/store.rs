@@ -18,7 +18,7 @@ use sea_orm::{
 };
 
 use super::{
-    Dossier, DossierView, Event, Filter, Get, List, LookUp, ProcedureCode, State,
+    Dossier, DossierView, Event, ProcedureCode, State,
     catalogue::Catalogue,
     history,
     row::{self, dossier, event},
@@ -32,12 +32,12 @@ use crate::{
         policy,
     },
     db::list::{among, one_of},
+    dossier::queries::{Filter, Get, List, LookUp},
     error::{Error, Result},
     hub::Hub,
     page::Paged,
     personal::{Applicant, Kind, Personal, Tier, vault::Vault},
-    revision::versioned,
-    revision::{self, Consistency, Revision, View},
+    revision::{self, Consistency, Revision, View, versioned},
     time::{Day, Timestamp},
     unit::forest::Forest,
 };

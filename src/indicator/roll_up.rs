@@ -1,17 +1,17 @@
 //! Adds values up over units and over time.
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+mod cover;
 
-use super::{Geography, Kind, Meaning, Qualifier, Reading, Status, TimeRule, UnitRule};
+use std::collections::HashMap;
+
+use self::cover::Cover;
+use super::{Geography, Meaning, Qualifier, Reading, TimeRule, UnitRule};
 use crate::{
     db_enum::db_enum,
     decimal::Decimal,
     error::{Error, Reason, Result},
     period::Period,
     time::Day,
-    unit::{
-        Level, Transfer, Tree,
-        forest::{Forest, spell},
-    },
+    unit::forest::{Forest, spell},
 };
 
 /// The readings that a roll-up may use, without breakdown: by period and unit.
@@ -96,10 +96,10 @@ pub fn roll_up(region: &Region<'_>, period: Period, readings: &Readings) -> Resu
     };
     let last_day = meaning.range(period).to;
     region.stand(last_day)?;
-    let ground = Ground::new(region, how, last_day);
+    let cover = Cover::new(region, how, last_day);
     let parts = parts(meaning, period);
-    if parts.is_empty() || ground.speaks(period, readings) {
-        return Ok(ground.sum(period, readings));
+    if parts.is_empty() || cover.speaks(period, readings) {
+        return Ok(cover.sum(period, readings));
     }
     let over_time = How::over_time(meaning, parts.len())?;
     let of_part = |part: Period| {
@@ -107,7 +107,7 @@ pub fn roll_up(region: &Region<'_>, period: Period, readings: &Readings) -> Resu
         if region.stand(day).is_err() {
             return Sum::default();
         }
-        Ground::new(region, how, day).sum(part, readings)
+        Cover::new(region, how, day).sum(part, readings)
     };
     let sums = parts.into_iter().map(|part| (part, of_part(part))).collect();
     Ok(over_parts(region, over_time, sums))
@@ -271,286 +271,4 @@ fn over_parts(region: &Region<'_>, how: How, sums: Vec<(Period, Sum)>) -> Sum {
     total.definition_changed = changed || (how != How::Last && versions_differ(&readings));
     total.reading = how.combine(region.meaning, &readings);
     total
-}
-
-// === where units lie ===
-
-/// Where a unit lies, seen from the unit asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Containment {
-    Inside,
-    Straddles,
-    Outside,
-}
-
-impl Containment {
-    /// Some of it is inside, some is not; None when there is nothing to judge by.
-    fn of(inside: bool, outside: bool) -> Option<Self> {
-        match (inside, outside) {
-            (true, false) => Some(Self::Inside),
-            (true, true) => Some(Self::Straddles),
-            (false, true) => Some(Self::Outside),
-            (false, false) => None,
-        }
-    }
-
-    /// That of two territories together.
-    fn with(self, other: Option<Self>) -> Self {
-        if other.is_none_or(|it| it == self) { self } else { Self::Straddles }
-    }
-}
-
-/// A unit of the tree in which a period is added up.
-#[derive(Clone, Copy, Debug)]
-struct Spot {
-    id: i64,
-    above: Option<i64>,
-    /// Whether it stands for itself when history is restated; the others stand for what is below them.
-    leaf: bool,
-    place: Containment,
-    /// Whether it is expected to report.
-    expected: bool,
-}
-
-/// The tree on the last day of a period, from the top, and where its units lie.
-struct Ground<'a> {
-    region: &'a Region<'a>,
-    how: How,
-    day: Day,
-    /// When history is restated: the unit asked for and those below it, at that date.
-    target: Option<(Day, HashSet<i64>)>,
-    spots: Vec<Spot>,
-}
-
-impl<'a> Ground<'a> {
-    fn new(region: &'a Region<'a>, how: How, day: Day) -> Self {
-        let Region { forest, meaning, unit_id, geography } = *region;
-        let (tops, target) = match geography {
-            Geography::AsReported => (forest.children(unit_id, meaning.tree, day), None),
-            Geography::AsOf(date) => {
-                let mut target = HashSet::from([unit_id]);
-                target.extend(forest.descendants(unit_id, meaning.tree, date));
-                (forest.roots(meaning.tree, day), Some((date, target)))
-            }
-        };
-        let mut ground = Self { region, how, day, target, spots: Vec::new() };
-        ground.survey(tops);
-        ground.place();
-        ground.expect();
-        ground
-    }
-
-    /// Finds the units, each after the one above it.
-    fn survey(&mut self, tops: Vec<i64>) {
-        let Region { forest, meaning, unit_id: _, geography: _ } = *self.region;
-        let mut above: HashMap<i64, Option<i64>> = tops.iter().map(|id| (*id, None)).collect();
-        let mut next = tops;
-        while let Some(id) = next.pop() {
-            let children = forest.children(id, meaning.tree, self.day);
-            let leaf = match meaning.tree {
-                Tree::Territory => forest.get(id).is_some_and(|it| it.level == Level::Commune),
-                Tree::Administration => children.is_empty(),
-            };
-            for child in children {
-                if let Entry::Vacant(entry) = above.entry(child) {
-                    entry.insert(Some(id));
-                    next.push(child);
-                }
-            }
-            let above = above.get(&id).copied().flatten();
-            self.spots.push(Spot { id, above, leaf, place: Containment::Inside, expected: false });
-        }
-    }
-
-    /// Finds where they lie, from below: a unit lies where the territory of every leaf below it went.
-    fn place(&mut self) {
-        if self.target.is_none() {
-            return;
-        }
-        let mut spots = std::mem::take(&mut self.spots);
-        let mut known: HashMap<i64, Containment> = HashMap::new();
-        for spot in spots.iter_mut().rev() {
-            let below = known.get(&spot.id).copied().filter(|_| !spot.leaf);
-            // A leaf with nothing on record lies nowhere, and does not speak for the unit above it.
-            let place = below.or_else(|| self.went(spot.id));
-            spot.place = place.unwrap_or(Containment::Outside);
-            if let (Some(place), Some(above)) = (place, spot.above) {
-                let together = place.with(known.get(&above).copied());
-                known.insert(above, together);
-            }
-        }
-        self.spots = spots;
-    }
-
-    /// Where the territory of a unit went.
-    fn went(&self, id: i64) -> Option<Containment> {
-        let (date, target) = self.target.as_ref()?;
-        let shares = self.region.forest.carry(id, self.day, *date);
-        let inside = shares.iter().any(|it| target.contains(&it.unit_id));
-        Containment::of(inside, shares.iter().any(|it| !target.contains(&it.unit_id)))
-    }
-
-    /// Finds who is expected to report. The unit asked for never enters its own sum; where it took others in and nothing
-    /// is below it, its own part is therefore missing.
-    fn expect(&mut self) {
-        let Region { forest, meaning, unit_id, geography: _ } = *self.region;
-        let mut own = None;
-        let mut others = false;
-        for spot in &mut self.spots {
-            let collects =
-                forest.get(spot.id).is_some_and(|it| it.level == meaning.collection_level);
-            if !collects || spot.place == Containment::Outside {
-                continue;
-            }
-            if spot.id == unit_id {
-                own = spot.leaf.then_some(spot);
-            } else {
-                spot.expected = true;
-                others = true;
-            }
-        }
-        if let Some(own) = own {
-            own.expected = others;
-        }
-    }
-
-    /// Whether some unit has a value for exactly this period.
-    fn speaks(&self, period: Period, readings: &Readings) -> bool {
-        let mut spots = self.spots.iter().filter(|it| it.id != self.region.unit_id);
-        spots.any(|spot| {
-            let whole = match spot.place {
-                Containment::Inside => true,
-                Containment::Straddles => spot.leaf,
-                Containment::Outside => false,
-            };
-            let reading = readings.get(&(period, spot.id)).filter(|_| whole);
-            reading.is_some_and(|it| self.value(it).is_some())
-        })
-    }
-
-    /// Adds up the topmost units that reported.
-    fn sum(&self, period: Period, readings: &Readings) -> Sum {
-        let mut used = Vec::new();
-        // Units of the cover, and those below them.
-        let mut covered = HashSet::new();
-        let mut refused = HashMap::new();
-        for spot in &self.spots {
-            if spot.above.is_some_and(|it| covered.contains(&it)) {
-                covered.insert(spot.id);
-            } else if spot.place != Containment::Outside
-                && spot.id != self.region.unit_id
-                && let Some(reading) = readings.get(&(period, spot.id))
-            {
-                match self.take(spot, reading) {
-                    Ok(reading) => {
-                        used.push(reading);
-                        covered.insert(spot.id);
-                    }
-                    Err(reason) => {
-                        refused.insert(spot.id, reason);
-                    }
-                }
-            }
-        }
-        Sum {
-            reading: self.how.combine(self.region.meaning, &used),
-            coverage: self.coverage(&covered, &refused),
-            definition_changed: versions_differ(&used),
-        }
-    }
-
-    /// Counts the expected units, and names what was left out.
-    fn coverage(&self, covered: &HashSet<i64>, refused: &HashMap<i64, LeftOutReason>) -> Coverage {
-        let mut coverage = Coverage::default();
-        // Units below which there is: an expected one that is not covered, one of the cover, one with a value.
-        let (mut open, mut used, mut heard) = (HashSet::new(), HashSet::new(), HashSet::new());
-        for spot in self.spots.iter().rev() {
-            let Spot { id, above, leaf: _, place: _, expected } = *spot;
-            let is_covered = covered.contains(&id);
-            let missing = expected && !is_covered;
-            let is_open = missing || open.contains(&id);
-            coverage.expected += usize::from(expected);
-            coverage.reported += usize::from(expected && is_covered);
-            let reason = refused.get(&id).copied();
-            let named = match reason {
-                None => missing.then_some(LeftOutReason::NotReported),
-                Some(LeftOutReason::SpansTarget) => {
-                    reason.filter(|_| missing || !heard.contains(&id))
-                }
-                Some(_) => reason.filter(|_| is_open || !used.contains(&id)),
-            };
-            if let Some(reason) = named {
-                coverage.left_out.push(LeftOut { unit_id: id, reason, period: None });
-            }
-            let Some(above) = above else { continue };
-            if is_open {
-                open.insert(above);
-            }
-            if is_covered || used.contains(&id) {
-                used.insert(above);
-            }
-            let valued = reason.is_some_and(|it| it != LeftOutReason::NoValue);
-            if is_covered || valued || heard.contains(&id) {
-                heard.insert(above);
-            }
-        }
-        coverage.left_out.sort_by_key(|it| it.unit_id);
-        coverage.complete = coverage.reported == coverage.expected && coverage.left_out.is_empty();
-        coverage
-    }
-
-    /// What a unit's reading brings into the sum, or why it brings nothing.
-    fn take(&self, spot: &Spot, reading: &Reading) -> Result<Reading, LeftOutReason> {
-        let value = self.value(reading).ok_or(LeftOutReason::NoValue)?;
-        match spot.place {
-            Containment::Straddles if !spot.leaf => return Err(LeftOutReason::SpansTarget),
-            Containment::Inside | Containment::Straddles | Containment::Outside => {}
-        }
-        let components = reading.numerator.is_some() && reading.denominator.is_some();
-        if self.how == How::Ratio && !components {
-            return Err(LeftOutReason::NoComponents);
-        }
-        let reading = Reading { value: Some(value), ..reading.clone() };
-        if spot.place == Containment::Inside {
-            return Ok(reading);
-        }
-        let weight = self.weight(spot.id).ok_or(LeftOutReason::SplitWithoutWeight)?;
-        let part = |it: Option<Decimal>| it.map(|it| it.mul(&weight));
-        Ok(Reading {
-            value: part(reading.value),
-            numerator: part(reading.numerator),
-            denominator: part(reading.denominator),
-            status: Status::Estimated,
-            ..reading
-        })
-    }
-
-    /// The value that counts, where there is one.
-    fn value(&self, reading: &Reading) -> Option<Decimal> {
-        if !reading.status.has_value() {
-            return None;
-        }
-        match self.region.meaning.kind {
-            Kind::Ratio => reading.effective(Some(&scale(self.region.meaning))),
-            Kind::Count | Kind::Amount | Kind::Score => reading.value.clone(),
-        }
-    }
-
-    /// The sourced share of a divided unit that is inside, where the rule may use it. A weight is a share of the unit
-    /// before the change, so it says nothing about a unit that is followed back.
-    fn weight(&self, id: i64) -> Option<Decimal> {
-        let (date, target) = self.target.as_ref().filter(|(date, _)| *date > self.day)?;
-        match self.how {
-            How::Sum | How::Ratio => {}
-            How::Mean | How::Max | How::Min | How::Last => return None,
-        }
-        let mut inside = Decimal::zero();
-        for share in self.region.forest.carry(id, self.day, *date) {
-            if target.contains(&share.unit_id) {
-                let weight = share.weight.filter(|_| share.transfer == Transfer::Part)?;
-                inside = inside.add(&weight);
-            }
-        }
-        Some(inside)
-    }
 }

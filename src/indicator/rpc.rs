@@ -14,7 +14,7 @@ use super::{
         Availability, Export, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
     },
     store::{
-        self, compute, export, publish,
+        self, availability, compute, export, publish,
         read::{self, ObservationView},
         snapshot::{self, Snapshots},
     },
@@ -194,7 +194,8 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         req: Request<pb::GetAvailabilityRequest>,
     ) -> Reply<pb::GetAvailabilityResponse> {
         let (caller, asked): (_, Availability) = open(req)?;
-        let (read_at, judged_on, cells) = read::availability(&self.hub, &caller, asked).await?;
+        let (read_at, judged_on, cells) =
+            availability::availability(&self.hub, &caller, asked).await?;
         reply(pb::GetAvailabilityResponse {
             read_at: Some(read_at.into()),
             judged_on: judged_on.to_string(),

@@ -1,9 +1,11 @@
 //! What we ask the database about indicators: the doors, and the definitions.
+pub mod availability;
 pub mod changes;
 pub mod compute;
 pub mod export;
 pub mod follow;
 mod keep;
+mod latest;
 pub mod publish;
 pub mod read;
 pub mod snapshot;

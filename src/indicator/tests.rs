@@ -1,5 +1,6 @@
 //! Rules of indicators: what is added up, and what is judged.
 mod judge;
+mod over_time;
 mod roll_up;
 
 use std::sync::LazyLock;

@@ -5,9 +5,9 @@ use crate::{
     caller::SystemCode,
     decimal::Decimal,
     dossier::{
-        Alias, ApplicantKind, Case, Channel, Code, Define, Document, Entry, EventEntry, Fee,
-        GetProcedure, ListProcedures, Longest, OnlineLevel, Procedure, ProcedureCode, Publish,
-        PublishEvents, TimeUnit,
+        Alias, ApplicantKind, Case, Channel, Code, Document, EventEntry, Fee, Longest, OnlineLevel,
+        Procedure, ProcedureCode, TimeUnit,
+        queries::{Define, Entry, GetProcedure, ListProcedures, Publish, PublishEvents},
     },
     error::{Error, Result},
     hub::BatchOptions,
@@ -20,8 +20,7 @@ use crate::{
     personal::{Applicant, Personal},
     slug::{SLUG_RULE, is_slug},
     time::Timestamp,
-    unit::Level,
-    unit::wire::UnitFields,
+    unit::{Level, wire::UnitFields},
     wire::{Fields, fingerprint},
 };
 

@@ -2,8 +2,8 @@
 use super::entries::latest;
 use crate::{
     dossier::{
-        Channel, Code, Dimension, Erase, Export, Filter, Get, List, LookUp, ProcedureCode, State,
-        Summarize, Whose, national_766,
+        Channel, Code, Dimension, ProcedureCode, State, national_766,
+        queries::{Erase, Export, Filter, Get, List, LookUp, Summarize, Whose},
     },
     error::{Error, Result},
     hub::BatchOptions,

@@ -11,7 +11,7 @@ use crate::{
     caller::Caller,
     db::bulk,
     dossier::{
-        Erase, Whose,
+        queries::{Erase, Whose},
         row::{dossier, erasure, event},
     },
     error::{Error, Reason, Result},

@@ -6,7 +6,7 @@ use futures_util::Stream;
 use super::{Names, Selection};
 use crate::{
     caller::{Caller, agreement::Operation, policy::Kind},
-    dossier::{DossierView, Export},
+    dossier::{DossierView, queries::Export},
     error::Result,
     export::{self, PAGE, Question},
     hub::Hub,

@@ -7,17 +7,22 @@ use crate::{
     caller::Caller,
     db::MOST_BINDS,
     dossier::{
-        Define, GetProcedure, ListProcedures, Procedure,
+        Procedure,
         catalogue::Catalogue,
+        queries::{Define, GetProcedure, ListProcedures},
         row::{of_procedure, procedure},
     },
     error::{Error, Result},
     hub::{BatchOutcome, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
-    revision::touched::TouchedSet,
-    revision::versioned::{every, standing, supersede},
-    revision::{ReferenceData, Revision, Stretch, committer::Write, receipt::ItemResult},
+    revision::{
+        ReferenceData, Revision, Stretch,
+        committer::Write,
+        receipt::ItemResult,
+        touched::TouchedSet,
+        versioned::{every, standing, supersede},
+    },
 };
 
 /// The one door to procedures: those that stood at a revision. Every identified caller may see them.

@@ -17,9 +17,10 @@ use crate::{
     },
     db::bulk::{self, Keys},
     dossier::{
-        Code, Dossier, Entry, Event, EventEntry, Header, Procedure, Publish, PublishEvents, State,
+        Code, Dossier, Event, EventEntry, Header, Procedure, State,
         catalogue::Catalogue,
         history,
+        queries::{Entry, Publish, PublishEvents},
         row::{dossier, event, of_dossier, of_event},
     },
     error::{Error, Reason, Result, Violation},

@@ -10,10 +10,11 @@ use super::{events_of, procedure_id, received_by, visible};
 use crate::{
     caller::Caller,
     dossier::{
-        Channel, Dimension, State, Summarize,
+        Channel, Dimension, State,
         catalogue::Catalogue,
         history::Step,
         national_766::{Counts, Frame, judge},
+        queries::Summarize,
         row::{dossier, event},
     },
     error::{Error, Reason, Result},

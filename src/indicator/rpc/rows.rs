@@ -6,8 +6,9 @@ use crate::{
         roll_up::{Coverage, LeftOut, Sum},
         row::{observation, target},
         store::{
+            availability::AvailabilityCell,
             compute::{Computed, RankedUnit, RolledUp},
-            read::{AvailabilityCell, ObservationView, TargetView},
+            read::{ObservationView, TargetView},
             snapshot::Cell,
         },
     },

@@ -1,12 +1,12 @@
-//! Answers questions about observations and targets: pages, versions, availability.
+//! Answers questions about observations and targets: pages, and versions.
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Select, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select, Value,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
@@ -18,17 +18,16 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     indicator::{
-        Calendar, Code, Definition, Reading, Status,
+        Code, Definition, Reading,
         definitions::Definitions,
-        judge::{self, Lateness},
-        queries::{Availability, Filter, ListRevisions, Query, QueryTargets},
+        queries::{Filter, ListRevisions, Query, QueryTargets},
         row::{observation, target},
     },
     limits::MOST_CELLS,
     page::{Page, Paged},
     period::Period,
     revision::{Revision, View, store as revisions},
-    time::{Day, Timestamp},
+    time::Day,
     unit::{self, Name, forest::Forest},
 };
 
@@ -65,23 +64,6 @@ pub struct TargetView {
     pub row: target::Model,
     /// Code of the system that published it.
     pub source: String,
-}
-
-/// One indicator, unit and period.
-#[derive(Debug)]
-pub struct AvailabilityCell {
-    /// Code of the indicator.
-    pub code: Code,
-    /// The unit.
-    pub unit: Name,
-    /// The period.
-    pub period: Period,
-    /// Whether it was reported.
-    pub lateness: Lateness,
-    /// When it was first published.
-    pub first: Option<Timestamp>,
-    /// The status of what stands.
-    pub status: Option<Status>,
 }
 
 /// The names that answers are read with, all at one view.
@@ -497,82 +479,6 @@ pub async fn list_revisions(
         ObservationView { superseded, ..names.observed(definition, row) }
     });
     Ok((view.revision, Paged { items: items.collect(), next }))
-}
-
-/// When an observation was first published, and the status of what stands.
-#[derive(FromQueryResult)]
-struct Published {
-    unit_id: i64,
-    period: Period,
-    made_at: i64,
-    superseded_at: Option<i64>,
-    committed_at: Timestamp,
-    status: Status,
-}
-
-/// Who has reported what.
-pub async fn availability(
-    hub: &Hub,
-    caller: &Caller,
-    asked: Availability,
-) -> Result<(Revision, Day, Vec<AvailabilityCell>)> {
-    use observation::Column;
-    let Availability { indicators, units, span, consistency } = asked;
-    let view = hub.revisions.view(caller, consistency).await?;
-    let definitions =
-        hub.reference::<Definitions>(&view).await?.visible_all(caller, &indicators)?;
-    let names = Names::open(hub, &view).await?;
-    let units = names.units(caller, &units, span.to)?;
-    let today = Day::today();
-    let periods_of = |it: &Arc<Definition>| {
-        let kind = it.meaning.frequency.kind();
-        Period::within(kind, span, it.meaning.calendar == Calendar::Report1514)
-    };
-    let count: usize = definitions.iter().map(|it| periods_of(it).len()).sum();
-    must_fit(count.saturating_mul(units.len()))?;
-    let mut cells = Vec::new();
-    for definition in &definitions {
-        let periods = periods_of(definition);
-        let rows = every_version(&[Arc::clone(definition)], view.number())
-            .filter(Column::Period.is_in(periods.iter().copied()))
-            .filter(Column::UnitId.is_in(units.iter().copied()))
-            .filter(Column::Breakdown.eq(""))
-            .order_by_asc(Column::MadeAt)
-            .into_model::<Published>()
-            .all(&hub.db.at(view.position()))
-            .await?;
-        let mut seen: HashMap<(i64, Period), (Timestamp, Option<Status>)> = HashMap::new();
-        for row in rows {
-            let stands = row.superseded_at.is_none_or(|it| it > view.number());
-            let entry = seen.entry((row.unit_id, row.period)).or_insert((row.committed_at, None));
-            if stands && row.made_at <= view.number() {
-                entry.1 = Some(row.status);
-            }
-        }
-        for unit_id in &units {
-            let Some(unit) = names.forest.get(*unit_id) else { continue };
-            for period in &periods {
-                let found = seen.get(&(*unit_id, *period));
-                let first = found.map(|it| it.0);
-                let lateness = judge::lateness(
-                    &definition.meaning,
-                    unit.span,
-                    *period,
-                    first.map(Timestamp::day),
-                    today,
-                );
-                cells.push(AvailabilityCell {
-                    code: definition.code.clone(),
-                    unit: names.forest.name(*unit_id),
-                    period: *period,
-                    lateness,
-                    first,
-                    status: found.and_then(|it| it.1),
-                });
-            }
-        }
-    }
-    Ok((view.revision, today, cells))
 }
 
 impl observation::Model {

@@ -1,6 +1,6 @@
 //! The dashboard's question: latest value, previous, target, attainment and freshness of units x indicators.
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -10,27 +10,18 @@ use std::{
 
 use bytes::Bytes;
 
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QueryTrait,
-    Select,
-    sea_query::{
-        Alias, Asterisk, Expr, ExprTrait, Func, IntoColumnRef, Order, OverStatement, Query as Sql,
-        SelectStatement, WindowStatement,
-    },
-};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder};
 use tokio::time;
 
 use super::{
-    every_standing,
     follow::follow,
+    latest::{ByCell, Patches, latest_rows, target_rows, two},
     observations,
     read::{Names, ObservationView, TargetView, must_fit},
-    targets,
 };
 use crate::{
     batch::Batcher,
     caller::Caller,
-    db::Db,
     decimal::Decimal,
     error::{Error, Result},
     hub::Hub,
@@ -253,7 +244,7 @@ async fn load(
     let aims = target_rows(&hub.db, &patches, view).await?;
     let mut cells = Vec::with_capacity(keys.len());
     for key in keys {
-        let definition = patches.definitions.get(&key.0);
+        let definition = patches.definition(key.0);
         let definition = definition.ok_or_else(|| Error::internal("a definition is missing"))?;
         // Not taken out: a unit or an indicator may be asked for twice.
         let rows = latest.get(key).map_or(&[] as &[_], Vec::as_slice);
@@ -264,214 +255,6 @@ async fn load(
     let by = period.is_none().then_some(date);
     judge_all(hub, view, &names, &patches, &mut cells, by).await?;
     Ok(cells)
-}
-
-/// Cells as the store is asked for them: indicators that are wanted of the same units stand together.
-struct Patches {
-    definitions: BTreeMap<i64, Arc<Definition>>,
-    all: Vec<(Vec<i64>, Vec<i64>)>,
-}
-
-impl Patches {
-    fn of(names: &Names, keys: &[Key]) -> Result<Self> {
-        let mut units: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
-        for (indicator, unit) in keys {
-            units.entry(*indicator).or_default().insert(*unit);
-        }
-        let mut definitions = BTreeMap::new();
-        let mut all: BTreeMap<Vec<i64>, Vec<i64>> = BTreeMap::new();
-        for (indicator, units) in units {
-            let definition = names.definitions.by_id(indicator);
-            let definition = definition.ok_or_else(|| Error::internal("an indicator is gone"))?;
-            definitions.insert(indicator, Arc::clone(definition));
-            all.entry(units.into_iter().collect()).or_default().push(indicator);
-        }
-        let all = all.into_iter().map(|(units, indicators)| (indicators, units)).collect();
-        Ok(Self { definitions, all })
-    }
-
-    fn definitions(&self) -> Vec<Arc<Definition>> {
-        self.definitions.values().map(Arc::clone).collect()
-    }
-
-    fn cells(&self) -> impl Iterator<Item = Key> {
-        self.all.iter().flat_map(|(indicators, units)| {
-            indicators.iter().flat_map(|it| units.iter().map(|unit| (*it, *unit)))
-        })
-    }
-
-    fn hold(&self, indicator: impl ColumnTrait, unit: impl ColumnTrait) -> Condition {
-        let mut any = Condition::any();
-        for (indicators, units) in &self.all {
-            let indicators = indicator.is_in(indicators.iter().copied());
-            any = any.add(indicators.and(unit.is_in(units.iter().copied())));
-        }
-        any
-    }
-}
-
-type ByCell<T> = HashMap<(i64, i64), Vec<T>>;
-
-/// Rows kept for one cell and kind of period: the latest, and the one before it.
-const RECENT: u64 = 2;
-/// Newest rows of a cell that are read first. They hold the latest and the one before it, unless kinds of periods mingle.
-const FIRST: u64 = 4;
-
-/// The newest observations of each cell, newest first; of periods that began by `date`, or up to one period. What a cell costs
-/// does not grow with its history: all of that is looked through only for cells whose newest rows do not tell.
-async fn latest_rows(
-    db: &Db,
-    names: &Names,
-    patches: &Patches,
-    period: Option<Period>,
-    date: Day,
-    view: &View,
-) -> Result<ByCell<observation::Model>> {
-    let until = Until::of(patches, period, date);
-    let cells: Vec<_> = patches.cells().collect();
-    let mut by_cell = by_cell(db, view, first(&until, &cells, view)).await?;
-    let first = usize::try_from(FIRST).unwrap_or(usize::MAX);
-    let is_open = |rows: &[observation::Model]| {
-        rows.len() >= first && two(rows, period).is_none_or(|(_, previous)| previous.is_none())
-    };
-    let open: Vec<_> =
-        cells.into_iter().filter(|it| by_cell.get(it).is_some_and(|rows| is_open(rows))).collect();
-    if !open.is_empty() {
-        use observation::Column;
-        let patches = Patches::of(names, &open)?;
-        let rows = observations(&patches.definitions(), view.number())
-            .filter(patches.hold(Column::IndicatorId, Column::UnitId))
-            .filter(Column::Breakdown.eq(""))
-            .filter(until.reached(Column::PeriodStart, Column::PeriodEnd));
-        by_cell.extend(self::by_cell(db, view, newest(rows, RECENT)).await?);
-    }
-    Ok(by_cell)
-}
-
-async fn by_cell(
-    db: &Db,
-    view: &View,
-    rows: SelectStatement,
-) -> Result<ByCell<observation::Model>> {
-    let db = db.at(view.position());
-    let rows = observation::Model::find_by_statement(db.get_database_backend().build(&rows));
-    let mut by_cell: ByCell<observation::Model> = HashMap::new();
-    for row in rows.all(&db).await? {
-        by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(row);
-    }
-    for rows in by_cell.values_mut() {
-        // Of periods that end together the longest counts: a year's value before its last quarter's.
-        rows.sort_by_key(|it| (std::cmp::Reverse(it.period_end), it.period_start));
-    }
-    Ok(by_cell)
-}
-
-/// Up to which periods is looked.
-#[derive(Clone, Copy)]
-enum Until {
-    /// Those that began by a day.
-    Began(Day),
-    /// Those that end by a day.
-    Ended(Day),
-}
-
-impl Until {
-    /// The period asked for, and what came before it; else what has begun.
-    fn of(patches: &Patches, period: Option<Period>, date: Day) -> Self {
-        let Some(period) = period else { return Self::Began(date) };
-        let ends = patches.definitions.values().map(|it| it.meaning.range(period).to).max();
-        Self::Ended(ends.unwrap_or(date))
-    }
-
-    fn reached(self, start: impl IntoColumnRef, end: impl IntoColumnRef) -> Expr {
-        match self {
-            Self::Began(date) => Expr::col(start).lte(date),
-            Self::Ended(date) => Expr::col(end).lte(date),
-        }
-    }
-}
-
-/// The newest rows of each cell, and those that end together with the last of them: cell by cell along the primary key.
-fn first(until: &Until, cells: &[Key], view: &View) -> SelectStatement {
-    use observation::Column::{
-        Breakdown, IndicatorId, MadeAt, PeriodEnd, PeriodStart, SupersededAt, UnitId,
-    };
-    let (cell, row) = (Alias::new("cell"), Alias::new("later"));
-    let of_cell = |number: &str| Expr::col((cell.clone(), Alias::new(format!("column{number}"))));
-    let column = |it: observation::Column| (row.clone(), it);
-    let superseded_at = || Expr::col(column(SupersededAt));
-    let stands = superseded_at().is_null().or(superseded_at().gt(view.number()));
-    let last = Sql::select()
-        .column(column(PeriodEnd))
-        .from_as(observation::Entity, row.clone())
-        .and_where(Expr::col(column(IndicatorId)).eq(of_cell("1")))
-        .and_where(Expr::col(column(UnitId)).eq(of_cell("2")))
-        .and_where(Expr::col(column(Breakdown)).eq(""))
-        .and_where(Expr::col(column(MadeAt)).lte(view.number()))
-        .and_where(stands)
-        .and_where(until.reached(column(PeriodStart), column(PeriodEnd)))
-        .order_by(column(PeriodEnd), Order::Desc)
-        .limit(1)
-        .offset(FIRST - 1)
-        .take();
-    let none = Expr::val(i32::MIN);
-    let reaches = Expr::expr(Func::coalesce([Expr::from(last), none]));
-    let own = |it: observation::Column| Expr::col((observation::Entity, it));
-    let mut rows = every_standing(view.number()).filter(Breakdown.eq("")).into_query();
-    rows.from_values(cells.iter().copied(), cell.clone())
-        .and_where(own(IndicatorId).eq(of_cell("1")))
-        .and_where(own(UnitId).eq(of_cell("2")))
-        .and_where(own(PeriodEnd).gte(reaches))
-        .and_where(
-            until.reached((observation::Entity, PeriodStart), (observation::Entity, PeriodEnd)),
-        );
-    rows
-}
-
-/// The row that a cell shows, and the one of an earlier period of the same kind, among its rows, newest first.
-fn two(
-    rows: &[observation::Model],
-    period: Option<Period>,
-) -> Option<(&observation::Model, Option<&observation::Model>)> {
-    let place = match period {
-        Some(period) => rows.iter().position(|it| it.period == period)?,
-        None => 0,
-    };
-    let latest = rows.get(place)?;
-    let earlier = |it: &&observation::Model| {
-        it.period_end < latest.period_end && it.period.kind() == latest.period.kind()
-    };
-    Some((latest, rows.iter().skip(place).find(earlier)))
-}
-
-/// Of each indicator, unit and kind of period, the rows with the latest periods: numbered inside the database, so that a
-/// long history does not travel. Kinds are told apart by the shape of the code; months make two groups, before October and
-/// from then on, which does no harm.
-fn newest(rows: Select<observation::Entity>, count: u64) -> SelectStatement {
-    use observation::Column;
-    let mut inner = rows.into_query();
-    let window = WindowStatement::partition_by(Column::IndicatorId)
-        .partition_by_columns([Column::UnitId])
-        .partition_by_customs(["length(period)", "substr(period, 5, 2)"])
-        .order_by(Column::PeriodEnd, Order::Desc)
-        .order_by(Column::PeriodStart, Order::Asc)
-        .take();
-    inner.expr_window_as(Expr::cust("ROW_NUMBER()"), window, Alias::new("place"));
-    let place = Expr::col(Alias::new("place")).lte(count);
-    Sql::select().column(Asterisk).from_subquery(inner, "ranked").and_where(place).take()
-}
-
-async fn target_rows(db: &Db, patches: &Patches, view: &View) -> Result<ByCell<target::Model>> {
-    let rows = targets(&patches.definitions(), view.number())
-        .filter(patches.hold(target::Column::IndicatorId, target::Column::UnitId))
-        .order_by_asc(target::Column::PeriodEnd)
-        .all(&db.at(view.position()))
-        .await?;
-    let mut by_cell: ByCell<target::Model> = HashMap::new();
-    for row in rows {
-        by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(row);
-    }
-    Ok(by_cell)
 }
 
 fn cell(
