@@ -21,7 +21,7 @@ use crate::{
 /// What is kept in memory to identify callers and to permit their calls.
 #[derive(Debug)]
 pub struct Access {
-    /// Who was not accepted as a system.
+    /// Refused identifications, counted and logged.
     pub refusals: Arc<Refusals>,
     /// The issuer whose tokens are accepted.
     pub tokens: Arc<Tokens>,

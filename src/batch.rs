@@ -1,4 +1,5 @@
-//! Batcher reads: look-ups that arrive together share one question to the store, and nobody waits for company.
+//! Request coalescing (a dataloader): lookups that arrive while a query runs share the next one. No lookup is delayed
+//! to wait for others.
 use std::{collections::HashMap, fmt, hash::Hash, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
@@ -34,8 +35,8 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    /// Starts on a way to answer up to so many keys at once. What queued while the last question ran goes into the next. The
-    /// loaders end when the group is dropped.
+    /// Starts on a way to answer up to so many keys at once. What queued while the last question ran goes into the
+    /// next. The loaders end when the group is dropped.
     pub fn start<L, F>(most: usize, load: L) -> Self
     where
         L: Fn(Vec<K>) -> F + Clone + Send + Sync + 'static,
@@ -71,7 +72,7 @@ where
 {
     let mut lookups = Vec::with_capacity(most);
     while waiting.lock().await.recv_many(&mut lookups, most).await > 0 {
-        // Whoever hung up costs nothing.
+        // Lookups whose callers hung up are dropped.
         lookups.retain(|it| !it.reply.is_closed());
         // Who lookups for the same is answered the same.
         let mut askers: HashMap<K, Vec<_>> = HashMap::with_capacity(lookups.len());
@@ -83,7 +84,7 @@ where
                 for (key, mut replies) in askers {
                     let found = found.remove(&key);
                     let last = replies.pop();
-                    // Whoever went meanwhile is not waited for.
+                    // A caller may have hung up meanwhile.
                     for reply in replies {
                         drop(reply.send(Ok(found.clone())));
                     }

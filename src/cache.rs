@@ -1,4 +1,4 @@
-//! Books that are kept in memory: small reference data, reloaded when a revision touched it.
+//! Versions of small reference data in memory, by the revision that made each; loaded when a revision touched them.
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -6,10 +6,10 @@ use std::{
 
 use crate::error::Result;
 
-/// Versions kept of one book: the newest, and a few for questions about the past.
+/// Versions kept: the newest, and a few for reads of the past.
 const KEPT: usize = 4;
 
-/// The versions of one book, by the revision that made each.
+/// The versions of one set of reference data, by the revision that made each.
 pub struct VersionedCache<T> {
     kept: Mutex<Vec<(i64, Arc<T>)>>,
     loading: tokio::sync::Mutex<()>,
@@ -28,29 +28,29 @@ impl<T> fmt::Debug for VersionedCache<T> {
 }
 
 impl<T> VersionedCache<T> {
-    /// The book as the revision `made_at` left it; loaded once.
+    /// The data as revision `made_at` left it; loaded once.
     pub async fn at(&self, made_at: i64, load: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
-        if let Some(book) = self.get(made_at) {
-            return Ok(book);
+        if let Some(data) = self.get(made_at) {
+            return Ok(data);
         }
         let _one_at_a_time = self.loading.lock().await;
-        if let Some(book) = self.get(made_at) {
-            return Ok(book);
+        if let Some(data) = self.get(made_at) {
+            return Ok(data);
         }
-        let book = Arc::new(load.await?);
+        let data = Arc::new(load.await?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push((made_at, Arc::clone(&book)));
+        kept.push((made_at, Arc::clone(&data)));
         kept.sort_by_key(|(at, _)| *at);
         if kept.len() > KEPT {
             // The oldest goes, unless it is the one just asked for: then the next oldest.
             let oldest = usize::from(kept.first().is_some_and(|(at, _)| *at == made_at));
             kept.remove(oldest);
         }
-        Ok(book)
+        Ok(data)
     }
 
     fn get(&self, made_at: i64) -> Option<Arc<T>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(at, _)| *at == made_at).map(|(_, book)| Arc::clone(book))
+        kept.iter().find(|(at, _)| *at == made_at).map(|(_, data)| Arc::clone(data))
     }
 }

@@ -1,4 +1,4 @@
-//! Exports: all of an answer at one revision, page by page, as the caller takes them.
+//! Exports: whole answers at one revision, streamed page by page at the caller's pace.
 use std::sync::Arc;
 
 use futures_util::{Stream, stream::try_unfold};
@@ -66,7 +66,8 @@ impl<Q: Question> Export<Q> {
         let page = async || -> Result<_> {
             self.question.allowed(&self.hub.renew(&self.caller).await?)?;
             let read = self.question.page(&self.hub, after).await?;
-            // Whatever was taken out of the store before the page was read, the floor that was set with it shows by now.
+            // Whatever was taken out of the store before the page was read, the floor that was set with it shows by
+            // now.
             let floor = revisions::head(self.hub.db.read()).await?.floor;
             must_be_kept(self.question.view().number(), floor)?;
             Ok(read)

@@ -1,17 +1,19 @@
 //! sharehub, a province's data-sharing hub: indicators and dossiers over gRPC.
 //!
-//! This page is the map. A request is *opened* (who asks, and what is asked, already parsed), a *store* is asked, rows are
+//! This page is the map. A request is *opened* (who asks, and what is asked, already parsed), a *store* is asked,
+//! rows are
 //! *answered*; or the request is *refused* with a reason. There is nothing else between the wire and the tables.
 //!
 //! # One idea
 //!
-//! Every committed write gets the next [`revision`]. Rows are never changed or deleted, only superseded, and a row knows
-//! both revisions. From that follow repeatable reads, reading as known at a time, pages that do not skip, safe retries.
+//! Every committed write gets the next [`revision`]. Rows are never changed or deleted, only superseded, and a row
+//! knows both revisions. From that follow repeatable reads, reading as known at a time, pages that do not skip, safe
+//! retries.
 //!
 //! # Floors
 //!
-//! A room imports only rooms on the floors below it, or on its own. The test `no_room_imports_a_room_above_it` reads this
-//! table and the sources; `cargo test --test floors -- --nocapture` prints every import.
+//! A room imports only rooms on the floors below it, or on its own. The test `no_room_imports_a_room_above_it` reads
+//! this table and the sources; `cargo test --test floors -- --nocapture` prints every import.
 //!
 //! | floor, top first | what it is for |
 //! |---|---|
@@ -44,30 +46,34 @@
 //!
 //! # Names
 //!
-//! No type name stands twice in the crate, but for those that are read with their module by habit: `Rpc`, `Key`, `Kind`,
-//! `Code`, `Entry`, `Get`, `List`, `Filter`, `Export`, `Define`, `Publish`, `State`, and the `Model` of a row.
+//! No type name stands twice in the crate, but for those that are read with their module by habit: `Rpc`, `Key`,
+//! `Kind`, `Code`, `Entry`, `Get`, `List`, `Filter`, `Export`, `Define`, `Publish`, `State`, and the `Model` of a
+//! row.
 //!
 //! # A walk: PublishObservations
 //!
-//! In: `stack` (record, identify, permit) finds the caller and the agreement that answers the call; `indicator/rpc.rs` opens
-//! the message, `indicator/rpc/entries.rs` reads each entry or refuses it; `indicator/store/publish.rs` names the keys that it
-//! will look for and hands the work to `hub.rs`, which hands it to `revision/committer.rs`: the lookups of all writes of a
-//! commit are one query per table (`revision/unit_of_work.rs`). `hub.rs` renews the caller's rights (`access/permit.rs`) and
-//! looks for an earlier answer (`revision/idempotency.rs`); `indicator/store/publish.rs` checks, `indicator/store/keep.rs`
-//! compares with what stands in `indicator/store/version_buffer.rs` and supersedes what differs.
+//! In: `stack` (record, identify, permit) finds the caller and the agreement that answers the call;
+//! `indicator/rpc.rs` opens the message, `indicator/rpc/entries.rs` reads each entry or refuses it;
+//! `indicator/store/publish.rs` names the keys that it will look for and hands the work to `hub.rs`, which hands it
+//! to `revision/committer.rs`: the lookups of all writes of a commit are one query per table
+//! (`revision/unit_of_work.rs`). `hub.rs` renews the caller's rights (`access/permit.rs`) and looks for an earlier
+//! answer (`revision/idempotency.rs`); `indicator/store/publish.rs` checks, `indicator/store/keep.rs` compares with
+//! what stands in `indicator/store/version_buffer.rs` and supersedes what differs.
 //!
-//! Out: `revision/unit_of_work.rs` writes what is buffered, `revision/log.rs` its line, `log/store.rs` the records; the
-//! commit makes all of it durable (`db.rs`). `revision/committer.rs` answers each write with its receipt and announces the
-//! head; `indicator/rpc.rs` turns the receipt into the message; `stack` measures and traces the answer.
+//! Out: `revision/unit_of_work.rs` writes what is buffered, `revision/log.rs` its line, `log/store.rs` the records;
+//! the commit makes all of it durable (`db.rs`). `revision/committer.rs` answers each write with its receipt and
+//! announces the head; `indicator/rpc.rs` turns the receipt into the message; `stack` measures and traces the answer.
 //!
 //! # A walk: GetSnapshot
 //!
-//! In: `stack`, then `indicator/rpc.rs` opens the message by `indicator/rpc/questions.rs`; `indicator/store/snapshot.rs` picks
-//! the view (`revision.rs`), finds definitions and units (`hub/reference.rs`), and takes the cells that are in memory
-//! (`indicator/cells.rs`). Those that are missing are read together with what other calls miss (`batch.rs`), at one revision.
+//! In: `stack`, then `indicator/rpc.rs` opens the message by `indicator/rpc/questions.rs`;
+//! `indicator/store/snapshot.rs` picks the view (`revision.rs`), finds definitions and units (`hub/reference.rs`),
+//! and takes the cells that are in memory (`indicator/cells.rs`). Those that are missing are read together with what
+//! other calls miss (`batch.rs`), at one revision.
 //!
-//! Out: `indicator/judge.rs` says how fresh each cell is and how its target is attained; `indicator/rpc/encoded.rs` encodes a
-//! cell once, for this answer and for those from memory; `indicator/rpc.rs` answers with the revision that all of it is of.
+//! Out: `indicator/judge.rs` says how fresh each cell is and how its target is attained; `indicator/rpc/encoded.rs`
+//! encodes a cell once, for this answer and for those from memory; `indicator/rpc.rs` answers with the revision that
+//! all of it is of.
 pub mod access;
 pub mod audit;
 pub mod bad_config;

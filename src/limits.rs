@@ -1,4 +1,4 @@
-//! What is too large or too long for a hub.
+//! The limits of a hub: sizes, counts and times.
 use std::time::Duration;
 
 /// Items in one batch, at most.

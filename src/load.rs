@@ -1,6 +1,7 @@
-//! Loads: streams of numbered items, written as they come, acknowledged when durable, and gone on with after a cut.
+//! Loads (ingest): streams of numbered items, written as they arrive, acknowledged when durable, resumed after a cut.
 //!
-//! How far a load has come is kept in the transaction of what it did, so an item is done once, whatever is cut or stopped.
+//! How far a load has come is kept in the transaction of what it did, so an item is done once, whatever is cut or
+//! stopped.
 pub mod row;
 pub mod rpc;
 mod store;
@@ -30,7 +31,8 @@ use crate::{
     slots::Slot,
 };
 
-/// Items that may wait to be written before no more are read. What is under way is at most this, one batch, and one write.
+/// Items that may wait to be written before no more are read. What is under way is at most this, one batch, and one
+/// write.
 const ENOUGH: usize = 4_000;
 /// How often it is looked whether a sender that pauses may go on.
 const LOOK: Duration = Duration::from_millis(500);
@@ -174,8 +176,8 @@ where
     M: TryInto<Step<E>, Error = Error> + Send + 'static,
     E: Item,
 {
-    /// Works and reads until there is something to tell. It goes on only when it is asked: a sender that does not take its
-    /// answers is not read from.
+    /// Works and reads until there is something to tell. It goes on only when it is asked: a sender that does not
+    /// take its answers is not read from.
     async fn next(mut self) -> Result<Option<(Progress, Self)>, Status> {
         loop {
             if self.working.is_none() {
@@ -261,7 +263,8 @@ where
         }
     }
 
-    /// Takes the items that follow on those that came before. Those that were durable when the load was opened are done.
+    /// Takes the items that follow on those that came before. Those that were durable when the load was opened are
+    /// done.
     fn queue(&mut self, batch: Items<E>) -> Result<()> {
         let Items { first, mut items, bytes } = batch;
         let (least, most) = match self.came {

@@ -1,7 +1,7 @@
 //! The audit log: a record of every call that reads or writes data, in a Merkle tree whose checkpoints are signed.
 //!
-//! What a call does leaves a [`trail::Trail`]. A write's record is committed with its effect, by the committer; every other
-//! record by the [`writer`], in groups. An answer with personal data leaves only after its record is durable.
+//! What a call does leaves a [`trail::Trail`]. A write's record is committed with its effect, by the committer; every
+//! other record by the [`writer`], in groups. An answer with personal data leaves only after its record is durable.
 pub mod checkpoint;
 pub mod key;
 pub mod merkle;
@@ -73,8 +73,8 @@ struct Refusals {
 }
 
 impl AuditLog {
-    /// Opens the log of a store with its key, and starts to write it. The task ends when the log and every place in it is
-    /// dropped, after the last record is written.
+    /// Opens the log of a store with its key, and starts to write it. The task ends when the log and every place in
+    /// it is dropped, after the last record is written.
     pub async fn start(db: Db, key: Key, grace: Duration) -> Result<(Arc<Self>, JoinHandle<()>)> {
         store::claim(db.write(), &key).await?;
         let end = store::end(db.read(), false).await?;
@@ -130,8 +130,9 @@ impl AuditLog {
         self.state.send_modify(|state| state.failed(err));
     }
 
-    /// A place for a record, before what it will be of is done: what is done can then be recorded. It waits for one until an
-    /// instant. While the log cannot be written there are places for as long as the hub may go on without it.
+    /// A place for a record, before what it will be of is done: what is done can then be recorded. It waits for one
+    /// until an instant. While the log cannot be written there are places for as long as the hub may go on without
+    /// it.
     pub async fn place(&self, until: Instant) -> Result<Permit> {
         let fails_since = self.state.borrow().fails_since;
         let lasts = |since: Instant| since.elapsed() >= self.grace || self.entries.capacity() == 0;
@@ -171,7 +172,8 @@ impl AuditLog {
         Permit { place, pending, urgent, state: self.state.subscribe() }
     }
 
-    /// Whether a refusal is recorded by itself: with how many were left out before it, or not at all if they come too fast.
+    /// Whether a refusal is recorded by itself: with how many were left out before it, or not at all if they come too
+    /// fast.
     pub fn samples(&self, now: Instant) -> Option<i64> {
         let (most, each_second) = REFUSALS;
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,8 +209,8 @@ impl Permit {
         self.fill(Entry { record, durable: None });
     }
 
-    /// Records, and waits until it is durable; but no longer than until an instant. If it is not, nothing of what it is of must
-    /// leave.
+    /// Records, and waits until it is durable; but no longer than until an instant. If it is not, nothing of what it
+    /// is of must leave.
     pub async fn durable(self, record: Record, until: Instant) -> Result<()> {
         if self.state.borrow().fails_since.is_some() {
             self.send(record.withheld());

@@ -123,7 +123,8 @@ impl Page {
         Ok(Some(opened().ok_or_else(|| Error::field("page.token", rule))?))
     }
 
-    /// Cuts what was read, at most one item more than the page holds, to the page; `key` is what the next page begins after.
+    /// Cuts what was read, at most one item more than the page holds, to the page; `key` is what the next page begins
+    /// after.
     pub fn cut<T>(
         &self,
         mut items: Vec<T>,

@@ -1,4 +1,4 @@
-//! Personal data: what kinds there are, how each is masked, and a holder of it that cannot be printed.
+//! Personal data: its kinds, their masks, and a holder that cannot be printed.
 pub mod mask;
 pub mod vault;
 

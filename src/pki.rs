@@ -16,7 +16,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How the names of authorities begin. The rest tells one key from another: lists of revoked certificates are found by name.
+/// How the names of authorities begin. The rest tells one key from another: lists of revoked certificates are found
+/// by name.
 const NAME: &str = "sharehub development authority";
 /// How long what it issues is valid: long enough to try things out, too short to be forgotten in production.
 const DAYS: u32 = 90;

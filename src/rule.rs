@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt};
 
 /// The rule that a piece of input breaks, as what it must be: "be a decimal such as `70.96`".
 ///
-/// Whoever reads the field completes the sentence: "{field} must {rule}".
+/// The reader of the field completes the sentence: "{field} must {rule}".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule(pub Cow<'static, str>);
 

@@ -1,4 +1,4 @@
-//! Places for streams and connections: how many may be open, in all and for each system.
+//! Concurrency limits per system and in all: slots for streams and connections.
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},

@@ -1,5 +1,6 @@
-//! The house keeps its floors: no room imports a room above it. The table in `src/lib.rs` is the list of floors; this reads
-//! the sources against it. `cargo test --test floors -- --nocapture` prints every import between rooms, and the circles.
+//! The house keeps its floors: no room imports a room above it. The table in `src/lib.rs` is the list of floors; this
+//! reads the sources against it. `cargo test --test floors -- --nocapture` prints every import between rooms, and the
+//! circles.
 #![expect(
     clippy::print_stdout,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! When keys were used last: kept in memory, and written in groups, since it is no part of what the hub knows at a revision.
+//! When keys were last used: kept in memory and written in groups, outside the revisions.
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},

@@ -1,4 +1,4 @@
-//! Checks an exported log, offline: with the public key, and with checkpoints that somebody kept. It names the first thing
+//! Verifies an exported log offline, by the public key and by checkpoints kept elsewhere. It names the first thing
 //! that is wrong.
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 

@@ -1,4 +1,4 @@
-//! By what a system shows who it is: a key, a client certificate, or a token. It names a system, and carries no rights.
+//! Credentials: a key, a client certificate, or a token. A credential names a system and carries no rights.
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},

@@ -1,4 +1,4 @@
-//! Every system, key and agreement at one revision, in memory: identifying and permitting a caller asks no database.
+//! Systems, keys and agreements at one revision, in memory: identifying and permitting a caller needs no query.
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,

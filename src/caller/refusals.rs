@@ -31,7 +31,7 @@ pub enum Cause {
     CertificateNotYetValid,
     /// The certificate is not for clients.
     CertificateWrongUse,
-    /// The certificate was revoked, or nobody can say that it was not.
+    /// The certificate was revoked, or its revocation cannot be checked.
     CertificateRevoked,
     /// The certificate has no URI, several, or one that is no system's.
     CertificateNamesNobody,
@@ -120,7 +120,7 @@ pub struct Refused {
 #[derive(Debug, Default)]
 pub struct Refusals {
     counts: Mutex<BTreeMap<Cause, u64>>,
-    /// Not kept alive by this: it ends when nobody can leave a record any more.
+    /// Weak: the log ends when its last writer is dropped.
     audit: Weak<AuditLog>,
 }
 

@@ -19,7 +19,7 @@ const LEEWAY: u64 = 30;
 const LONGEST: u64 = 900;
 /// Bytes of a token, at most.
 const MOST: usize = 4 * 1024;
-/// What can be pinned. All of them are signatures: whoever can check one cannot make one.
+/// Algorithms that can be pinned. All are asymmetric: a verifier cannot sign.
 pub const ALGORITHMS: [(&str, Algorithm); 4] = [
     ("ES256", Algorithm::ES256),
     ("EdDSA", Algorithm::EdDSA),

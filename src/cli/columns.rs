@@ -49,8 +49,8 @@ impl Field {
     }
 }
 
-/// A column: what it holds, and its names; case and tone marks do not matter. The weak names count only where none of the others is
-/// there: beside a column `Mã chỉ tiêu`, a column `Chỉ tiêu` holds names for people.
+/// A column: what it holds, and its names; case and tone marks do not matter. The weak names count only where none of
+/// the others is there: beside a column `Mã chỉ tiêu`, a column `Chỉ tiêu` holds names for people.
 type Column = (Field, &'static [&'static str], &'static [&'static str]);
 
 const INDICATOR: Column =

@@ -1,4 +1,5 @@
-//! `sharehub export`: everything that a question has for an answer, at one revision, as a table that can be imported again.
+//! `sharehub export`: everything that a question has for an answer, at one revision, as a table that can be imported
+//! again.
 mod rows;
 mod sink;
 

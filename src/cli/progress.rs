@@ -60,7 +60,7 @@ impl Drop for Progress {
     }
 }
 
-/// Writes a line to standard error. Nobody may be reading it: that is no failure.
+/// Writes a line to standard error. A closed standard error is no failure.
 pub(super) fn note(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }

@@ -72,8 +72,8 @@ mod tests {
     fn columns_are_aligned_by_what_is_seen() {
         let titles = [("unit", Side::Left), ("value", Side::Right)];
         let row = |unit: &str, value: &str| vec![unit.to_owned(), value.to_owned()];
-        // The second is written with combining marks, the third in wide letters, the last is too long and would move the
-        // cursor.
+        // The second is written with combining marks, the third in wide letters, the last is too long and would move
+        // the cursor.
         let rows = [
             row("Huyện Mỏ Cày Bắc", "1"),
             row("Huye\u{302}\u{323}n Mo\u{309}", "10512"),

@@ -17,7 +17,7 @@ pub struct Shares {
     pub begin_fails: f64,
     /// Commits that do not happen.
     pub commit_fails: f64,
-    /// Commits that happen, and of which it is said that nobody knows.
+    /// Commits that happen, and are reported as unknown.
     pub commit_unknown: f64,
     /// Begins and commits that are late.
     pub late: f64,

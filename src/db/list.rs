@@ -1,4 +1,4 @@
-//! Lists inside statements: the text does not depend on how many they hold, so that an engine prepares it once.
+//! Lists as one bound value, so that an engine prepares each statement once.
 use sea_orm::{
     ColumnTrait, DbBackend, Value,
     sea_query::{Expr, ExprTrait, Func, SimpleExpr, extension::postgres::PgFunc},

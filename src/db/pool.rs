@@ -1,4 +1,4 @@
-//! Connections to one server, and what happens to questions when it goes away.
+//! Connections to one server, and queries while it is away.
 use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,

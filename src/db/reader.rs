@@ -1,4 +1,4 @@
-//! Where questions are asked: of the primary, or of a replica that has come as far as the answer's revision.
+//! Routes reads: to the primary, or to a replica that has reached the answer's revision.
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;

@@ -1,4 +1,4 @@
-//! A read replica: how far it has come, and answers that are never older than that.
+//! A read replica: how far it has come, and reads that are never older.
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
@@ -94,8 +94,8 @@ impl Replica {
         let db = self.pool.now();
         let answer = tokio::select! {
             answer = ask(&db) => answer,
-            // It has gone, and the answer may never come; or the answer comes over a connection that was opened since, from
-            // a server of which nothing is known.
+            // It has gone, and the answer may never come; or the answer comes over a connection that was opened
+            // since, from a server of which nothing is known.
             _ = known.wait_for(|it| it.doubts(&before)) => return None,
         };
         let doubts = known.borrow().doubts(&before);

@@ -1,4 +1,5 @@
-//! What events come to: a pure function of the set of events, so that late, repeated and unordered ones converge.
+//! The history of a dossier: its state as a pure function of its set of events, so that late, repeated and unordered
+//! events converge.
 use super::{Event, State};
 use crate::time::{Day, Timestamp};
 

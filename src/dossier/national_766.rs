@@ -1,4 +1,4 @@
-//! The rule `national-766`: what on time is under decision 766/QĐ-TTg, component 2.1, and which dossiers it counts.
+//! The rule `national-766`: on time as decision 766/QĐ-TTg, component 2.1, counts it.
 use super::{
     Longest, State, TimeUnit,
     history::{self, Step},
@@ -116,8 +116,8 @@ pub fn judge(frame: Frame, steps: &[Step], longest: Option<Longest>) -> Option<V
     Some(Verdict { accepted_at, received: accepted_at >= frame.from, bucket })
 }
 
-/// How and when it ended: finished goes before returned, then stopped or refused, then withdrawn. Only what followed the
-/// last open state counts, so a withdrawal counts only after the acceptance.
+/// How and when it ended: finished goes before returned, then stopped or refused, then withdrawn. Only what followed
+/// the last open state counts, so a withdrawal counts only after the acceptance.
 fn ended(steps: &[Step]) -> Option<(Phase, Timestamp)> {
     let last = history::closing(steps);
     let finished = history::first(last, &[State::Finished])

@@ -1,4 +1,4 @@
-//! Where a watch stands, and the token that says so to the caller.
+//! The cursor of a watch: where it stands, and the resume token that says so.
 use super::Stage;
 use crate::{
     error::{Error, Result},

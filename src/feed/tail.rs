@@ -1,4 +1,4 @@
-//! The tail of the log in memory: what the newest revisions made, read once for everyone who follows.
+//! The tail of the change feed in memory: the newest revisions' changes, read once for all watches.
 use std::{
     collections::VecDeque,
     fmt,
@@ -84,7 +84,7 @@ impl Tail {
         let count = |it: &Arc<Entry>| it.things.as_ref().map_or(0, Vec::len);
         kept.things += entries.iter().map(count).sum::<usize>();
         kept.entries.extend(entries.iter().map(Arc::clone));
-        // What was erased is not sent from memory either: whoever comes from before reads the store.
+        // What was erased is not sent from memory either: watches from before it read the store.
         let erased = kept.entries.iter().rposition(|it| it.line.touched.meets(TouchedSet::ERASED));
         for _ in 0..erased.unwrap_or(0) {
             let Some(oldest) = kept.entries.pop_front() else { break };

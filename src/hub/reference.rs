@@ -1,5 +1,5 @@
-//! Reference data by its type: units, definitions, procedures, access. It is kept in memory, and loaded anew when a revision
-//! touched it.
+//! Reference data by its type: units, definitions, procedures, access. It is kept in memory, and loaded anew when a
+//! revision touched it.
 use std::{
     any::{Any, TypeId},
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! Cells of snapshots as they were answered, in memory, for as long as nothing that they say has changed.
+//! The cell cache: encoded cells of snapshots, valid until a revision touches what they say.
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt,

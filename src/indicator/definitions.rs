@@ -35,7 +35,7 @@ impl Definitions {
         Arc::clone(self.versions.get(&(definition.id, version)).unwrap_or(definition))
     }
 
-    /// The definition with this code, whoever asks: for what the hub itself must know.
+    /// The definition with this code, without a check of rights: for the hub's own use.
     pub fn known(&self, code: &Code) -> Option<&Arc<Definition>> {
         self.by_code.get(code)
     }
@@ -67,7 +67,7 @@ impl Definitions {
         Error::all(refused, "indicators").map(|()| found)
     }
 
-    /// Every definition, by code, whoever asks: for what the hub itself must know.
+    /// Every definition, by code, without a check of rights: for the hub's own use.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Definition>> {
         self.by_code.values()
     }

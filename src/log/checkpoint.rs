@@ -1,4 +1,4 @@
-//! Checkpoints: how large the log is, and the hash of all of it, in the form that transparency logs sign and exchange.
+//! Checkpoints: the size and root hash of the log, in the signed-note form that transparency logs exchange.
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD as B64};

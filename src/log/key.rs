@@ -1,4 +1,5 @@
-//! The key that signs checkpoints: kept outside of the store, or who can write the store could sign what he wrote.
+//! The key that signs checkpoints. It is kept outside the store, so that write access to the store does not allow
+//! signing.
 use std::{
     fmt, fs,
     io::{ErrorKind, Write},

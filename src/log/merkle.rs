@@ -1,4 +1,4 @@
-//! Merkle trees as RFC 9162 hashes them: growing one, and the parts that its proofs are made of.
+//! Merkle trees as in RFC 9162: appending leaves, and the subtrees that proofs are made of.
 use sha2::{Digest, Sha256};
 
 /// A hash of a tree.
@@ -112,8 +112,8 @@ pub fn inclusion(leaf: u64, size: u64) -> Vec<(u64, u64)> {
     path
 }
 
-/// The stretches of leaves whose hashes prove that a tree of so many leaves is the beginning of a larger one: `PROOF` of
-/// RFC 9162, 2.1.4.1.
+/// The stretches of leaves whose hashes prove that a tree of so many leaves is the beginning of a larger one: `PROOF`
+/// of RFC 9162, 2.1.4.1.
 pub fn consistency(first: u64, second: u64) -> Vec<(u64, u64)> {
     let mut path = Vec::new();
     if first == 0 || first >= second {

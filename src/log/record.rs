@@ -1,4 +1,4 @@
-//! A record: what is kept of one call, or of a part of a stream. There is no personal data in it.
+//! A record of one call, or of a part of a stream. It holds no personal data.
 use std::time::Duration;
 
 use tonic::Code;

@@ -16,7 +16,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Records after which a checkpoint is made at the latest, and microseconds after which one is, if there is a new record.
+/// Records after which a checkpoint is made at the latest, and microseconds after which one is, if there is a new
+/// record.
 const CHECKPOINT: (u64, i64) = (1_000, 10_000_000);
 
 /// Where the log ends.

@@ -1,4 +1,4 @@
-//! The trail of one call: what its record will say, gathered on its way.
+//! The trail of one call: collects what its audit record will say.
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -106,7 +106,7 @@ impl Trail {
         }
     }
 
-    /// Nobody is known, and why: that of the credential which was shown is not told to the caller, but on record.
+    /// The caller was not identified. The cause goes on record; the caller is not told.
     pub fn stranger(&self, cause: &str) {
         let credential = format!("refused: {cause}");
         self.seen().who = Some(Who { credential, ..Who::default() });

@@ -1,4 +1,5 @@
-//! The one task that adds what calls left to the log: what came while the last group was written goes into the next.
+//! The writer of the audit log: one task that appends records in groups. Records that arrive during a write join the
+//! next group.
 use std::{
     sync::{
         Arc,
@@ -27,15 +28,15 @@ use crate::{
 const QUEUE: usize = 32_768;
 /// Records in one group, at most.
 const GROUP: usize = 512;
-/// How long records that nobody waits for are gathered before they are written: a commit for each of them would cost more than
-/// the calls that they are of.
+/// How long records without a waiting caller are gathered before they are written: a commit for each would cost more
+/// than the calls that they are of.
 const LINGER: Duration = Duration::from_millis(20);
 /// The longest that writing a group may take.
 const MOST: Duration = Duration::from_secs(30);
 /// How often a group that failed is tried again, and how often it is looked whether a checkpoint is due.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// A record that waits, and who waits for it.
+/// A record in the queue, and the caller that waits until it is durable.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) record: Record,
@@ -82,7 +83,7 @@ impl State {
     }
 }
 
-/// Starts the task. It ends, after the last record was written, when nobody can send one any more.
+/// Starts the task. It ends after the last record is written, once every sender is dropped.
 pub(super) fn start(
     db: Db,
     key: Key,
@@ -125,7 +126,7 @@ async fn run(log: Log, mut waiting: mpsc::Receiver<Entry>) {
             is_over = waiting.is_closed() && waiting.is_empty();
         }
         while !held.is_empty() && log.write(&mut held).await {}
-        // Who waits for a record learns now that it is not written, and not when it is tried again.
+        // Waiting callers learn of the failure now, not after the next attempt.
         while !held.is_empty()
             && held.len() < QUEUE
             && let Ok(entry) = waiting.try_recv()
@@ -154,7 +155,7 @@ impl Log {
         }
     }
 
-    /// Writes a group of what is held, or leaves it to be written later: whether it was written. Who waits for its record is
+    /// Writes a group of what is held, or leaves it to be written later: whether it was written. Waiting callers are
     /// told either way.
     async fn write(&self, held: &mut Vec<Entry>) -> bool {
         let size = held.len().min(GROUP);
@@ -209,7 +210,7 @@ impl Log {
     }
 }
 
-/// Tells who waits for their records that these are not written, and what they answer is not to leave.
+/// Fails the callers that wait for these records: their answers must not leave the hub.
 fn refuse<'a>(held: impl Iterator<Item = &'a mut Entry>) {
     for Entry { record, durable } in held {
         if let Some(durable) = durable.take() {

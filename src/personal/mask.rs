@@ -1,4 +1,4 @@
-//! The one mask of each kind of personal data. A mask has no way back: how long the text was is not told either.
+//! The mask of each kind of personal data. A mask cannot be reversed, and hides the length of the text.
 use super::Kind;
 
 /// In place of what is not shown.

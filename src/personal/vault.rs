@@ -1,4 +1,4 @@
-//! The keys of personal data: seals what is kept, opens it, and makes the digests that it is found by.
+//! The vault: seals and opens personal data with the data keys, and makes the digests that it is found by.
 use std::{
     collections::BTreeMap,
     fmt, fs, io,
@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::{Applicant, Kind, Sought, no_keys};
 use crate::error::{Error, Reason, Result};
 
-/// How a sealed text begins; the key's id and the sealed bytes follow, each after a colon. What was kept before there were
-/// keys does not begin so.
+/// How a sealed text begins; the key's id and the sealed bytes follow, each after a colon. What was kept before there
+/// were keys does not begin so.
 const MARK: &str = "sealed:";
 
 /// Keys of personal data, shared by all that open and seal.
@@ -40,7 +40,7 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// The keys as they are written, in TOML. Whoever has them can read what the hub keeps; who loses them loses it.
+/// The keys as they are written, in TOML. They open all personal data of the store; without them it is lost.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
@@ -116,7 +116,8 @@ pub fn write(path: &Path, keys: &Keys) -> io::Result<()> {
 /// One key, and what is made of it.
 struct Key {
     seal: LessSafeKey,
-    /// Makes the nonce from what is sealed: the same text for the same thing seals alike, and no nonce serves two texts.
+    /// Makes the nonce from what is sealed: the same text for the same thing seals alike, and no nonce serves two
+    /// texts.
     nonce: hmac::Key,
     check: Vec<u8>,
 }
@@ -187,7 +188,8 @@ impl Vault {
         self.0.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the file again. A broken one leaves the keys as they were, and so does one that lacks a key that was there.
+    /// Reads the file again. A broken one leaves the keys as they were, and so does one that lacks a key that was
+    /// there.
     pub fn reload(&self) -> Result<(), String> {
         let Some(path) = &self.0.file else { return Ok(()) };
         let ring = read_file(path)?;
@@ -298,7 +300,7 @@ impl Vault {
         Ok(code(made.as_ref()))
     }
 
-    /// A digest that nobody can make again who lacks the keys; without keys, the same one.
+    /// A keyed digest; without keys, the plain one.
     pub fn keyed(&self, digest: [u8; 32]) -> [u8; 32] {
         let Some(ring) = self.ring() else { return digest };
         hmac::sign(&ring.index, &digest).as_ref().try_into().unwrap_or(digest)
@@ -343,7 +345,7 @@ impl Sought {
     }
 }
 
-/// Sixteen bytes are enough: nobody but the hub can make them.
+/// Sixteen bytes are enough: only the hub can make them.
 fn code(digest: &[u8]) -> String {
     STANDARD_NO_PAD.encode(digest.get(..16).unwrap_or(digest))
 }

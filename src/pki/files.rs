@@ -18,8 +18,8 @@ use crate::{
 /// Names by which a hub on this machine is reached.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// A folder with an authority in it: `ca.pem`, `ca-key.pem`, `crl.pem`, `server.pem`, `server-key.pem`, and `CODE.pem` and
-/// `CODE-key.pem` for each system. Private keys can be read by their owner only.
+/// A folder with an authority in it: `ca.pem`, `ca-key.pem`, `crl.pem`, `server.pem`, `server-key.pem`, and
+/// `CODE.pem` and `CODE-key.pem` for each system. Private keys can be read by their owner only.
 #[derive(Debug)]
 pub struct Folder {
     dir: PathBuf,
@@ -89,7 +89,7 @@ impl Folder {
         fs::read(&path).map_err(|err| Error::internal(format!("{}: {err}", path.display())))
     }
 
-    /// Writes a file beside the one that it then takes the place of: nobody reads half of it.
+    /// Writes a file atomically: beside its target, then renamed over it.
     fn write(&self, name: &str, text: &str, mode: u32) -> Result<PathBuf> {
         let path = self.dir.join(name);
         let beside = self.dir.join(format!(".{name}.new"));

@@ -1,4 +1,4 @@
-//! The committer: one task that takes waiting writes, commits them together, and answers each.
+//! The committer (group commit): one task that takes waiting writes, commits them together, and answers each.
 use std::{
     panic::AssertUnwindSafe,
     sync::{
@@ -44,7 +44,7 @@ const MOST: Duration = Duration::from_secs(120);
 /// A write in progress: everything it does stands or falls together.
 #[derive(Debug)]
 pub struct Write {
-    /// The store. It shows what earlier writes of the same commit did. Whoever holds the buffer must let go of it first.
+    /// The store, with what earlier writes of the same commit did. Release the buffer before using it.
     pub db: WriteTx,
     /// The revision that it makes, if it changes anything.
     pub revision: Revision,
@@ -54,7 +54,8 @@ pub struct Write {
 }
 
 impl Write {
-    /// Whether a book stands as it was last committed, so that what is read of it may be kept in memory.
+    /// Whether a set of reference data stands as it was last committed, so that what is read of it may be kept in
+    /// memory.
     pub fn is_committed(&self, which: ReferenceData) -> bool {
         self.head.touched(which) <= self.committed
     }
@@ -246,7 +247,7 @@ async fn run(
     commits: Arc<AtomicU64>,
 ) {
     let mut jobs = Vec::with_capacity(GROUP);
-    // What came while the last commit ran goes into the next; nobody waits for company.
+    // Writes that arrive during a commit join the next one; no write is delayed to wait for others.
     while waiting.recv_many(&mut jobs, GROUP).await > 0 {
         jobs.retain(|job| job.is_awaited());
         let mut outcomes = Vec::with_capacity(jobs.len());
@@ -332,7 +333,7 @@ impl Reread {
     }
 }
 
-/// The head only ever moves forward, whoever saw it first.
+/// Publishes a head. Heads only move forward.
 fn announce(set_head: &watch::Sender<Head>, head: Head) {
     set_head.send_if_modified(|known| {
         let is_newer = head.newest.number > known.newest.number || head.epoch != known.epoch;
@@ -346,7 +347,7 @@ fn announce(set_head: &watch::Sender<Head>, head: Head) {
 /// How the writes of a commit take their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flush {
-    /// What they leave is written at once, after all of them. When that fails, nobody knows whose it was.
+    /// Buffered rows are written once, after all writes. A failure cannot be assigned to one write.
     Together,
     /// What each leaves is written before the next begins, in a savepoint of its own.
     Alone,

@@ -1,9 +1,9 @@
-//! The lease on the head: how long what this process knows of it is good enough to decide who may do what.
+//! The lease on the head: how long a known head is fresh enough to decide rights by it.
 //!
-//! A hub decides by a head whose reading began at most [`LEASE`] before, or reads it first. Who takes a right away is answered
-//! [`SETTLED`] after the commit: by then no hub decides by a head from before it. No clock is compared with another one, only
-//! lengths of time are, and the one is longer than the other by more than clocks run apart. A process that was stopped meanwhile
-//! finds its lease over when it goes on.
+//! A hub decides by a head whose reading began at most [`LEASE`] before, or reads it first. A call that revokes a
+//! right is answered [`SETTLED`] after the commit: by then no hub decides by a head from before it. No clock is
+//! compared with another one, only lengths of time are, and the one is longer than the other by more than clocks run
+//! apart. A process that was stopped meanwhile finds its lease over when it goes on.
 use std::{
     sync::{
         Arc,

@@ -4,7 +4,7 @@
 pub mod head {
     use sea_orm::entity::prelude::*;
 
-    /// The newest revision, and the last that touched each book.
+    /// The newest revision, and the last that touched each set of reference data.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "head")]
     pub struct Model {
@@ -30,7 +30,7 @@ pub mod head {
 pub mod log {
     use sea_orm::entity::prelude::*;
 
-    /// A revision: when, by whom, and which books it touched.
+    /// A revision: when, by whom, and what it touched.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "revision_log")]
     pub struct Model {

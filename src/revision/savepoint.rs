@@ -1,4 +1,4 @@
-//! What a write asks of the store itself: in a savepoint of its own, which the first statement sets.
+//! The transaction of one write: a savepoint inside the commit's transaction, set by the first statement.
 use std::sync::Arc;
 
 use sea_orm::{
@@ -17,8 +17,8 @@ pub(in crate::revision) struct Shared {
     pub(in crate::revision) buffer: Mutex<CommitBuffer>,
 }
 
-/// The store as one write sees it, with what earlier writes of the same commit did. Whoever uses only the buffer never
-/// comes here.
+/// The store as one write sees it, with what earlier writes of the same commit did. A write that uses only the buffer
+/// never comes here.
 #[derive(Debug)]
 pub struct WriteTx {
     pub(in crate::revision) shared: Arc<Shared>,
@@ -41,8 +41,8 @@ impl WriteTx {
         self.savepoint.get_or_try_init(set).await
     }
 
-    /// Ends the write: what it did is kept, or undone, on the buffer and in the store. Fails when the commit must; inside is
-    /// whether this write does.
+    /// Ends the write: what it did is kept, or undone, on the buffer and in the store. Fails when the commit must;
+    /// inside is whether this write does.
     pub(in crate::revision) async fn end(self, is_kept: bool) -> Result<Result<()>> {
         let Self { shared, savepoint } = self;
         let mut buffer = shared.buffer.lock().await;

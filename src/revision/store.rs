@@ -25,8 +25,8 @@ pub async fn head(db: &impl ConnectionTrait) -> Result<Head> {
     Ok(read_head(visible_head(), db).await?.0)
 }
 
-/// Notes that a reader is told everything up to an instant, after waiting for the commit that runs: later ones get a later
-/// time, whichever hub makes them.
+/// Notes that a reader is told everything up to an instant, after waiting for the commit that runs: later ones get a
+/// later time, whichever hub makes them.
 #[expect(clippy::disallowed_methods, reason = "the counter row is the one row changed in place")]
 pub async fn tell(db: &impl ConnectionTrait, at: Timestamp) -> Result<()> {
     head::Entity::update_many()

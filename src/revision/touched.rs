@@ -1,4 +1,5 @@
-//! What a revision touched: sets of reference data, and what it made versions of. Kept as bits in `revision_log.touched`.
+//! What a revision touched: sets of reference data, and what it made versions of. Kept as bits in
+//! `revision_log.touched`.
 use std::ops::{BitOr, BitOrAssign};
 
 use super::ReferenceData;

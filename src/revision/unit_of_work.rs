@@ -1,7 +1,8 @@
-//! The buffer of a commit: what its writes look for is looked up at once, and what they leave behind is written at once.
+//! Unit of work: the writes of a commit share one lookup and one statement per kind of row.
 //!
-//! A commit of a hundred small writes then asks the store as often as a commit of one. Each kind of thing has its leaf,
-//! which knows what of it stands after the writes so far: a write sees those before it there, not in the tables.
+//! A commit of a hundred small writes then asks the store as often as a commit of one. Each kind of row has its
+//! [`Buffered`] buffer, which knows what of it stands after the writes so far: a write sees those before it there,
+//! not in the tables.
 use std::any::Any;
 
 use futures_util::future::BoxFuture;
@@ -30,47 +31,47 @@ const MOST: usize = 10_000;
 /// What the writes of one commit share.
 #[derive(Default)]
 pub struct CommitBuffer {
-    leaves: Vec<Box<dyn Buffered>>,
+    buffers: Vec<Box<dyn Buffered>>,
     /// Why something could not be written: the commit must not happen.
     failed: Option<Error>,
 }
 
 impl std::fmt::Debug for CommitBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let waiting: usize = self.leaves.iter().map(|it| it.waiting()).sum();
+        let waiting: usize = self.buffers.iter().map(|it| it.waiting()).sum();
         f.debug_struct("CommitBuffer").field("waiting", &waiting).finish_non_exhaustive()
     }
 }
 
 impl CommitBuffer {
-    /// The leaf for things of a kind.
+    /// The buffer for rows of a kind.
     pub fn buffered<L: Buffered + Default>(&mut self) -> &mut L {
-        let mut leaves = self.leaves.iter();
-        let found = leaves.position(|leaf| (leaf.as_ref() as &dyn Any).is::<L>());
+        let mut buffers = self.buffers.iter();
+        let found = buffers.position(|buffer| (buffer.as_ref() as &dyn Any).is::<L>());
         let place = found.unwrap_or_else(|| {
-            self.leaves.push(Box::new(L::default()));
-            self.leaves.len() - 1
+            self.buffers.push(Box::new(L::default()));
+            self.buffers.len() - 1
         });
-        let leaf: Option<&mut dyn Any> = self.leaves.get_mut(place).map(|it| it.as_mut() as _);
+        let buffer: Option<&mut dyn Any> = self.buffers.get_mut(place).map(|it| it.as_mut() as _);
         #[expect(clippy::expect_used, reason = "it was found by its type, or put there just now")]
-        leaf.and_then(|it| it.downcast_mut()).expect("a leaf is of its own type")
+        buffer.and_then(|it| it.downcast_mut()).expect("a buffer is of its own type")
     }
 
     pub(in crate::revision) async fn look_up(&mut self, db: &DatabaseTransaction) -> Result<()> {
-        for leaf in &mut self.leaves {
-            leaf.look_up(db).await?;
+        for buffer in &mut self.buffers {
+            buffer.look_up(db).await?;
         }
         Ok(())
     }
 
     pub(in crate::revision) fn settle(&mut self, is_kept: bool) {
-        for leaf in &mut self.leaves {
-            leaf.settle(is_kept);
+        for buffer in &mut self.buffers {
+            buffer.settle(is_kept);
         }
     }
 
     pub(in crate::revision) fn is_full(&self) -> bool {
-        self.leaves.iter().map(|it| it.waiting()).sum::<usize>() > MOST
+        self.buffers.iter().map(|it| it.waiting()).sum::<usize>() > MOST
     }
 
     /// Fails when something of it could not be written.
@@ -80,8 +81,8 @@ impl CommitBuffer {
 
     pub(in crate::revision) async fn flush(&mut self, db: &DatabaseTransaction) -> Result<()> {
         self.must_be_whole()?;
-        for leaf in &mut self.leaves {
-            if let Err(err) = leaf.flush(db).await {
+        for buffer in &mut self.buffers {
+            if let Err(err) = buffer.flush(db).await {
                 // What was taken off the buffer is lost.
                 self.failed = Some(err.clone());
                 return Err(err);

@@ -1,7 +1,8 @@
-//! Versioned rows: a row knows the revision that made it and the one that superseded it, and is never changed otherwise.
+//! Versioned rows: a row knows the revision that made it and the one that superseded it, and is never changed
+//! otherwise.
 //!
-//! Tables that keep versions implement [`Versioned`]; the doors of the slices are made of [`every`] and [`standing`], and
-//! versions end by [`supersede`] only.
+//! Tables that keep versions implement [`Versioned`]; the doors of the slices are made of [`every`] and [`standing`],
+//! and versions end by [`supersede`] only.
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, Select,
     sea_query::{Expr, IntoCondition},

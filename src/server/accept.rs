@@ -1,4 +1,4 @@
-//! Takes connections in, as long as there are places and descriptors for them.
+//! Accepts connections, as many as slots and file descriptors allow.
 use std::{
     io::{Error, ErrorKind},
     net::SocketAddr,

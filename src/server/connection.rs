@@ -1,4 +1,4 @@
-//! One connection: its handshake, its calls, and when it has to go.
+//! One connection: its handshake, its calls, and its end.
 use std::{
     future::pending,
     io::{Cursor, IoSlice, Result as IoResult},
@@ -340,7 +340,7 @@ struct Greeted {
 
 impl Greeted {
     /// Waits for the preface of HTTP/2: a connection that does not send it in time must not keep its place. hyper would
-    /// wait for the rest of it for ever. It reads it, and checks it, as if nobody had.
+    /// wait for the rest of it for ever. It reads and checks it itself.
     async fn wait(mut stream: Stream) -> Option<Self> {
         let mut preface = [0; 24];
         let read = time::timeout(PREFACE, stream.read_exact(&mut preface)).await;

@@ -30,9 +30,9 @@ const WARN: Duration = Duration::from_secs(60 * 60);
 /// What is read from files that may change.
 #[derive(Debug, Default)]
 pub struct Reload {
-    /// TLS, and who is told of its changes.
+    /// TLS files, and the watch channel that announces changes.
     pub tls: Option<(Files, watch::Sender<Arc<Tls>>)>,
-    /// The issuer of tokens, and who reads them.
+    /// The token issuer's settings, and its readers.
     pub tokens: Option<(token::Settings, Arc<Tokens>)>,
     /// The keys of personal data.
     pub data_keys: Vault,

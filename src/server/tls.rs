@@ -1,4 +1,4 @@
-//! The hub's side of TLS: which files it is made of, and whom it accepts.
+//! The hub's side of TLS: its files, and the clients it accepts.
 use std::{path::PathBuf, sync::Arc};
 
 use rustls::{
@@ -174,7 +174,7 @@ impl Clients {
         }
         let mut builder =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-                // Who shows none may have a key.
+                // A client without a certificate may have a key.
                 .allow_unauthenticated();
         if let Some(pem) = revoked {
             let lists: Result<Vec<_>, _> =

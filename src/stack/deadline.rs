@@ -1,4 +1,4 @@
-//! The shorter of the caller's deadline and our own.
+//! Enforces the shorter of the caller's deadline and the hub's.
 use std::time::{Duration, Instant};
 
 use axum::{

@@ -1,4 +1,5 @@
-//! Counts each request once, by method and final code, however it ends; and the items of writes, by what became of them.
+//! Counts each request once, by method and final code, however it ends; and the items of writes, by what became of
+//! them.
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},

@@ -1,4 +1,4 @@
-//! Turns failures that are not answers into answers, and bare statuses into refusals with a reason.
+//! Turns panics and bare statuses into refusals with a reason.
 use std::any::Any;
 
 use axum::{body::Body, extract::Request, middleware::Next};

@@ -36,8 +36,8 @@ fn step(before: i64, after: i64, transfer: Transfer, weight: Option<&str>) -> Su
     }
 }
 
-/// Before: province 1 with district 2 and its communes 3, 4. After: province 5 with communes 6, 7; 6 bears the code of 3.
-/// Commune 4 is divided between 6 and 7.
+/// Before: province 1 with district 2 and its communes 3, 4. After: province 5 with communes 6, 7; 6 bears the code
+/// of 3. Commune 4 is divided between 6 and 7.
 fn forest(weights: [Option<&str>; 2]) -> Forest {
     let old = Span { from: Day::FIRST, to: day("2025-06-30") };
     let new = Span { from: day("2025-07-01"), to: Day::LAST };

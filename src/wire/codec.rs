@@ -1,5 +1,5 @@
-//! The codec of every method: prost's, but bytes that are no message are the caller's fault, and a message gets as much room as
-//! it takes.
+//! The codec of every method: prost's, but bytes that are no message are the caller's fault, and a message gets as
+//! much room as it takes.
 use std::marker::PhantomData;
 
 use tonic::{
@@ -10,8 +10,8 @@ use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
 use crate::error::{Error, Reason};
 
-/// Room that is made before a message's size is known. Most are smaller; two buffers of the usual 8 KiB for each call are
-/// what the allocator is slow with.
+/// Room that is made before a message's size is known. Most are smaller; two buffers of the usual 8 KiB for each call
+/// are what the allocator is slow with.
 const ROOM: usize = 512;
 /// Bytes after which what is encoded is sent.
 const SENT: usize = 32 * 1024;

@@ -6,8 +6,8 @@ use crate::{
     personal::{Kind, Tier, mask::mask},
 };
 
-/// Leaves in a message what a tier shows. Written by the build for every message that holds a marked field: a field that
-/// nobody has decided about is free text.
+/// Leaves in a message what a tier shows. Written by the build for every message that holds a marked field: a field
+/// that nobody has decided about is free text.
 pub trait Project {
     /// Whether something was masked or taken out.
     fn project(&mut self, tier: Tier) -> bool;

@@ -1,4 +1,4 @@
-//! Streams on the wire: opened as requests are, answered in messages that every client takes.
+//! Streams on the wire: opened like requests, answered in messages within the size limit of clients.
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming, codegen::BoxStream};

@@ -1,4 +1,4 @@
-//! What we ask the database about limits: how many calls an agreement has answered in the windows that run.
+//! Call quotas of agreements: counts calls per window in the database, across all hubs.
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -134,7 +134,8 @@ async fn count(db: &Db, uses: Vec<Use>) -> Result<HashMap<Use, Counted>> {
     let mut counted = HashMap::new();
     for (code, mut uses) in by_code {
         uses.sort_by_key(|it| it.number);
-        // A hub that has another version of the agreement by now counts by that one: the last one asked is the newest here.
+        // A hub that has another version of the agreement by now counts by that one: the last one asked is the newest
+        // here.
         let Some(limits) = uses.last().map(|it| Arc::clone(&it.limits)) else { continue };
         let asked = i64::try_from(uses.len()).unwrap_or(i64::MAX);
         let (mut allowed, mut refusal) = (asked, None);
@@ -165,8 +166,8 @@ async fn count(db: &Db, uses: Vec<Use>) -> Result<HashMap<Use, Counted>> {
     Ok(counted)
 }
 
-/// Adds calls to the window that runs: how many were counted in it by now, and when it began. A hub whose clock is behind counts
-/// in the window that another one has begun.
+/// Adds calls to the window that runs: how many were counted in it by now, and when it began. A hub whose clock is
+/// behind counts in the window that another one has begun.
 async fn add(
     db: &impl ConnectionTrait,
     code: &str,

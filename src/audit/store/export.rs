@@ -16,8 +16,8 @@ use crate::{
 /// Records that are read at once.
 const PAGE: u64 = 2_000;
 
-/// Hands each line of an export to a writer: the log as it was when this began. Nothing is checked here, since whoever changed
-/// the store could have changed this as well.
+/// Hands each line of an export to a writer: the log as it was when this began. Nothing is checked here: whatever
+/// changed the store could have changed this check as well.
 pub async fn export<W>(db: &impl ConnectionTrait, mut write: W) -> Result<u64>
 where
     W: FnMut(&Line<'_>) -> Result<()>,
@@ -36,7 +36,7 @@ where
         let mut subjects = subjects(db, after, last).await?;
         for it in records {
             while let Some(note) = notes.next_if(|note| note.size < it.seq) {
-                write(&noted(&note)?)?;
+                write(&note_line(&note)?)?;
             }
             let record::Model { seq, at, system, method, code, personal, body, hash } = it;
             write(&Line::Record(Row {
@@ -54,7 +54,7 @@ where
         for note in notes {
             // What was added after this began is for another export.
             if note.size <= long(size) {
-                write(&noted(&note)?)?;
+                write(&note_line(&note)?)?;
             }
         }
         after = last;
@@ -66,7 +66,7 @@ where
     Ok(size)
 }
 
-fn noted(kept: &checkpoint::Model) -> Result<Line<'_>> {
+fn note_line(kept: &checkpoint::Model) -> Result<Line<'_>> {
     let size = u64::try_from(kept.size).map_err(Error::internal)?;
     Ok(Line::Checkpoint(Note { size, note: kept.note.as_str().into() }))
 }

@@ -1,7 +1,8 @@
 //! CSV: text with commas, semicolons or tabs between cells.
 //!
-//! It is read here, and not by a library, because a report must name the row as a spreadsheet counts it, empty rows and
-//! line breaks inside cells included, and because a quotation mark that is never closed must not swallow rows in silence.
+//! It is read here, and not by a library, because a report must name the row as a spreadsheet counts it, empty rows
+//! and line breaks inside cells included, and because a quotation mark that is never closed must not swallow rows in
+//! silence.
 use super::{Cell, Rows, Sheet};
 use crate::cli::Outcome;
 
@@ -10,8 +11,8 @@ const SEPARATORS: [char; 3] = [';', ',', '\t'];
 
 /// The same text, once for each separator: which one it is shows when a header is found.
 ///
-/// With a separator that is not the file's own, a quotation mark may seem to be open: that is an error only when no header
-/// is found otherwise.
+/// With a separator that is not the file's own, a quotation mark may seem to be open: that is an error only when no
+/// header is found otherwise.
 pub(super) fn read(bytes: &[u8], sheet: Option<&str>) -> Outcome<(Vec<Sheet>, Option<String>)> {
     if sheet.is_some() {
         return Err("a CSV file has no sheets: leave out --sheet".into());

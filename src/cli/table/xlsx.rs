@@ -127,8 +127,8 @@ fn read_cell(value: &DataRef<'_>, shows: Shows) -> Cell {
     }
 }
 
-/// A number from its digits and its exponent. A spreadsheet keeps binary fractions and shows 15 digits of them: these are
-/// the number, to the decimals that the hub keeps.
+/// A number from its digits and its exponent. A spreadsheet keeps binary fractions and shows 15 digits of them: these
+/// are the number, to the decimals that the hub keeps.
 fn number(text: &str, shows: Shows) -> Cell {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let (negative, mantissa) = match mantissa.strip_prefix('-') {
@@ -152,7 +152,8 @@ fn number(text: &str, shows: Shows) -> Cell {
     Cell::Number(Number { plain, percent: shows == Shows::Percent, padded })
 }
 
-/// Digits with a point after so many of them: plain, without zeros at either end, rounded to the decimals that are kept.
+/// Digits with a point after so many of them: plain, without zeros at either end, rounded to the decimals that are
+/// kept.
 fn place(digits: &str, point: i64) -> String {
     let before = usize::try_from(point).unwrap_or_default();
     let lead = usize::try_from(-point).unwrap_or_default();

@@ -120,8 +120,8 @@ pub async fn summarize(
     Ok((view.revision, forest, Summary { period, counted_to, total, groups }))
 }
 
-/// The dossiers that may count. One that ended before the period, and stayed so, does not, unless the count stops before
-/// it ended.
+/// The dossiers that may count. One that ended before the period, and stayed so, does not, unless the count stops
+/// before it ended.
 fn candidates(frame: Frame) -> Condition {
     use dossier::Column::{AcceptedAt, FinishedAt, ReturnedAt};
     let accepted = Condition::all().add(AcceptedAt.lt(frame.before));

@@ -131,8 +131,8 @@ impl<'a> Cover<'a> {
         Containment::of(inside, shares.iter().any(|it| !target.contains(&it.unit_id)))
     }
 
-    /// Finds who is expected to report. The unit asked for never enters its own sum; where it took others in and nothing
-    /// is below it, its own part is therefore missing.
+    /// Finds who is expected to report. The unit asked for never enters its own sum; where it took others in and
+    /// nothing is below it, its own part is therefore missing.
     fn expect(&mut self) {
         let Region { forest, meaning, unit_id, geography: _ } = *self.region;
         let mut own = None;

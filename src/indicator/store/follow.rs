@@ -1,4 +1,4 @@
-//! Follows the head for the cells that are kept in memory: what each new revision touched.
+//! Invalidates the cells in memory: follows the head, and finds what each revision touched.
 use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{

@@ -80,11 +80,13 @@ pub(super) type ByCell<T> = HashMap<(i64, i64), Vec<T>>;
 /// Rows kept for one cell and kind of period: the latest, and the one before it.
 const RECENT: u64 = 2;
 
-/// Newest rows of a cell that are read first. They hold the latest and the one before it, unless kinds of periods mingle.
+/// Newest rows of a cell that are read first. They hold the latest and the one before it, unless kinds of periods
+/// mingle.
 const FIRST: u64 = 4;
 
-/// The newest observations of each cell, newest first; of periods that began by `date`, or up to one period. What a cell costs
-/// does not grow with its history: all of that is looked through only for cells whose newest rows do not tell.
+/// The newest observations of each cell, newest first; of periods that began by `date`, or up to one period. What a
+/// cell costs does not grow with its history: all of that is looked through only for cells whose newest rows do not
+/// tell.
 pub(super) async fn latest_rows(
     db: &Db,
     names: &Names,
@@ -210,9 +212,9 @@ pub(super) fn two(
     Some((latest, rows.iter().skip(place).find(earlier)))
 }
 
-/// Of each indicator, unit and kind of period, the rows with the latest periods: numbered inside the database, so that a
-/// long history does not travel. Kinds are told apart by the shape of the code; months make two groups, before October and
-/// from then on, which does no harm.
+/// Of each indicator, unit and kind of period, the rows with the latest periods: numbered inside the database, so
+/// that a long history does not travel. Kinds are told apart by the shape of the code; months make two groups, before
+/// October and from then on, which does no harm.
 fn newest(rows: Select<observation::Entity>, count: u64) -> SelectStatement {
     use observation::Column;
     let mut inner = rows.into_query();

@@ -101,7 +101,8 @@ const TRIES: usize = 3;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Snapshots {
-    /// Starts without any cells; they are kept as `encode` makes them. What revisions touch is followed until the hub ends.
+    /// Starts without any cells; they are kept as `encode` makes them. What revisions touch is followed until the hub
+    /// ends.
     pub fn start(hub: &Arc<Hub>, encode: fn(Cell) -> Bytes) -> Arc<Self> {
         let newest = hub.revisions.head().newest.number;
         let kept = Arc::new(Cells::new(newest, hub.limits.kept_cells));
@@ -180,7 +181,8 @@ async fn keys(
 ) -> Result<Vec<Key>> {
     let names = Names::open(hub, view).await?;
     let definitions = names.definitions.visible_all(caller, indicators)?;
-    // A period's last day depends on the calendar; among the calendars it differs by half a month at most, which no code does.
+    // A period's last day depends on the calendar; among the calendars it differs by half a month at most, which no
+    // code does.
     let spoken_of = match (period, definitions.first()) {
         (Some(period), Some(first)) => first.meaning.range(period).to,
         (_, _) => date,
@@ -307,8 +309,8 @@ fn pick(aims: Vec<target::Model>, shown: Option<Period>, date: Day) -> Option<ta
     aims.into_iter().nth(place)
 }
 
-/// Judges each target by the value of its own period, or else by one inside it that speaks for it so far; only by periods
-/// that began by a day, where there is one.
+/// Judges each target by the value of its own period, or else by one inside it that speaks for it so far; only by
+/// periods that began by a day, where there is one.
 async fn judge_all(
     hub: &Hub,
     view: &View,

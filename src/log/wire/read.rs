@@ -1,4 +1,5 @@
-//! Reads encoded messages for records: what was asked, without personal data; what was answered, and about whom.
+//! Reads encoded messages for records: the request without personal data, the number of items in the answer, its
+//! subjects.
 use prost::encoding::{WireType, decode_key, decode_varint};
 use serde_json::{Map, Value as Json};
 
@@ -134,8 +135,8 @@ fn number_of(kind: &Kind, it: u64) -> Json {
     }
 }
 
-/// Codes and the like are told; of text in words, which could speak of a person, only how long it is. So of what looks like a
-/// number or an address of one: some ask for a dossier by that instead of its code.
+/// Codes and the like are told; of text in words, which could speak of a person, only how long it is. So of what
+/// looks like a number or an address of one: some ask for a dossier by that instead of its code.
 fn text(bytes: &[u8]) -> Json {
     let is_code = |it: &str| {
         let is_number = it.len() >= 9 && it.bytes().all(|it| it.is_ascii_digit() || it == b'+');
