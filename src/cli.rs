@@ -6,6 +6,7 @@ mod client;
 mod columns;
 mod data_keys;
 mod export;
+mod failure;
 mod filter;
 mod import;
 mod parse;
@@ -22,7 +23,11 @@ use std::{
     io::{ErrorKind, Write},
 };
 
-use crate::config::{AuditCommand, Command, DataKeysCommand, KeyCommand, PkiCommand};
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+pub use self::failure::exit_of;
+use crate::config::{AuditCommand, Cli, Command, DataKeysCommand, KeyCommand, PkiCommand};
 
 /// Characters of a text that a line shows, at most.
 const SHOWN: usize = 320;
@@ -48,12 +53,26 @@ pub async fn run(command: Command) -> Outcome {
             DataKeysCommand::Reseal(store) => serve::reseal(store).await,
         },
         Command::Agreement { command } => agreement::agreement(command).await,
+        Command::Completions { shell } => complete(shell),
         Command::Pki { command: PkiCommand::Dev(asked) } => pki::dev(&asked),
         Command::Audit { command: AuditCommand::Key(place) } => audit::key(place),
         Command::Audit { command: AuditCommand::Export(asked) } => audit::export(asked).await,
         Command::Audit { command: AuditCommand::Verify(asked) } => audit::verify(&asked),
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,
     }
+}
+
+/// Prints what a shell needs to complete commands and options.
+fn complete(shell: Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sharehub", &mut script);
+    say(String::from_utf8(script)?.trim_end())
+}
+
+/// Writes a line to standard output at once; when it is closed, the command ends there.
+fn print(line: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(failure::unwritten)
 }
 
 /// Writes a line to standard output. Whoever reads it may have read enough: `sharehub call ... | head` is no failure.

@@ -1,6 +1,7 @@
 //! Every knob: its name, its default and its check; read once, from flags, the environment and a file, in that order.
 mod agreements;
 mod caller;
+mod exit;
 mod identity;
 mod store;
 mod tables;
@@ -18,7 +19,8 @@ use serde::{Deserialize, Deserializer};
 
 pub use self::{
     agreements::{AgreementCommand, Apply, Explain, ListAgreements},
-    caller::{As, Call, Target},
+    caller::{As, Call, Target, read_file},
+    exit::Exit,
     store::{AuditKeyPlace, StorePlace, StoreSettings},
     tables::{Asked, Export, Exported, Filter, Import, Loaded, Numbers, Query, Watch},
 };
@@ -33,7 +35,7 @@ use crate::{
 
 /// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "sharehub", version, about = "A province's data-sharing hub, over gRPC.")]
+#[command(name = "sharehub", version, about = "A province's data-sharing hub, over gRPC.", after_help = exit::HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -49,7 +51,7 @@ pub enum Command {
     Demo(Knobs),
     /// BatchOptions a running hub whether it serves: exit 0 when it does, 1 when not.
     Health(Target),
-    /// Call any method of a running hub with a JSON message, and print the answer as JSON.
+    /// Call any method of a running hub with JSON messages, and print each answer as JSON as it comes.
     Call(Call),
     /// Load a table, as CSV or XLSX: checked as a whole first, and not loaded when any cell of it is wrong.
     Import(Import),
@@ -68,6 +70,11 @@ pub enum Command {
         /// What to do with agreements.
         #[command(subcommand)]
         command: AgreementCommand,
+    },
+    /// Print what a shell needs to complete this program's commands and options.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
     /// Certificates for trying the hub out.
     Pki {

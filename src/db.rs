@@ -4,6 +4,7 @@ pub mod faults;
 pub mod list;
 pub mod migration;
 mod pool;
+pub mod presence;
 mod reader;
 mod replica;
 

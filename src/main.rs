@@ -1,31 +1,32 @@
 //! The program: reads its configuration, runs one command, and exits with what became of it.
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use sharehub::{
     cli,
-    config::{BadConfig, Cli},
+    config::{Cli, Exit},
 };
 
-/// The exit code for a configuration that cannot be used (`EX_USAGE`).
-const USAGE: u8 = 64;
-
 #[tokio::main]
-#[expect(clippy::print_stderr, reason = "the one place that speaks before logging is set up")]
 async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(err) => {
             // Help and version are no errors, and go to standard output.
-            let code = if err.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
-            return err.print().map_or(ExitCode::FAILURE, |()| code);
+            let exit = if err.use_stderr() { Exit::Usage } else { Exit::Done };
+            return err.print().map_or(ExitCode::FAILURE, |()| exit.number().into());
         }
     };
-    match cli::run(cli.command).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let exit = match cli::run(cli.command).await {
+        Ok(()) => Exit::Done,
         Err(err) => {
-            eprintln!("sharehub: {err}");
-            if err.is::<BadConfig>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            let exit = cli::exit_of(err.as_ref());
+            if exit != Exit::Done {
+                // Nobody may be reading it: the exit code tells.
+                drop(writeln!(std::io::stderr(), "sharehub: {err}"));
+            }
+            exit
         }
-    }
+    };
+    exit.number().into()
 }

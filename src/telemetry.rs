@@ -1,5 +1,8 @@
 //! Logs, spans and metrics, set up once.
-use std::sync::{Arc, Weak};
+use std::{
+    io::IsTerminal,
+    sync::{Arc, Weak},
+};
 
 use opentelemetry::{
     KeyValue,
@@ -30,6 +33,8 @@ impl Telemetry {
     pub fn start(config: &Config) -> Result<Self> {
         let filter = EnvFilter::try_new(&config.log).map_err(Error::internal)?;
         let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+        // A file or a pipe gets no colour codes. On a terminal the variable NO_COLOR decides.
+        let logs = if std::io::stderr().is_terminal() { logs } else { logs.with_ansi(false) };
         let logs = if config.log_json { logs.json().boxed() } else { logs.boxed() };
         let logs = logs.with_filter(filter);
         let exporter = match &config.otlp_endpoint {

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::{Outcome, clean, say};
+use super::{Outcome, clean, failure::unwritten, say, serve::on_store};
 use crate::{
     audit::{
         store::export,
@@ -19,24 +19,36 @@ use crate::{
 
 pub(super) fn key(place: AuditKeyPlace) -> Outcome {
     let config = Knobs::from(place).read()?;
+    if !config.audit_key.exists() {
+        let path = config.audit_key.display();
+        return Err(format!("there is no audit key at {path}: `sharehub serve` makes one").into());
+    }
     say(&Key::open(&config.audit_key)?.public().to_string())
 }
 
 pub(super) async fn export(asked: ExportAudit) -> Outcome {
     let ExportAudit { file, place } = asked;
-    let config = Knobs::from(place).read()?;
+    let config = on_store(place).await?;
     let db = Db::open(&config.database_url).await?;
     let is_stdout = file == Path::new("-");
     let out: Box<dyn Write + Send> =
         if is_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&file)?) };
     let mut out = BufWriter::new(out);
+    let mut failed = None;
     let line = |line: &Line<'_>| {
         let text = serde_json::to_string(line).map_err(Error::internal)?;
-        writeln!(out, "{text}").map_err(Error::internal)
+        writeln!(out, "{text}").map_err(|err| {
+            failed = Some(err);
+            Error::internal("the line is not written")
+        })
     };
-    let records = export::export(db.read(), line).await?;
-    out.flush()?;
+    let exported = export::export(db.read(), line).await;
     db.close().await;
+    if let Some(err) = failed {
+        return Err(unwritten(err));
+    }
+    let records = exported?;
+    out.flush().map_err(unwritten)?;
     if is_stdout {
         return Ok(());
     }

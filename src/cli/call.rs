@@ -1,103 +1,110 @@
-//! `sharehub call`: any method, known only by its descriptor, with a message as JSON.
-use http::uri::PathAndQuery;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
-use tonic::{
-    Request, Status,
-    client::Grpc,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-};
+//! `sharehub call`: any method, known only by its descriptor, with messages as JSON.
+mod codec;
+mod describe;
+mod message;
+mod schema;
 
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use http::uri::PathAndQuery;
+use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions, Value};
+use tokio::sync::oneshot;
+use tonic::{Request, client::Grpc, service::interceptor::InterceptedService};
+
+use self::{
+    codec::Dynamic,
+    message::{Given, Messages},
+    schema::Schema,
+};
 use super::{
     Outcome,
-    client::{bearer, connect_by, explain},
-    say,
+    client::{Key, LONGEST, MOST_BYTES, connect, explain},
+    failure::Failure,
+    print,
 };
-use crate::{config::Call, pb};
+use crate::config::{As, Call, Exit};
 
 pub(super) async fn call(asked: Call) -> Outcome {
-    let Call { by, method, request } = asked;
-    let pool = DescriptorPool::decode(pb::DESCRIPTORS)?;
-    let method = find(&pool, &method)?;
-    let mut json = serde_json::Deserializer::from_str(&request);
-    let message = DynamicMessage::deserialize(method.input(), &mut json)
-        .map_err(|err| format!("the request is no {}: {err}", method.input().name()))?;
-    json.end()?;
-    let mut grpc = Grpc::new(connect_by(&by).await?).max_decoding_message_size(64 << 20);
+    let Call { by, list, describe, method, message } = asked;
+    let schema = Schema::new()?;
+    if list {
+        return describe::list(&schema);
+    }
+    if let Some(name) = describe {
+        return describe::describe(&schema, &name);
+    }
+    let method = schema.method(&method.unwrap_or_default())?;
+    let given = Given::of(message, method.is_client_streaming());
+    if method.is_client_streaming() {
+        let (messages, bad) = Messages::read(given, method.input())?.until_bad();
+        return exchange(&by, method, messages.boxed(), bad).await;
+    }
+    let message = given.one(method.input())?;
+    let (_good, bad) = oneshot::channel();
+    exchange(&by, method, stream::iter([message]).boxed(), bad).await
+}
+
+/// Sends messages, and prints each answer as it comes. A message that cannot be read ends the call.
+async fn exchange(
+    by: &As,
+    method: MethodDescriptor,
+    messages: BoxStream<'static, DynamicMessage>,
+    bad: oneshot::Receiver<Failure>,
+) -> Outcome {
+    let is_stream = method.is_client_streaming() || method.is_server_streaming();
+    // A stream lasts as long as it has something to say.
+    let longest = if is_stream { None } else { Some(LONGEST) };
+    let channel = InterceptedService::new(connect(by, longest).await?, Key::of(by)?);
+    let mut grpc = Grpc::new(channel).max_decoding_message_size(MOST_BYTES);
     grpc.ready().await?;
-    let mut req = Request::new(message);
-    if let Some(key) = bearer(&by)? {
-        req.metadata_mut().insert("authorization", key);
-    }
-    if let Some(purpose) = &by.purpose {
-        req.metadata_mut().insert("sharehub-purpose", purpose.parse()?);
-    }
     let service = method.parent_service().full_name().to_owned();
     let path = PathAndQuery::try_from(format!("/{service}/{}", method.name()))?;
-    let answer =
-        grpc.unary(req, path, Dynamic(method)).await.map_err(|it| explain(&it))?.into_inner();
-    let options = SerializeOptions::new().skip_default_fields(true).use_proto_field_name(true);
-    let mut out = serde_json::Serializer::pretty(Vec::new());
-    answer.serialize_with_options(&mut out, &options)?;
-    say(&String::from_utf8(out.into_inner())?)?;
-    Ok(())
-}
-
-fn find(pool: &DescriptorPool, named: &str) -> Outcome<MethodDescriptor> {
-    let methods = pool.services().flat_map(|it| it.methods().collect::<Vec<_>>());
-    let mut ours = methods.filter(|it| it.full_name().starts_with("sharehub."));
-    let wanted = named.trim_start_matches('/').replace('/', ".");
-    let is_it = |it: &MethodDescriptor| {
-        it.full_name() == wanted || it.full_name().ends_with(&format!(".{wanted}"))
+    let answered = async {
+        let mut rejected = 0;
+        let answers = grpc.streaming(Request::new(messages), path, Dynamic(method)).await;
+        let mut answers = answers.map_err(|it| explain(&it))?.into_inner();
+        while let Some(answer) = answers.message().await.map_err(|it| explain(&it))? {
+            print(&json(&answer, is_stream)?)?;
+            rejected += rejections(&answer);
+        }
+        match rejected {
+            0 => Ok(()),
+            1 => Err(Failure::new(Exit::Failed, "1 item was rejected").into()),
+            count => Err(Failure::new(Exit::Failed, format!("{count} items were rejected")).into()),
+        }
     };
-    ours.find(is_it).ok_or_else(|| format!("the hub has no method `{named}`").into())
-}
-
-/// The codec of a method that is known only by its descriptor.
-struct Dynamic(MethodDescriptor);
-
-impl Codec for Dynamic {
-    type Encode = DynamicMessage;
-    type Decode = DynamicMessage;
-    type Encoder = DynamicEncoder;
-    type Decoder = DynamicDecoder;
-
-    fn encoder(&mut self) -> DynamicEncoder {
-        DynamicEncoder
-    }
-
-    fn decoder(&mut self) -> DynamicDecoder {
-        DynamicDecoder(self.0.clone())
+    tokio::select! {
+        // Cut off, not ended: the hub must not take what came before it for the whole.
+        Ok(failure) = bad => Err(failure.into()),
+        done = answered => done,
     }
 }
 
-struct DynamicEncoder;
-
-impl Encoder for DynamicEncoder {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn encode(&mut self, item: DynamicMessage, buf: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        prost::Message::encode(&item, buf).map_err(|err| crate::error::Error::internal(err).into())
+/// An answer as JSON: on one line, where others may follow.
+fn json(answer: &DynamicMessage, on_one_line: bool) -> Outcome<String> {
+    let options = SerializeOptions::new().skip_default_fields(true).use_proto_field_name(true);
+    let mut text = Vec::new();
+    if on_one_line {
+        answer.serialize_with_options(&mut serde_json::Serializer::new(&mut text), &options)?;
+    } else {
+        answer.serialize_with_options(&mut serde_json::Serializer::pretty(&mut text), &options)?;
     }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
-    }
+    Ok(String::from_utf8(text)?)
 }
 
-struct DynamicDecoder(MethodDescriptor);
-
-impl Decoder for DynamicDecoder {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn decode(&mut self, src: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        DynamicMessage::decode(self.0.output(), src)
-            .map(Some)
-            .map_err(|err| crate::error::Error::internal(err).into())
+/// How many items of a write were rejected, as its receipt counts them.
+fn rejections(message: &DynamicMessage) -> i64 {
+    let counts = |name: &str| match message.get_field_by_name(name).as_deref() {
+        Some(Value::I32(count)) => Some(i64::from(*count)),
+        Some(Value::I64(count)) => Some(*count),
+        Some(_) | None => None,
+    };
+    // A receipt counts what became of the items; so does what acknowledges a part of a load.
+    if let (Some(rejected), Some(_)) = (counts("rejected"), counts("created")) {
+        return rejected;
     }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
-    }
+    let inner = message.fields().filter_map(|(_, value)| value.as_message());
+    inner.map(rejections).sum()
 }

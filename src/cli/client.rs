@@ -1,6 +1,7 @@
 //! How commands reach a running hub, and how its refusals read.
-use std::{error::Error as StdError, fs, path::PathBuf, time::Duration};
+use std::{error::Error as StdError, time::Duration};
 
+use http::Uri;
 use tokio::time;
 use tonic::{
     Code, Request, Status,
@@ -13,9 +14,9 @@ use tonic_health::pb::{
 };
 use tonic_types::StatusExt;
 
-use super::{Outcome, say};
+use super::{Outcome, failure::Failure, say};
 use crate::{
-    config::{As, Target},
+    config::{As, BadConfig, Exit, Target, read_file},
     pb::{
         access_service_client::AccessServiceClient, dossier_service_client::DossierServiceClient,
         feed_service_client::FeedServiceClient, hub_service_client::HubServiceClient,
@@ -24,18 +25,22 @@ use crate::{
 };
 
 /// Largest message that is sent or taken.
-const MOST_BYTES: usize = 64 << 20;
+pub(super) const MOST_BYTES: usize = 64 << 20;
 /// How often a call is made that the hub could not do at the moment.
 const TRIES: u32 = 6;
 
-/// A connection to a hub for calls that end by themselves.
-pub(super) async fn connect(target: &Target) -> Outcome<Channel> {
-    connect_as(target, None, Some(Duration::from_secs(60))).await
-}
+/// How long a call may take that ends by itself.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
-/// The same, as whoever calls.
-pub(super) async fn connect_by(by: &As) -> Outcome<Channel> {
-    connect_as(&by.target, identity(by)?, Some(Duration::from_secs(60))).await
+/// A connection for the calls of a caller; a call on it ends within `longest`, if that is given.
+pub(super) async fn connect(by: &As, longest: Option<Duration>) -> Outcome<Channel> {
+    let shown = match (&by.cert, &by.cert_key) {
+        (Some(cert), Some(key)) => {
+            Some(Identity::from_pem(read_file("cert", cert)?, read_file("cert_key", key)?))
+        }
+        (Some(_), None) | (None, Some(_)) | (None, None) => None,
+    };
+    connect_as(&by.target, shown, longest).await
 }
 
 async fn connect_as(
@@ -43,37 +48,36 @@ async fn connect_as(
     shown: Option<Identity>,
     longest: Option<Duration>,
 ) -> Outcome<Channel> {
-    let url = target.url();
-    let mut endpoint = Endpoint::from_shared(url.clone())?.connect_timeout(Duration::from_secs(5));
-    match (&target.ca, url.starts_with("https://")) {
-        (Some(ca), true) => {
-            let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
-            if let Some(shown) = shown {
-                tls = tls.identity(shown);
-            }
-            endpoint = endpoint.tls_config(tls)?;
-        }
-        (None, true) => return Err("a target with https:// needs --ca".into()),
-        (Some(_), false) => return Err("--ca is of use for a target with https:// only".into()),
-        (None, false) => {}
+    let url = target.url(shown.is_some())?;
+    let is_tls = url.scheme_str() == Some("https");
+    let unreachable = |err: &dyn StdError| {
+        Failure::new(Exit::Unreachable, format!("no hub at {}: {}", name(&url), chain(err)))
+    };
+    let mut endpoint = Endpoint::from(url.clone()).connect_timeout(Duration::from_secs(5));
+    if is_tls {
+        let tls = ClientTlsConfig::new();
+        let tls = match &target.ca {
+            Some(ca) => tls.ca_certificate(Certificate::from_pem(read_file("ca", ca)?)),
+            None => tls.with_native_roots(),
+        };
+        let tls = match shown {
+            Some(shown) => tls.identity(shown),
+            None => tls,
+        };
+        endpoint = endpoint.tls_config(tls).map_err(|err| BadConfig {
+            key: "ca",
+            must: format!("hold certificates, as `cert` and `cert_key` must: {}", chain(&err)),
+        })?;
     }
     if let Some(longest) = longest {
         endpoint = endpoint.timeout(longest);
     }
-    endpoint.connect().await.map_err(|err| format!("no hub at {url}: {}", chain(&err)).into())
+    Ok(endpoint.connect().await.map_err(|err| unreachable(&err))?)
 }
 
-/// The certificate that the caller shows, if it has one.
-fn identity(by: &As) -> Outcome<Option<Identity>> {
-    match (&by.cert, &by.cert_key) {
-        (Some(cert), Some(key)) => Ok(Some(Identity::from_pem(read(cert)?, read(key)?))),
-        (Some(_), None) | (None, Some(_)) => Err("--cert and --cert-key go together".into()),
-        (None, None) => Ok(None),
-    }
-}
-
-fn read(path: &PathBuf) -> Outcome<Vec<u8>> {
-    fs::read(path).map_err(|err| format!("{}: {err}", path.display()).into())
+/// A URL without the slash at its end.
+fn name(url: &Uri) -> String {
+    url.to_string().trim_end_matches('/').to_owned()
 }
 
 /// An error, with what caused it: of a handshake, only the last one says why.
@@ -87,34 +91,24 @@ fn chain(err: &dyn StdError) -> String {
     text
 }
 
-/// The metadata that carries a key.
-pub(super) fn bearer(by: &As) -> Outcome<Option<MetadataValue<Ascii>>> {
-    Ok(by.key.as_ref().map(|key| format!("Bearer {key}").parse()).transpose()?)
-}
-
+/// Asks a hub whether it serves.
 pub(super) async fn health(target: Target) -> Outcome {
-    let mut client = HealthClient::new(connect(&target).await?);
-    let answer = client.check(HealthCheckRequest::default()).await?.into_inner();
-    let status = answer.status();
+    let channel = connect_as(&target, None, Some(LONGEST)).await?;
+    let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
+    let status = answer.map_err(|it| explain(&it))?.into_inner().status();
     say(status.as_str_name())?;
     match status {
         ServingStatus::Serving => Ok(()),
         ServingStatus::Unknown | ServingStatus::NotServing | ServingStatus::ServiceUnknown => {
-            Err(format!("the hub at {} does not serve", target.url()).into())
+            let text = format!("the hub at {} does not serve", name(&target.url(false)?));
+            Err(Failure::new(Exit::Failed, text).into())
         }
     }
 }
 
-/// A refusal in words: code, message, reason, and every bad field.
+/// A refusal of the hub, in words and with its exit code.
 pub(super) fn explain(status: &Status) -> Box<dyn StdError> {
-    let mut text = format!("{:?}: {}", status.code(), status.message());
-    if let Some(info) = status.get_details_error_info() {
-        text.push_str(&format!("\n  reason: {}", info.reason));
-    }
-    for it in status.get_details_bad_request().into_iter().flat_map(|it| it.field_violations) {
-        text.push_str(&format!("\n  {}: {}", it.field, it.description));
-    }
-    text.into()
+    Failure::from(status).into()
 }
 
 /// A running hub, called with a key, a certificate, or both.
@@ -130,6 +124,18 @@ pub(super) struct Caller {
 pub(super) struct Key {
     key: Option<MetadataValue<Ascii>>,
     purpose: Option<MetadataValue<Ascii>>,
+}
+
+impl Key {
+    /// What a caller sends.
+    pub(super) fn of(by: &As) -> Result<Self, BadConfig> {
+        let bad = |key: &'static str| {
+            move |_| BadConfig { key, must: "be of ASCII characters that can be seen".to_owned() }
+        };
+        let key = by.key()?.map(|it| format!("Bearer {it}").parse()).transpose();
+        let purpose = by.purpose.as_ref().map(|it| it.parse()).transpose();
+        Ok(Self { key: key.map_err(bad("key"))?, purpose: purpose.map_err(bad("purpose"))? })
+    }
 }
 
 impl Interceptor for Key {
@@ -149,11 +155,10 @@ type Keyed = InterceptedService<Channel, Key>;
 impl Caller {
     /// Connects.
     pub(super) async fn connect(by: &As) -> Outcome<Self> {
-        let purpose = by.purpose.as_ref().map(|it| it.parse()).transpose()?;
-        let key = Key { key: bearer(by)?, purpose };
+        let key = Key::of(by)?;
         // A stream lasts as long as it has something to say.
-        let streams = connect_as(&by.target, identity(by)?, None).await?;
-        Ok(Self { channel: connect_by(by).await?, streams, key })
+        let streams = connect(by, None).await?;
+        Ok(Self { channel: connect(by, Some(LONGEST)).await?, streams, key })
     }
 
     fn over(&self, channel: &Channel) -> Keyed {

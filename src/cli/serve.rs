@@ -10,7 +10,7 @@ use crate::{
     audit::verify::RESTORED,
     caller::{SystemCode, token},
     config::{Compact, Config, IssueKey, Knobs, StoreSettings},
-    db::Db,
+    db::{Db, presence},
     demo, dossier,
     hub::retention,
     log::{AuditLog, key::Key},
@@ -26,6 +26,16 @@ use crate::{
     time::Timestamp,
     unit,
 };
+
+/// The settings of a command that works on a store which must be there.
+pub(super) async fn on_store(settings: impl Into<Knobs>) -> Outcome<Config> {
+    let config = settings.into().read()?;
+    if presence::exists(&config.database_url).await? {
+        return Ok(config);
+    }
+    let name = presence::name(&config.database_url);
+    Err(format!("there is no store at {name}: `sharehub serve` makes one").into())
+}
 
 /// A hub on an open store, with its reference data in it.
 async fn open(config: &Config) -> Outcome<(Db, Slices, tokio::task::JoinHandle<()>)> {
@@ -170,7 +180,7 @@ fn stop_on_signal() -> Outcome<CancellationToken> {
 
 pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
     let IssueKey { system, administrator, store } = issue;
-    let config = Knobs::from(store).read()?;
+    let config = on_store(store).await?;
     let _telemetry = Telemetry::start(&config)?;
     let system = SystemCode::parse(&system).map_err(|rule| format!("--system must {rule}"))?;
     let (db, slices, committer) = open(&config).await?;
@@ -187,7 +197,7 @@ pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
 
 pub(super) async fn compact(asked: Compact) -> Outcome {
     let Compact { keep, reason, grace, store } = asked;
-    let config = Knobs::from(store).read()?;
+    let config = on_store(store).await?;
     let _telemetry = Telemetry::start(&config)?;
     let (db, slices, committer) = open(&config).await?;
     let kept = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
@@ -207,7 +217,7 @@ pub(super) async fn compact(asked: Compact) -> Outcome {
 }
 
 pub(super) async fn restored(store: StoreSettings) -> Outcome {
-    let config = Knobs::from(store).read()?;
+    let config = on_store(store).await?;
     let _telemetry = Telemetry::start(&config)?;
     let db = Db::open_with(config.store()?).await?;
     let epoch = revision::store::renew_epoch(&db).await?;
@@ -222,7 +232,7 @@ pub(super) async fn restored(store: StoreSettings) -> Outcome {
 }
 
 pub(super) async fn reseal(store: StoreSettings) -> Outcome {
-    let config = Knobs::from(store).read()?;
+    let config = on_store(store).await?;
     let _telemetry = Telemetry::start(&config)?;
     let (db, slices, committer) = open(&config).await?;
     let done = dossier::store::erase::reseal(&slices.hub).await;

@@ -54,7 +54,9 @@ impl From<StorePlace> for Knobs {
         let StorePlace { config, database_url } = place;
         // Such a command prints its own outcome.
         let log = Some("warn".to_owned());
-        Self { config, database_url, log, ..Self::default() }
+        // It listens nowhere, so it does not matter whether the hub may listen where the file says.
+        let listen = Some("127.0.0.1:0".to_owned());
+        Self { config, database_url, log, listen, ..Self::default() }
     }
 }
 

@@ -208,6 +208,13 @@ async fn copy_database() -> String {
     format!("{server}/{name}")
 }
 
+/// A database on this run's server, with nothing in it.
+pub async fn empty_database() -> String {
+    let name = format!("empty_{:016x}", rand::random::<u64>());
+    sql(server(), &format!("CREATE DATABASE {name}")).await;
+    format!("{}/{name}", server())
+}
+
 /// Runs a statement in a server's own database.
 pub async fn sql(server: &str, statement: &str) {
     let db = Database::connect(format!("{server}/postgres")).await.unwrap();

@@ -19,6 +19,7 @@ pub(crate) mod audit;
 pub(crate) mod bad_definition;
 pub(crate) mod bad_input;
 pub(crate) mod bad_question;
+pub(crate) mod call;
 pub(crate) mod canary;
 pub(crate) mod chains;
 pub(crate) mod crash;

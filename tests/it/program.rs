@@ -50,7 +50,7 @@ pub struct Ran {
 }
 
 /// Runs a command to its end; beside a hub in this process, so off the runtime's threads.
-async fn run(mut command: Command) -> Ran {
+pub async fn run(mut command: Command) -> Ran {
     let ran = task::spawn_blocking(move || command.output().unwrap());
     let ran = time::timeout(Duration::from_secs(60), ran).await.expect("it does not end").unwrap();
     let text = |it: Vec<u8>| String::from_utf8(it).unwrap();
@@ -72,6 +72,12 @@ pub fn url(dir: &Path) -> String {
 
 /// Issues a key for the administrator of a directory's store.
 pub async fn admin_key(dir: &Path) -> String {
+    if !dir.join("url").exists() && !dir.join("hub.db").exists() {
+        // Only a hub that serves makes a store.
+        let mut program = Program::serve(dir, &[]).await;
+        program.terminate();
+        assert!(program.ended(Duration::from_secs(60)).await.success());
+    }
     let url = url(dir);
     let arguments =
         ["key", "issue", "--system", "admin", "--administrator", "--database-url", &url];
@@ -323,10 +329,10 @@ async fn health_tells_by_its_exit_code() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "SERVING\n"), "{ran:?}");
     hub.stop().await;
     let ran = sharehub(dir.path(), &["health", "--target", &target]).await;
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
     assert!(ran.err.contains(&target), "{}", ran.err);
     let ran = sharehub(dir.path(), &["health", "--target", "not a url"]).await;
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(64), "{ran:?}");
 }
 
 #[tokio::test]
@@ -379,30 +385,30 @@ async fn a_refused_call_prints_the_reason_and_the_fields() {
     let target = format!("http://{}", hub.address);
     let Key(key) = hub.admin().key;
     let key = key.unwrap();
-    let call = async |key: &str, method: &str, request: &str| {
+    let call = async |key: &str, method: &str, request: &str, code: i32| {
         let arguments = ["call", "--target", &target, "--key", key, method, request];
         let ran = sharehub(dir.path(), &arguments).await;
-        assert_eq!(ran.code, Some(1), "{method} {request}: {ran:?}");
+        assert_eq!(ran.code, Some(code), "{method} {request}: {ran:?}");
         assert!(ran.out.is_empty(), "{}", ran.out);
         ran.err
     };
     let bad = r#"{"date": "2024-02-30", "page": {"size": -1}}"#;
-    let err = call(&key, "UnitService/ListUnits", bad).await;
+    let err = call(&key, "UnitService/ListUnits", bad, 2).await;
     for part in
         ["InvalidArgument", "ERROR_REASON_FIELD_INVALID", "\n  date: must ", "\n  page.size: must "]
     {
         assert!(err.contains(part), "no `{part}` in: {err}");
     }
-    let err = call("shk_aaaaaaaaaaaa_b", "AccessService/WhoAmI", "{}").await;
+    let err = call("shk_aaaaaaaaaaaa_b", "AccessService/WhoAmI", "{}", 3).await;
     assert!(err.contains("ERROR_REASON_CALLER_UNKNOWN"), "{err}");
     // What cannot be asked at all.
-    let err = call(&key, "UnitService/Nothing", "{}").await;
+    let err = call(&key, "UnitService/Nothing", "{}", 2).await;
     assert!(err.contains("no method `UnitService/Nothing`"), "{err}");
     for request in ["{", "[]", r#"{"unti": {}}"#, r#"{"unit": 1}"#, "{} {}"] {
-        let err = call(&key, "UnitService/GetUnit", request).await;
+        let err = call(&key, "UnitService/GetUnit", request, 2).await;
         assert!(err.starts_with("sharehub: "), "{request}: {err}");
     }
-    let err = call("new\nline", "AccessService/WhoAmI", "{}").await;
+    let err = call("new\nline", "AccessService/WhoAmI", "{}", 64).await;
     assert!(err.starts_with("sharehub: "), "{err}");
 }
 
@@ -472,7 +478,7 @@ async fn a_terminated_hub_says_so_and_finishes_what_it_began() {
     drop(watched);
     // Nobody new is let in.
     let ran = sharehub(dir.path(), &["health", "--target", &program.target()]).await;
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
     assert!(!waiting.is_finished(), "the call in flight was cut: {:?}", waiting.await);
     // The revision comes from beside.
     admin_key(dir.path()).await;

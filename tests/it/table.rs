@@ -220,7 +220,7 @@ async fn an_export_is_of_one_revision_and_a_file_only_when_it_is_whole() {
     fs::write(desk.dir.path().join("kept.csv"), "before").unwrap();
     let ran =
         desk.run(&["export", "observations", "--indicator", "no.such", "--out", "kept.csv"]).await;
-    assert!(ran.code == Some(1) && ran.err.contains("NotFound"), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains("NotFound"), "{ran:?}");
     assert_eq!(fs::read_to_string(desk.dir.path().join("kept.csv")).unwrap(), "before");
     assert!(!desk.dir.path().join("kept.csv.part").exists());
     let bad: [(&[&str], i32); 6] = [
@@ -228,7 +228,7 @@ async fn an_export_is_of_one_revision_and_a_file_only_when_it_is_whole() {
         (&["--out", "x.txt"], 1),
         (&["--out", "-", "--procedure", "1.000001"], 64),
         (&["--out", "-", "--unit", "Huyện"], 64),
-        (&["--out", "-", "--since", "soon"], 1),
+        (&["--out", "-", "--since", "soon"], 2),
         (&[], 64),
     ];
     for (more, code) in bad {
@@ -306,7 +306,7 @@ async fn a_query_is_a_table_for_people_and_json_for_machines() {
         assert!(row.contains(part), "no {part}: {}", ran.out);
     }
     let refused = desk.run(&["query", "snapshot", "--indicator", "doc.rate"]).await;
-    assert!(refused.code == Some(1) && refused.err.contains("units: must"), "{refused:?}");
+    assert!(refused.code == Some(2) && refused.err.contains("units: must"), "{refused:?}");
 }
 
 // === watch ===
@@ -445,7 +445,7 @@ async fn a_watch_from_the_beginning_prints_the_state_as_json() {
     );
     // What cannot be watched is told at once.
     let ran = desk.run(&["watch", "--from", "not-a-token"]).await;
-    assert!(ran.code == Some(1) && ran.err.contains("InvalidArgument"), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains("InvalidArgument"), "{ran:?}");
     let ran = desk.run(&["watch", "--indicator", "Not A Code"]).await;
-    assert!(ran.code == Some(1) && ran.err.contains("InvalidArgument"), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains("InvalidArgument"), "{ran:?}");
 }

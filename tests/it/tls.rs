@@ -49,7 +49,7 @@ async fn a_certificate_of_the_development_authority_calls_the_hub_until_it_is_re
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let plain = format!("http://{}", program.address);
     let call = ["call", "--target", &plain, "--key", &key, "AccessService/WhoAmI"];
-    assert_eq!(sharehub(dir.path(), &call).await.code, Some(1));
+    assert_eq!(sharehub(dir.path(), &call).await.code, Some(4));
     // On SIGHUP all is read anew, changed or not, and nothing else happens.
     let log = || fs::read_to_string(&program.log).unwrap();
     assert!(!log().contains("were read anew"), "{}", log());

@@ -8,7 +8,7 @@ use std::{
 use rust_xlsxwriter::{Format, Workbook};
 
 use crate::{
-    cli::{Outcome, parse, table::guard},
+    cli::{Outcome, failure::unwritten, parse, table::guard},
     config::Numbers,
 };
 
@@ -95,7 +95,7 @@ impl Sink {
                         parse::spell(number.as_deref().unwrap_or_default(), numbers)
                     }
                 });
-                to.write_record(cells)?;
+                to.write_record(cells).map_err(|err| unwritten(err.into()))?;
             }
             Kind::Xlsx(book, next) => {
                 if *next >= MOST_ROWS {
@@ -132,7 +132,7 @@ impl Sink {
     /// Ends the table: what was written is a file from now on.
     pub(super) fn done(mut self) -> Outcome {
         match &mut self.kind {
-            Kind::Csv(to) => to.flush()?,
+            Kind::Csv(to) => to.flush().map_err(unwritten)?,
             Kind::Xlsx(book, _) => {
                 if let Some((part, _)) = &self.place {
                     book.save(part)?;
