@@ -368,7 +368,7 @@ def main() -> int:
     target = os.environ.get("SHAREHUB_TARGET", "http://127.0.0.1:50051")
     parser.add_argument("--target", default=target, help="address of the hub (or SHAREHUB_TARGET) [%(default)s]")
     parser.add_argument("--key", default=os.environ.get("SHAREHUB_KEY"), help="key of a system (or SHAREHUB_KEY)")
-    parser.add_argument("--ca", default=os.environ.get("SHAREHUB_CA"), help="authority of the hub (or SHAREHUB_CA)")
+    parser.add_argument("--ca", default=os.environ.get("SHAREHUB_CA"), help="CA of the hub (or SHAREHUB_CA)")
     parser.add_argument("--cert", default=os.environ.get("SHAREHUB_CERT"), help="certificate of a system")
     parser.add_argument("--cert-key", default=os.environ.get("SHAREHUB_CERT_KEY"), help="its private key")
     arguments = parser.parse_args()
