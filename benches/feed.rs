@@ -33,7 +33,7 @@ use sharehub::{
     db::Db,
     limits::Limits,
     pb::{
-        self, access_service_client::AccessServiceClient, change::Subject,
+        self, access_service_client::AccessServiceClient, feed_change::Subject,
         feed_service_client::FeedServiceClient, indicator_service_client::IndicatorServiceClient,
         unit_service_client::UnitServiceClient, watch_response::Message,
     },
@@ -142,7 +142,11 @@ async fn publisher(channel: &Channel, admin: &str) -> (String, Vec<i64>) {
     };
     access.register_system(with(admin, register)).await.unwrap();
     let every = pb::IndicatorDataset { patterns: all() };
-    let operations = [pb::Operation::Read, pb::Operation::Watch, pb::Operation::Publish];
+    let operations = [
+        pb::AgreementOperation::Read,
+        pb::AgreementOperation::Watch,
+        pb::AgreementOperation::Publish,
+    ];
     let agreement = pb::Agreement {
         code: "bench".to_owned(),
         system: "bench".to_owned(),
@@ -163,8 +167,8 @@ async fn publisher(channel: &Channel, admin: &str) -> (String, Vec<i64>) {
         name_vi: "Đếm".to_owned(),
         kind: pb::IndicatorKind::Count.into(),
         unit_of_measure: "lần".to_owned(),
-        direction: pb::Direction::MoreIsBetter.into(),
-        frequency: pb::Frequency::Year.into(),
+        direction: pb::IndicatorDirection::MoreIsBetter.into(),
+        frequency: pb::ReportFrequency::Year.into(),
         time_rule: pb::TimeRule::Sum.into(),
         unit_rule: pb::UnitRule::Sum.into(),
         authoritative_source: "bench".to_owned(),

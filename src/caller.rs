@@ -1,4 +1,4 @@
-//! Who asks, which duties it has, and by which agreements data is shared with it.
+//! Who asks, which grants it has, and by which agreements data is shared with it.
 pub mod agreement;
 pub mod credential;
 pub mod directory;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     agreement::{Agreement, Operation, Right, Rights, not_covered},
     credential::Credential,
-    policy::{Duty, Kind, Policy},
+    policy::{Kind, Policy, SystemGrant},
 };
 use crate::{
     error::{Error, Result},
@@ -92,14 +92,14 @@ impl Caller {
         Self { deadline: Instant::now() + longest, ..self.clone() }
     }
 
-    /// The duties of the system.
+    /// The grants of the system.
     pub fn grants(&self) -> &Grants {
         &self.system.grants
     }
 
     /// Refuses unless the caller is an administrator.
     pub fn must_administer(&self) -> Result<()> {
-        Duty::Administrator.must_be_held(self.grants())
+        SystemGrant::Administrator.must_be_held(self.grants())
     }
 
     // === what it may know of ===
@@ -212,7 +212,7 @@ impl Pattern {
     }
 }
 
-/// The duties of a system; rights to data are in its agreements.
+/// The grants of a system; rights to data are in its agreements.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Grants {

@@ -43,7 +43,7 @@ pub struct Role {
     pub key: String,
 }
 
-/// A system of the demo: its duties, and the agreements by which it shares and is shared with.
+/// A system of the demo: its grants, and the agreements by which it shares and is shared with.
 struct Cast {
     name: &'static str,
     system: &'static str,

@@ -287,12 +287,12 @@ impl From<Receipt> for pb::Receipt {
 pub fn item(index: i32, result: ItemResult) -> pb::ItemResult {
     let ItemResult { outcome, reason, message, violations, id } = result;
     let outcome = match outcome {
-        Outcome::Created => pb::Outcome::Created,
-        Outcome::Corrected => pb::Outcome::Corrected,
-        Outcome::Unchanged => pb::Outcome::Unchanged,
-        Outcome::Rejected => pb::Outcome::Rejected,
+        Outcome::Created => pb::ItemOutcome::Created,
+        Outcome::Corrected => pb::ItemOutcome::Corrected,
+        Outcome::Unchanged => pb::ItemOutcome::Unchanged,
+        Outcome::Rejected => pb::ItemOutcome::Rejected,
     };
     let violations =
-        violations.into_iter().map(|(field, rule)| pb::Violation { field, rule }).collect();
+        violations.into_iter().map(|(field, rule)| pb::FieldViolation { field, rule }).collect();
     pb::ItemResult { index, outcome: outcome.into(), reason, violations, message, id }
 }

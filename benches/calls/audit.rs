@@ -50,8 +50,8 @@ pub async fn audit(engine: &Engine) {
     let desk = Desk::open(&slices).await;
     let codes = desk.fill().await;
     Bare::readers(&url).await.analyze().await;
-    let blind = desk.reader("bench.blind", pb::PersonalData::None).await;
-    let full = desk.reader("bench.full", pb::PersonalData::Full).await;
+    let blind = desk.reader("bench.blind", pb::PersonalDataTier::None).await;
+    let full = desk.reader("bench.full", pb::PersonalDataTier::Full).await;
     let mut purpose = Key::new();
     purpose.insert("sharehub-purpose", PURPOSE.parse().unwrap());
     let ask = |code: &String| pb::GetDossierRequest { code: code.clone(), ..Default::default() };
@@ -202,8 +202,8 @@ impl Desk {
         &self,
         code: &str,
         grants: pb::Grants,
-        operation: pb::Operation,
-        tier: pb::PersonalData,
+        operation: pb::AgreementOperation,
+        tier: pb::PersonalDataTier,
     ) -> Vec<Channel> {
         let admin = self.channels(None).await.swap_remove(0);
         let register = pb::RegisterSystemRequest {
@@ -240,15 +240,16 @@ impl Desk {
         self.channels(Some(code)).await
     }
 
-    async fn reader(&self, code: &str, tier: pb::PersonalData) -> Vec<Channel> {
-        self.system(code, pb::Grants::default(), pb::Operation::Read, tier).await
+    async fn reader(&self, code: &str, tier: pb::PersonalDataTier) -> Vec<Channel> {
+        self.system(code, pb::Grants::default(), pb::AgreementOperation::Read, tier).await
     }
 
     /// Publishes the dossiers; their codes.
     async fn fill(&self) -> Vec<String> {
         let grants = pb::Grants { define_procedures: true, ..Default::default() };
-        let none = pb::PersonalData::None;
-        let source = self.system("bench.source", grants, pb::Operation::Publish, none).await;
+        let none = pb::PersonalDataTier::None;
+        let source =
+            self.system("bench.source", grants, pb::AgreementOperation::Publish, none).await;
         let procedure = pb::Procedure {
             code: "1.004194".to_owned(),
             name: "Đăng ký tạm trú".to_owned(),

@@ -87,8 +87,8 @@ impl Stage {
                 name_vi: code.clone(),
                 kind: pb::IndicatorKind::Count.into(),
                 unit_of_measure: "things".to_owned(),
-                direction: pb::Direction::MoreIsBetter.into(),
-                frequency: pb::Frequency::Month.into(),
+                direction: pb::IndicatorDirection::MoreIsBetter.into(),
+                frequency: pb::ReportFrequency::Month.into(),
                 time_rule: pb::TimeRule::Sum.into(),
                 unit_rule: pb::UnitRule::Sum.into(),
                 authoritative_source: "articles.demo".to_owned(),
@@ -126,7 +126,7 @@ impl Stage {
                 indicator: code.clone(),
                 unit: unit_ref(*unit),
                 period: "2026".to_owned(),
-                comparison: pb::Comparison::AtLeast.into(),
+                comparison: pb::TargetComparison::AtLeast.into(),
                 value: Some("2000".to_owned()),
                 ..Default::default()
             });

@@ -4,7 +4,7 @@ use sharehub::{
     caller::SystemCode,
     db::Db,
     limits::Limits,
-    pb::{self, Operation, agreement::Dataset},
+    pb::{self, AgreementOperation as Operation, agreement::Dataset},
 };
 use tonic::metadata::{Ascii, MetadataValue};
 
@@ -87,7 +87,7 @@ impl Made {
             name: "Thủ tục".to_owned(),
             cases: vec![pb::ProcedureCase {
                 max_time: days,
-                time_unit: pb::TimeUnit::WorkingDay.into(),
+                time_unit: pb::ProcessingTimeUnit::WorkingDay.into(),
                 ..Default::default()
             }],
             ..Default::default()
@@ -114,8 +114,8 @@ impl Made {
                 kind: kind.into(),
                 unit_of_measure: "hồ sơ".to_owned(),
                 scale: words("100"),
-                direction: pb::Direction::MoreIsBetter.into(),
-                frequency: pb::Frequency::Month.into(),
+                direction: pb::IndicatorDirection::MoreIsBetter.into(),
+                frequency: pb::ReportFrequency::Month.into(),
                 time_rule: time_rule.into(),
                 unit_rule: unit_rule.into(),
                 numerator: words("đúng hạn"),
@@ -154,7 +154,7 @@ impl Made {
             numerator,
             denominator,
             provenance: Some(pb::Provenance {
-                channel: pb::Channel::System.into(),
+                channel: pb::ProvenanceChannel::System.into(),
                 source_record: number.to_string(),
                 ..Default::default()
             }),
@@ -185,7 +185,7 @@ impl Made {
                 identity_number: format!("{number:012}"),
                 ..Default::default()
             }),
-            fees: vec![pb::Fee {
+            fees: vec![pb::DossierFee {
                 name: "Lệ phí".to_owned(),
                 amount: "50000".to_owned(),
                 paid_online: true,

@@ -180,11 +180,11 @@ class Hub:
 # === showing ===
 
 QUALIFIERS = {
-    indicator_pb2.QUALIFIER_MORE_THAN: "> ",
-    indicator_pb2.QUALIFIER_AT_LEAST: "≥ ",
-    indicator_pb2.QUALIFIER_LESS_THAN: "< ",
-    indicator_pb2.QUALIFIER_AT_MOST: "≤ ",
-    indicator_pb2.QUALIFIER_ABOUT: "≈ ",
+    indicator_pb2.VALUE_QUALIFIER_MORE_THAN: "> ",
+    indicator_pb2.VALUE_QUALIFIER_AT_LEAST: "≥ ",
+    indicator_pb2.VALUE_QUALIFIER_LESS_THAN: "< ",
+    indicator_pb2.VALUE_QUALIFIER_AT_MOST: "≤ ",
+    indicator_pb2.VALUE_QUALIFIER_ABOUT: "≈ ",
 }
 WITHOUT_VALUE = {
     indicator_pb2.OBSERVATION_STATUS_NOT_ASSESSED: "not assessed",
@@ -197,10 +197,10 @@ NOT_FINAL = {
     indicator_pb2.OBSERVATION_STATUS_PROVISIONAL: "provisional",
 }
 COMPARISONS = {
-    indicator_pb2.COMPARISON_AT_LEAST: "≥ ",
-    indicator_pb2.COMPARISON_MORE_THAN: "> ",
-    indicator_pb2.COMPARISON_AT_MOST: "≤ ",
-    indicator_pb2.COMPARISON_LESS_THAN: "< ",
+    indicator_pb2.TARGET_COMPARISON_AT_LEAST: "≥ ",
+    indicator_pb2.TARGET_COMPARISON_MORE_THAN: "> ",
+    indicator_pb2.TARGET_COMPARISON_AT_MOST: "≤ ",
+    indicator_pb2.TARGET_COMPARISON_LESS_THAN: "< ",
 }
 ATTAINMENTS = {
     indicator_pb2.ATTAINMENT_STATE_UNSPECIFIED: "-",
@@ -232,7 +232,7 @@ def show_value(cell: indicator_pb2.SnapshotCell) -> str:
     observation, figure = cell.latest, cell.latest.figure
     if not figure.HasField("value"):
         return WITHOUT_VALUE.get(figure.status, "no value")
-    is_computed = figure.basis == indicator_pb2.BASIS_COMPUTED
+    is_computed = figure.basis == indicator_pb2.FIGURE_BASIS_COMPUTED
     value = rounded(figure.value) if is_computed else figure.value
     text = f"{QUALIFIERS.get(figure.qualifier, '')}{value} {figure.unit_of_measure}"
     if figure.HasField("numerator"):

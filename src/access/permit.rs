@@ -93,7 +93,7 @@ impl Access {
         let mut rights = Rights::default();
         match caller.policy {
             Policy::Identified => {}
-            Policy::Duty(duty) => duty.must_be_held(caller.grants())?,
+            Policy::Grant(grant) => grant.must_be_held(caller.grants())?,
             Policy::Data(kind, operations, personal) => {
                 let found = search.find(kind, operations, personal)?;
                 rights = one(kind, self.right(hub, At::View(view), found).await?);
@@ -131,7 +131,7 @@ impl Access {
         let mut rights = Rights::default();
         match renewed.policy {
             Policy::Identified => {}
-            Policy::Duty(duty) => duty.must_be_held(renewed.grants())?,
+            Policy::Grant(grant) => grant.must_be_held(renewed.grants())?,
             Policy::Data(kind, operations, personal) => {
                 let had = caller.rights.of(kind);
                 let operation = operations.first().copied().unwrap_or(Operation::Read);

@@ -269,7 +269,7 @@ impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, String) {
 
 // === rows out ===
 
-impl From<store::Listed> for pb::System {
+impl From<store::Listed> for pb::RegisteredSystem {
     fn from((system, keys): store::Listed) -> Self {
         let System { code, name, grants, statuses, disabled, made_at } =
             Arc::unwrap_or_clone(system);
@@ -304,7 +304,7 @@ impl From<Grants> for pb::Grants {
     }
 }
 
-impl From<(&Credential, Option<Timestamp>)> for pb::Credential {
+impl From<(&Credential, Option<Timestamp>)> for pb::CallerCredential {
     fn from((credential, until): (&Credential, Option<Timestamp>)) -> Self {
         let kind = match credential {
             Credential::Internal => pb::CredentialKind::Unspecified,
@@ -320,13 +320,13 @@ impl From<(&Credential, Option<Timestamp>)> for pb::Credential {
     }
 }
 
-impl From<Key> for pb::Key {
+impl From<Key> for pb::SystemKey {
     fn from(key: Key) -> Self {
         store::Used { key, last: None }.into()
     }
 }
 
-impl From<store::Used> for pb::Key {
+impl From<store::Used> for pb::SystemKey {
     fn from(store::Used { key, last }: store::Used) -> Self {
         let Key { id, system_id: _, hash: _, issued_at, expires_at, revoked_at } = key;
         Self {

@@ -12,9 +12,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// A duty over the hub or over reference data.
+/// What a system may do to the hub or to reference data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
+pub enum SystemGrant {
     /// Registers systems, issues keys, makes agreements.
     Administrator,
     /// Publishes units.
@@ -27,7 +27,7 @@ pub enum Duty {
     Auditor,
 }
 
-impl Duty {
+impl SystemGrant {
     /// The name of the grant.
     pub fn name(self) -> &'static str {
         match self {
@@ -76,8 +76,8 @@ impl Kind {
 pub enum Policy {
     /// A registered system.
     Identified,
-    /// A duty.
-    Duty(Duty),
+    /// A grant of the system.
+    Grant(SystemGrant),
     /// An agreement that covers one of the operations, the first one before the others.
     Data(Kind, &'static [Operation], Personal),
     /// An agreement for each kind of data that the call asks for; what none covers is left out.
@@ -88,7 +88,7 @@ impl Policy {
     /// Whether an answer may hold personal data.
     pub fn personal(self) -> Personal {
         match self {
-            Self::Identified | Self::Duty(_) => Never,
+            Self::Identified | Self::Grant(_) => Never,
             Self::Data(_, _, personal) => personal,
             Self::Feed => AsAgreed,
         }
@@ -115,7 +115,7 @@ use Operation::{Publish, Read, Watch};
 use Personal::{AsAgreed, Never};
 use Policy::{Data, Feed, Identified};
 
-const ADMINISTRATOR: Policy = Policy::Duty(Duty::Administrator);
+const ADMINISTRATOR: Policy = Policy::Grant(SystemGrant::Administrator);
 const READ_INDICATORS: Policy = Data(Kind::Indicators, &[Read], Never);
 const PUBLISH_INDICATORS: Policy = Data(Kind::Indicators, &[Publish], Never);
 /// Who is the source of dossiers may read its own.
@@ -138,12 +138,12 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("AccessService/RevokeKey", ADMINISTRATOR),
     ("AccessService/WhoAmI", Identified),
     ("AuditService/GetCheckpoint", Identified),
-    ("AuditService/ListAccessToSubject", Policy::Duty(Duty::Auditor)),
+    ("AuditService/ListAccessToSubject", Policy::Grant(SystemGrant::Auditor)),
     // Who is no auditor sees its own.
     ("AuditService/ListRecords", Identified),
     ("AuditService/ProveConsistency", Identified),
     ("AuditService/ProveInclusion", Identified),
-    ("DossierService/DefineProcedures", Policy::Duty(Duty::DefineProcedures)),
+    ("DossierService/DefineProcedures", Policy::Grant(SystemGrant::DefineProcedures)),
     ("DossierService/ErasePersonalData", ADMINISTRATOR),
     ("DossierService/ExportDossiers", READ_DOSSIERS),
     ("DossierService/GetDossier", READ_DOSSIERS),
@@ -160,7 +160,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("FeedService/ListConsumers", ADMINISTRATOR),
     ("FeedService/Watch", Feed),
     ("HubService/GetInfo", Identified),
-    ("IndicatorService/DefineIndicators", Policy::Duty(Duty::DefineIndicators)),
+    ("IndicatorService/DefineIndicators", Policy::Grant(SystemGrant::DefineIndicators)),
     ("IndicatorService/ExportObservations", READ_INDICATORS),
     ("IndicatorService/GetAvailability", READ_INDICATORS),
     // Definitions are no data: they are for all who define them, or have an agreement that speaks of them.
@@ -177,7 +177,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("IndicatorService/RollUp", READ_INDICATORS),
     ("UnitService/GetUnit", Identified),
     ("UnitService/ListUnits", Identified),
-    ("UnitService/PublishUnits", Policy::Duty(Duty::PublishUnits)),
+    ("UnitService/PublishUnits", Policy::Grant(SystemGrant::PublishUnits)),
     ("UnitService/TraceUnit", Identified),
 ];
 

@@ -218,7 +218,8 @@ async fn told(asked: Explain) -> Outcome {
     let pb::ExplainAccessResponse { read_at: _, is_allowed, refusal, answered_by } = told;
     match refusal {
         Some(it) => {
-            let pb::AccessRefusal { reason, message, metadata } = it;
+            let reason = it.reason().as_str_name();
+            let pb::AccessRefusal { reason: _, message, metadata } = it;
             say(&format!("refused: {}", clean(&message)))?;
             say(&format!("    reason: {reason}"))?;
             let metadata: BTreeMap<_, _> = metadata.into_iter().collect();

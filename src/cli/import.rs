@@ -112,7 +112,7 @@ async fn check(
             entries.publish(caller, batch.clone(), how).await
         });
         let receipt = receipt.await?;
-        for it in receipt.results.iter().filter(|it| it.outcome() == pb::Outcome::Rejected) {
+        for it in receipt.results.iter().filter(|it| it.outcome() == pb::ItemOutcome::Rejected) {
             let row = batch.start + usize::try_from(it.index)?;
             report.refused(row, it, batch.start);
         }

@@ -21,7 +21,7 @@ pub(super) struct Spoken {
     /// Whether it bears a percent sign.
     pub(super) percent: bool,
     /// What the words say about how exactly it is known.
-    pub(super) qualifier: Option<pb::Qualifier>,
+    pub(super) qualifier: Option<pb::ValueQualifier>,
 }
 
 // === numbers ===
@@ -113,48 +113,48 @@ pub(super) fn spell(decimal: &str, numbers: Numbers) -> String {
 
 // === words about values ===
 
-const QUALIFIERS: &[(&str, pb::Qualifier)] = &[
-    ("chinh xac", pb::Qualifier::Exact),
-    ("exact", pb::Qualifier::Exact),
-    ("=", pb::Qualifier::Exact),
-    ("lon hon", pb::Qualifier::MoreThan),
-    ("hon", pb::Qualifier::MoreThan),
-    ("tren", pb::Qualifier::MoreThan),
-    ("more than", pb::Qualifier::MoreThan),
-    (">=", pb::Qualifier::AtLeast),
-    ("\u{2265}", pb::Qualifier::AtLeast),
-    (">", pb::Qualifier::MoreThan),
-    ("it nhat", pb::Qualifier::AtLeast),
-    ("toi thieu", pb::Qualifier::AtLeast),
-    ("khong duoi", pb::Qualifier::AtLeast),
-    ("at least", pb::Qualifier::AtLeast),
-    ("<=", pb::Qualifier::AtMost),
-    ("\u{2264}", pb::Qualifier::AtMost),
-    ("<", pb::Qualifier::LessThan),
-    ("duoi", pb::Qualifier::LessThan),
-    ("nho hon", pb::Qualifier::LessThan),
-    ("chua den", pb::Qualifier::LessThan),
-    ("less than", pb::Qualifier::LessThan),
-    ("nhieu nhat", pb::Qualifier::AtMost),
-    ("toi da", pb::Qualifier::AtMost),
-    ("khong qua", pb::Qualifier::AtMost),
-    ("at most", pb::Qualifier::AtMost),
-    ("khoang", pb::Qualifier::About),
-    ("gan", pb::Qualifier::About),
-    ("xap xi", pb::Qualifier::About),
-    ("about", pb::Qualifier::About),
-    ("~", pb::Qualifier::About),
-    ("\u{2248}", pb::Qualifier::About),
+const QUALIFIERS: &[(&str, pb::ValueQualifier)] = &[
+    ("chinh xac", pb::ValueQualifier::Exact),
+    ("exact", pb::ValueQualifier::Exact),
+    ("=", pb::ValueQualifier::Exact),
+    ("lon hon", pb::ValueQualifier::MoreThan),
+    ("hon", pb::ValueQualifier::MoreThan),
+    ("tren", pb::ValueQualifier::MoreThan),
+    ("more than", pb::ValueQualifier::MoreThan),
+    (">=", pb::ValueQualifier::AtLeast),
+    ("\u{2265}", pb::ValueQualifier::AtLeast),
+    (">", pb::ValueQualifier::MoreThan),
+    ("it nhat", pb::ValueQualifier::AtLeast),
+    ("toi thieu", pb::ValueQualifier::AtLeast),
+    ("khong duoi", pb::ValueQualifier::AtLeast),
+    ("at least", pb::ValueQualifier::AtLeast),
+    ("<=", pb::ValueQualifier::AtMost),
+    ("\u{2264}", pb::ValueQualifier::AtMost),
+    ("<", pb::ValueQualifier::LessThan),
+    ("duoi", pb::ValueQualifier::LessThan),
+    ("nho hon", pb::ValueQualifier::LessThan),
+    ("chua den", pb::ValueQualifier::LessThan),
+    ("less than", pb::ValueQualifier::LessThan),
+    ("nhieu nhat", pb::ValueQualifier::AtMost),
+    ("toi da", pb::ValueQualifier::AtMost),
+    ("khong qua", pb::ValueQualifier::AtMost),
+    ("at most", pb::ValueQualifier::AtMost),
+    ("khoang", pb::ValueQualifier::About),
+    ("gan", pb::ValueQualifier::About),
+    ("xap xi", pb::ValueQualifier::About),
+    ("about", pb::ValueQualifier::About),
+    ("~", pb::ValueQualifier::About),
+    ("\u{2248}", pb::ValueQualifier::About),
 ];
 
 /// A word for how exactly a value is known, alone in its cell.
-pub(super) fn qualifier(text: &str) -> Result<pb::Qualifier, Rule> {
+pub(super) fn qualifier(text: &str) -> Result<pb::ValueQualifier, Rule> {
     let rule = "be a word such as `chính xác`, `hơn`, `ít nhất`, `dưới`, `nhiều nhất` or `khoảng`";
     word(text, QUALIFIERS).ok_or_else(|| rule.into())
 }
 
 /// A number's leading word, and the rest.
-fn split_qualifier(text: &str) -> Option<(pb::Qualifier, &str)> {
+fn split_qualifier(text: &str) -> Option<(pb::ValueQualifier, &str)> {
     let at = text.find(|it: char| it.is_ascii_digit())?;
     let (words, number) = text.split_at(at);
     let minus = words.ends_with(['-', '\u{2212}']);
@@ -191,11 +191,13 @@ pub(super) fn status(text: &str) -> Result<pb::ObservationStatus, Rule> {
     word(text, STATUSES).ok_or_else(|| rule.into())
 }
 
-const COMPARISONS: &[(&str, pb::Comparison)] =
-    &[("dinh tinh", pb::Comparison::Qualitative), ("qualitative", pb::Comparison::Qualitative)];
+const COMPARISONS: &[(&str, pb::TargetComparison)] = &[
+    ("dinh tinh", pb::TargetComparison::Qualitative),
+    ("qualitative", pb::TargetComparison::Qualitative),
+];
 
 /// A word for how a value must compare to a target.
-pub(super) fn comparison(text: &str) -> Result<pb::Comparison, Rule> {
+pub(super) fn comparison(text: &str) -> Result<pb::TargetComparison, Rule> {
     let spoken = word(text, QUALIFIERS).and_then(compares);
     spoken.or_else(|| word(text, COMPARISONS)).ok_or_else(|| {
         "be a word such as `ít nhất`, `trên`, `nhiều nhất`, `dưới` or `định tính`".into()
@@ -203,27 +205,29 @@ pub(super) fn comparison(text: &str) -> Result<pb::Comparison, Rule> {
 }
 
 /// What a word before a target's number says.
-pub(super) fn compares(qualifier: pb::Qualifier) -> Option<pb::Comparison> {
+pub(super) fn compares(qualifier: pb::ValueQualifier) -> Option<pb::TargetComparison> {
     match qualifier {
-        pb::Qualifier::AtLeast => Some(pb::Comparison::AtLeast),
-        pb::Qualifier::MoreThan => Some(pb::Comparison::MoreThan),
-        pb::Qualifier::AtMost => Some(pb::Comparison::AtMost),
-        pb::Qualifier::LessThan => Some(pb::Comparison::LessThan),
-        pb::Qualifier::Unspecified | pb::Qualifier::Exact | pb::Qualifier::About => None,
+        pb::ValueQualifier::AtLeast => Some(pb::TargetComparison::AtLeast),
+        pb::ValueQualifier::MoreThan => Some(pb::TargetComparison::MoreThan),
+        pb::ValueQualifier::AtMost => Some(pb::TargetComparison::AtMost),
+        pb::ValueQualifier::LessThan => Some(pb::TargetComparison::LessThan),
+        pb::ValueQualifier::Unspecified | pb::ValueQualifier::Exact | pb::ValueQualifier::About => {
+            None
+        }
     }
 }
 
-const CHANNELS: &[(&str, pb::Channel)] = &[
-    ("he thong", pb::Channel::System),
-    ("system", pb::Channel::System),
-    ("van ban", pb::Channel::Document),
-    ("document", pb::Channel::Document),
-    ("nhap tay", pb::Channel::Manual),
-    ("manual", pb::Channel::Manual),
+const CHANNELS: &[(&str, pb::ProvenanceChannel)] = &[
+    ("he thong", pb::ProvenanceChannel::System),
+    ("system", pb::ProvenanceChannel::System),
+    ("van ban", pb::ProvenanceChannel::Document),
+    ("document", pb::ProvenanceChannel::Document),
+    ("nhap tay", pb::ProvenanceChannel::Manual),
+    ("manual", pb::ProvenanceChannel::Manual),
 ];
 
 /// A word for how a value came to its source.
-pub(super) fn channel(text: &str) -> Result<pb::Channel, Rule> {
+pub(super) fn channel(text: &str) -> Result<pb::ProvenanceChannel, Rule> {
     word(text, CHANNELS).ok_or_else(|| "be `hệ thống`, `văn bản` or `nhập tay`".into())
 }
 

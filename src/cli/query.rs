@@ -240,12 +240,12 @@ pub(super) fn shown(figure: &pb::Figure, numbers: Numbers) -> String {
     };
     let Some(value) = &figure.value else { return status };
     let bound = match figure.qualifier() {
-        pb::Qualifier::Unspecified | pb::Qualifier::Exact => "",
-        pb::Qualifier::MoreThan => ">",
-        pb::Qualifier::AtLeast => "\u{2265}",
-        pb::Qualifier::LessThan => "<",
-        pb::Qualifier::AtMost => "\u{2264}",
-        pb::Qualifier::About => "~",
+        pb::ValueQualifier::Unspecified | pb::ValueQualifier::Exact => "",
+        pb::ValueQualifier::MoreThan => ">",
+        pb::ValueQualifier::AtLeast => "\u{2265}",
+        pb::ValueQualifier::LessThan => "<",
+        pb::ValueQualifier::AtMost => "\u{2264}",
+        pb::ValueQualifier::About => "~",
     };
     let status = if status.is_empty() { status } else { format!(" ({status})") };
     format!("{bound}{}{status}", spell(&short(value), numbers))
@@ -261,13 +261,13 @@ fn short(value: &str) -> String {
     }
 }
 
-fn bound_of(comparison: pb::Comparison) -> &'static str {
+fn bound_of(comparison: pb::TargetComparison) -> &'static str {
     match comparison {
-        pb::Comparison::Unspecified => "",
-        pb::Comparison::AtLeast => "\u{2265}",
-        pb::Comparison::MoreThan => ">",
-        pb::Comparison::AtMost => "\u{2264}",
-        pb::Comparison::LessThan => "<",
-        pb::Comparison::Qualitative => "qualitative",
+        pb::TargetComparison::Unspecified => "",
+        pb::TargetComparison::AtLeast => "\u{2265}",
+        pb::TargetComparison::MoreThan => ">",
+        pb::TargetComparison::AtMost => "\u{2264}",
+        pb::TargetComparison::LessThan => "<",
+        pb::TargetComparison::Qualitative => "qualitative",
     }
 }

@@ -17,7 +17,8 @@ use crate::{
     config::{BadConfig, Numbers, Watch},
     error::Reason,
     pb::{
-        self, change::Subject, watch_filter::About, watch_request::From, watch_response::Message,
+        self, feed_change::Subject, watch_filter::About, watch_request::From,
+        watch_response::Message,
     },
 };
 
@@ -123,7 +124,7 @@ impl Following {
                 Err(status) => return Ok(Err(status)),
             };
             let token = match message.message {
-                Some(Message::Changes(pb::Changes { changes, through: _, resume_token })) => {
+                Some(Message::Changes(pb::FeedChanges { changes, through: _, resume_token })) => {
                     let mut lines = String::new();
                     for it in &changes {
                         lines.push_str(&self.line(it)?);
@@ -136,7 +137,7 @@ impl Following {
                 }
                 Some(Message::Bookmark(it)) => it.resume_token,
                 Some(Message::Resync(it)) => {
-                    let why = plain_word(it.reason().as_str_name(), "RESYNC_REASON_");
+                    let why = plain_word(it.reason().as_str_name(), "FEED_RESYNC_REASON_");
                     note(&format!(
                         "note: the feed cannot go on without a gap ({why}); the state follows anew"
                     ));
@@ -154,11 +155,11 @@ impl Following {
         }
     }
 
-    fn line(&self, change: &pb::Change) -> Outcome<String> {
+    fn line(&self, change: &pb::FeedChange) -> Outcome<String> {
         if let Some(json) = &self.json {
             return json.line(change);
         }
-        let kind = plain_word(change.r#type().as_str_name(), "CHANGE_TYPE_");
+        let kind = plain_word(change.r#type().as_str_name(), "FEED_CHANGE_TYPE_");
         let about = change.subject.as_ref().map_or_else(String::new, |it| self.about(it));
         Ok(clean(&format!("{} {kind} {about}", change.revision)))
     }
@@ -186,7 +187,7 @@ impl Following {
                 )
             }
             Subject::Target(it) => {
-                let comparison = plain_word(it.comparison().as_str_name(), "COMPARISON_");
+                let comparison = plain_word(it.comparison().as_str_name(), "TARGET_COMPARISON_");
                 let value = spell(it.value.as_deref().unwrap_or_default(), self.numbers);
                 format!(
                     "target {} {} {}: {comparison} {value}",

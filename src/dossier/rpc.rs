@@ -314,13 +314,13 @@ impl From<Applicant> for pb::Applicant {
     }
 }
 
-impl From<Fee> for pb::Fee {
+impl From<Fee> for pb::DossierFee {
     fn from(Fee { name, amount, paid_online }: Fee) -> Self {
         Self { name, amount: amount.to_string(), paid_online }
     }
 }
 
-impl From<Document> for pb::Document {
+impl From<Document> for pb::DossierDocument {
     fn from(Document { name, code, digitized, reused }: Document) -> Self {
         Self { name, code, digitized, reused }
     }

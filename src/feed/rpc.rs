@@ -67,7 +67,7 @@ impl pb::feed_service_server::FeedService for Rpc {
         let consumer = |it: store::Consumer| {
             let store::Consumer { system, row, next_at } = it;
             let waits = next_at.map(|it| Timestamp::now().micros() - it.micros());
-            pb::Consumer {
+            pb::FeedConsumer {
                 system,
                 consumer: row.consumer,
                 revision: row.revision,
@@ -230,13 +230,13 @@ impl std::convert::From<Message> for pb::WatchResponse {
         let message = match message {
             Message::Changes { changes, names, caller, through, token } => {
                 let changes = changes.into_iter().filter_map(|it| change(&names, &caller, it));
-                Out::Changes(pb::Changes {
+                Out::Changes(pb::FeedChanges {
                     changes: changes.collect(),
                     through: through.map(Into::into),
                     resume_token: token,
                 })
             }
-            Message::Bookmark { through, token, checkpoint } => Out::Bookmark(pb::Bookmark {
+            Message::Bookmark { through, token, checkpoint } => Out::Bookmark(pb::FeedBookmark {
                 through: Some(through.into()),
                 resume_token: token,
                 sent_at: Some(Timestamp::now().into()),
@@ -244,10 +244,10 @@ impl std::convert::From<Message> for pb::WatchResponse {
             }),
             Message::Resync { reason, floor, token } => {
                 let reason = match reason {
-                    Resync::Compacted => pb::ResyncReason::Compacted,
-                    Resync::Restored => pb::ResyncReason::Restored,
+                    Resync::Compacted => pb::FeedResyncReason::Compacted,
+                    Resync::Restored => pb::FeedResyncReason::Restored,
                 };
-                Out::Resync(pb::Resync {
+                Out::Resync(pb::FeedResync {
                     reason: reason.into(),
                     retention_floor: floor,
                     resume_token: token,
@@ -258,8 +258,8 @@ impl std::convert::From<Message> for pb::WatchResponse {
     }
 }
 
-fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::Change> {
-    use pb::{ChangeType, change::Subject};
+fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::FeedChange> {
+    use pb::{FeedChangeType as ChangeType, feed_change::Subject};
     let (revision, kind, subject) = match change {
         Change::Thing(happened, thing) => {
             let revision = thing.revision();
@@ -282,11 +282,15 @@ fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::C
             (revision, kind, Subject::Access(pb::AccessChange { about: Some(about) }))
         }
     };
-    Some(pb::Change { revision, r#type: kind.into(), subject: Some(subject) })
+    Some(pb::FeedChange { revision, r#type: kind.into(), subject: Some(subject) })
 }
 
-fn subject(names: &watch::Names, caller: &Caller, thing: &Thing) -> Option<pb::change::Subject> {
-    use pb::change::Subject;
+fn subject(
+    names: &watch::Names,
+    caller: &Caller,
+    thing: &Thing,
+) -> Option<pb::feed_change::Subject> {
+    use pb::feed_change::Subject;
     Some(match thing {
         Thing::Unit(it) => {
             Subject::Unit(unit::rpc::answer(&names.indicators.forest, it.as_ref().clone()))
@@ -309,11 +313,11 @@ fn subject(names: &watch::Names, caller: &Caller, thing: &Thing) -> Option<pb::c
 }
 
 /// Only the key of what is no longer for a watch.
-fn key(thing: &Thing) -> Option<pb::change::Subject> {
+fn key(thing: &Thing) -> Option<pb::feed_change::Subject> {
     match thing {
         Thing::Dossier(it) => {
             let code = it.dossier.code.as_str().to_owned();
-            Some(pb::change::Subject::Dossier(pb::Dossier { code, ..pb::Dossier::default() }))
+            Some(pb::feed_change::Subject::Dossier(pb::Dossier { code, ..pb::Dossier::default() }))
         }
         Thing::Unit(_) | Thing::Procedure(_) | Thing::Indicator(_) => None,
     }

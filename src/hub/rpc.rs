@@ -46,7 +46,7 @@ impl From<&Hub> for pb::GetInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             newest: Some(head.newest.into()),
             retention_floor: head.floor,
-            limits: Some(pb::Limits {
+            limits: Some(pb::HubLimits {
                 batch_items: int(MOST_ITEMS),
                 message_bytes: i64::try_from(hub.limits.message_bytes).unwrap_or(i64::MAX),
                 page_items: int(page::MOST),

@@ -45,7 +45,7 @@ pub fn encode(seq: i64, at: Timestamp, epoch: i64, record: &Record) -> Vec<u8> {
         personal_data: *personal,
         subjects: subjects.clone(),
         left_out: *left_out,
-        tier: tier.map_or(0, |it| pb::PersonalData::from(it).into()),
+        tier: tier.map_or(0, |it| pb::PersonalDataTier::from(it).into()),
         rejected_items: *rejected,
     };
     record.encode_to_vec()

@@ -1,4 +1,4 @@
-//! Lets the caller do what its duties and agreements allow, or refuses it.
+//! Lets the caller do what its grants and agreements allow, or refuses it.
 use std::sync::Arc;
 
 use axum::{

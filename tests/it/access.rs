@@ -15,7 +15,7 @@ use crate::{
     program::{Program, admin_key, sharehub},
 };
 
-async fn who_am_i(client: &Client) -> Result<pb::System, Status> {
+async fn who_am_i(client: &Client) -> Result<pb::RegisteredSystem, Status> {
     let answer = client.access().who_am_i(pb::WhoAmIRequest {}).await?.into_inner();
     Ok(answer.system.unwrap())
 }
@@ -32,7 +32,7 @@ fn registration(code: &str, grants: Grants) -> pb::RegisterSystemRequest {
     pb::RegisterSystemRequest {
         code: code.to_owned(),
         name: code.to_owned(),
-        grants: Some(grants.duties()),
+        grants: Some(grants.grants()),
         ..Default::default()
     }
 }
@@ -70,7 +70,7 @@ async fn a_system_is_told_who_it_is() {
     hub.admin().access().issue_key(issue("so-y-te")).await.unwrap();
     let system = who_am_i(&client).await.unwrap();
     assert_eq!((system.code.as_str(), system.name.as_str()), ("so-y-te", "so-y-te"));
-    assert_eq!(system.grants, Some(grants.duties()));
+    assert_eq!(system.grants, Some(grants.grants()));
     assert_eq!(system.statuses, [mapping]);
     assert!(!system.disabled);
     let [key] = system.keys.as_slice() else { panic!("{:?}", system.keys) };

@@ -6,7 +6,9 @@ mod matrix;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sharehub::pb::{self, Operation, agreement::Dataset, watch_request::From};
+use sharehub::pb::{
+    self, AgreementOperation as Operation, agreement::Dataset, watch_request::From,
+};
 use tokio::time;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -156,7 +158,7 @@ async fn an_agreement_holds_from_its_beginning_until_its_end_also_for_open_watch
     let now = from_now(0).unwrap();
     assert_eq!(refusal(Err::<(), _>(status)).1, "NOT_PERMITTED");
     assert_eq!(refusal(ask(&ioc, PURPOSE).await).1, "NOT_PERMITTED");
-    let lost = history.changes.iter().filter(|it| it.r#type() == pb::ChangeType::AccessLost);
+    let lost = history.changes.iter().filter(|it| it.r#type() == pb::FeedChangeType::AccessLost);
     assert_eq!(lost.count(), 2, "{:?}", history.changes);
     let list = pb::ListAgreementsRequest { system: "ioc".to_owned(), ..Default::default() };
     let ended = pb::ListAgreementsRequest { with_ended: true, ..list.clone() };
@@ -188,7 +190,7 @@ async fn what_is_outside_an_agreements_units_does_not_exist() {
         indicator: "doc.count".to_owned(),
         unit: gso(unit, ""),
         period: "2024".to_owned(),
-        comparison: pb::Comparison::AtLeast.into(),
+        comparison: pb::TargetComparison::AtLeast.into(),
         value: Some("5".to_owned()),
         ..Default::default()
     };
@@ -318,9 +320,9 @@ async fn what_is_published_outside_an_agreement_is_refused_item_by_item() {
     assert_eq!(
         told,
         [
-            (pb::Outcome::Created, vec![]),
-            (pb::Outcome::Rejected, vec!["unit"]),
-            (pb::Outcome::Rejected, vec!["indicator"]),
+            (pb::ItemOutcome::Created, vec![]),
+            (pb::ItemOutcome::Rejected, vec!["unit"]),
+            (pb::ItemOutcome::Rejected, vec!["indicator"]),
         ]
     );
 }
@@ -336,9 +338,9 @@ async fn a_call_is_explained_as_it_is_answered_also_by_a_draft() {
     let asked = pb::ExplainAccessRequest { method: method(), ..Default::default() };
     let told = ioc.access().explain_access(asked.clone()).await.unwrap().into_inner();
     assert!(!told.is_allowed && told.answered_by.is_empty());
-    assert_eq!(told.refusal.unwrap().reason, "ERROR_REASON_NOT_PERMITTED");
+    assert_eq!(told.refusal.unwrap().reason(), pb::ErrorReason::NotPermitted);
     let draft = pb::Agreement {
-        limits: vec![pb::Limit { calls: 3, per: pb::Window::Month.into() }],
+        limits: vec![pb::CallLimit { calls: 3, per: pb::LimitWindow::Month.into() }],
         units: vec![gso("86", "2026-01-01").unwrap()],
         ..agreement("ioc.one", "ioc", &[Operation::Read], by(&["doc.*"]))
     };
@@ -371,7 +373,7 @@ async fn a_call_is_explained_as_it_is_answered_also_by_a_draft() {
         assert_eq!(told.is_allowed, left > 0, "{told:?}");
     }
     let told = ioc.access().explain_access(asked.clone()).await.unwrap().into_inner();
-    assert_eq!(told.refusal.unwrap().reason, "ERROR_REASON_QUOTA_EXCEEDED");
+    assert_eq!(told.refusal.unwrap().reason(), pb::ErrorReason::QuotaExceeded);
     assert_eq!(refusal(ask(&ioc, PURPOSE).await).1, "QUOTA_EXCEEDED");
     let unknown = pb::ExplainAccessRequest { method: "No/Such".to_owned(), ..asked };
     assert_eq!(refusal(ioc.access().explain_access(unknown).await).2, ["method"]);
@@ -384,7 +386,8 @@ async fn personal_data_is_shown_to_a_certificate_only() {
     let certified = desk.hub.by_certificate("ioc").await;
     let all = Dataset::Dossiers(pb::DossierDataset::default());
     let none = agreement("ioc.one", "ioc", &[Operation::Read, Operation::Watch], all);
-    let masked = pb::Agreement { personal_data: pb::PersonalData::Masked.into(), ..none.clone() };
+    let masked =
+        pb::Agreement { personal_data: pb::PersonalDataTier::Masked.into(), ..none.clone() };
     desk.hub.grant(none.clone()).await;
     let list = async |by: &Client| {
         by.dossiers().list_dossiers(pb::ListDossiersRequest::default()).await.map(drop)
@@ -414,7 +417,7 @@ async fn personal_data_is_shown_to_a_certificate_only() {
     assert_eq!((refused.0, refused.1.as_str()), (Code::PermissionDenied, "CERTIFICATE_REQUIRED"));
     list(&certified).await.unwrap();
     let told = explain(&keyed, "").await;
-    assert_eq!(told.refusal.unwrap().reason, "ERROR_REASON_CERTIFICATE_REQUIRED");
+    assert_eq!(told.refusal.unwrap().reason(), pb::ErrorReason::CertificateRequired);
     for told in [explain(&certified, "").await, explain(&desk.hub.admin(), "ioc").await] {
         assert!(told.is_allowed && told.answered_by[0].certificate_required, "{told:?}");
     }
@@ -452,9 +455,9 @@ async fn a_bad_agreement_is_refused_with_every_field() {
         units: vec![pb::UnitRef::default()],
         personal_data: 9,
         limits: vec![
-            pb::Limit { calls: 0, per: 1 },
-            pb::Limit { calls: 1, per: 1 },
-            pb::Limit { calls: 1, per: 0 },
+            pb::CallLimit { calls: 0, per: 1 },
+            pb::CallLimit { calls: 1, per: 1 },
+            pb::CallLimit { calls: 1, per: 0 },
         ],
         ..Default::default()
     };
@@ -485,7 +488,7 @@ async fn a_bad_agreement_is_refused_with_every_field() {
     let nowhere = pb::Agreement { units: vec![id(99_999_999).unwrap()], ..good.clone() };
     let (code, _, fields) = refusal(granted(&desk, nowhere).await);
     assert_eq!((code, fields), (Code::NotFound, vec!["agreement.units[0].id".to_owned()]));
-    let personal = pb::PersonalData::Full.into();
+    let personal = pb::PersonalDataTier::Full.into();
     let personal = pb::Agreement { personal_data: personal, ..good.clone() };
     assert_eq!(refusal(granted(&desk, personal).await).2, ["agreement.personal_data"]);
     let first = granted(&desk, good.clone()).await.unwrap();

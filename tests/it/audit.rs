@@ -240,7 +240,7 @@ async fn who_saw_personal_data_is_on_record_before_it_is_seen() {
     assert!(seen.personal_data);
     assert_eq!(seen.subjects, ["H1.1"]);
     let why = (seen.purpose.as_str(), seen.agreement.as_str(), seen.tier());
-    assert_eq!(why, (PURPOSE, "ioc.read-dossiers", pb::PersonalData::Full));
+    assert_eq!(why, (PURPOSE, "ioc.read-dossiers", pb::PersonalDataTier::Full));
     assert!(seen.credential.starts_with("certificate "), "{}", seen.credential);
     // A page names all of them; an export each page that it sends.
     reader.dossiers().list_dossiers(pb::ListDossiersRequest::default()).await.unwrap();

@@ -15,7 +15,7 @@ async fn a_bad_target_is_refused_by_its_field() {
         indicator: "doc.rate".to_owned(),
         unit: gso(BEN_TRE, ""),
         period: "2024".to_owned(),
-        comparison: pb::Comparison::AtLeast.into(),
+        comparison: pb::TargetComparison::AtLeast.into(),
         value: Some("95".to_owned()),
         provenance: None,
     };

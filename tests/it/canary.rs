@@ -171,7 +171,7 @@ async fn system(admin: &Client, program: &Program, code: &str, grants: Grants) -
     let registration = pb::RegisterSystemRequest {
         code: code.to_owned(),
         name: code.to_owned(),
-        grants: Some(grants.duties()),
+        grants: Some(grants.grants()),
         ..Default::default()
     };
     admin.access().register_system(registration).await.unwrap();
@@ -265,7 +265,7 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     }
     let add = |code: &str, status| {
         let event = Some(pb::DossierEventEntry { event_id: "9".to_owned(), ..event("", status) });
-        let events = vec![pb::DossierEvents { code: code.to_owned(), event }];
+        let events = vec![pb::EventForDossier { dossier: code.to_owned(), event }];
         pb::PublishEventsRequest { events, ..Default::default() }
     };
     for (code, status) in [("H-1", "4"), ("H-1", "?"), ("H-9", "4")] {

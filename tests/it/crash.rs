@@ -246,7 +246,7 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
     let register = pb::RegisterSystemRequest {
         code: "publisher".to_owned(),
         name: "publisher".to_owned(),
-        grants: Some(all_indicators().duties()),
+        grants: Some(all_indicators().grants()),
         ..Default::default()
     };
     access.register_system(register).await.unwrap();
@@ -263,8 +263,8 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
         name_vi: "Đếm".to_owned(),
         kind: pb::IndicatorKind::Count.into(),
         unit_of_measure: "lần".to_owned(),
-        direction: pb::Direction::MoreIsBetter.into(),
-        frequency: pb::Frequency::Day.into(),
+        direction: pb::IndicatorDirection::MoreIsBetter.into(),
+        frequency: pb::ReportFrequency::Day.into(),
         time_rule: pb::TimeRule::Sum.into(),
         unit_rule: pb::UnitRule::Sum.into(),
         authoritative_source: "publisher".to_owned(),

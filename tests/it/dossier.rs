@@ -45,7 +45,7 @@ fn procedure(code: &str) -> pb::Procedure {
     pb::Procedure { code: code.to_owned(), name: "Đăng ký".to_owned(), ..Default::default() }
 }
 
-fn limited(code: &str, max_time: i32, unit: pb::TimeUnit) -> pb::Procedure {
+fn limited(code: &str, max_time: i32, unit: pb::ProcessingTimeUnit) -> pb::Procedure {
     let case = pb::ProcedureCase { max_time, time_unit: unit.into(), ..Default::default() };
     pb::Procedure { cases: vec![case], ..procedure(code) }
 }
@@ -71,8 +71,10 @@ async fn publish(client: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receip
 }
 
 async fn add(client: &Client, events: Vec<(&str, pb::DossierEventEntry)>) -> pb::Receipt {
-    let event =
-        |(code, event): (&str, _)| pb::DossierEvents { code: code.to_owned(), event: Some(event) };
+    let event = |(code, event): (&str, _)| pb::EventForDossier {
+        dossier: code.to_owned(),
+        event: Some(event),
+    };
     let events = events.into_iter().map(event).collect();
     let request = pb::PublishEventsRequest { events, allow_partial: true, ..Default::default() };
     client.dossiers().publish_events(request).await.unwrap().into_inner().receipt.unwrap()
@@ -112,8 +114,11 @@ async fn the_same_dossier_again_changes_nothing_and_a_difference_corrects_it() {
     let code = "000.00.12.H56-251001-0001";
     let accepted = due("2025-10-01 08:00", "2", "2025-10-10 17:00");
     let fee =
-        pb::Fee { name: "Lệ phí".to_owned(), amount: "50000".to_owned(), paid_online: true };
-    let paper = pb::Document { name: "Đơn".to_owned(), digitized: true, ..Default::default() };
+        pb::DossierFee {
+            name: "Lệ phí".to_owned(), amount: "50000".to_owned(), paid_online: true
+        };
+    let paper =
+        pb::DossierDocument { name: "Đơn".to_owned(), digitized: true, ..Default::default() };
     let sent = pb::DossierEntry {
         competent_unit: gso(PROVINCE, ""),
         applicant_unit: gso(COMMUNE, ""),
@@ -428,10 +433,12 @@ async fn a_bad_dossier_is_refused_with_every_field() {
         channel: 9,
         applicant_kind: -1,
         applicant: Some(pb::Applicant { phone: "0".repeat(33), ..Default::default() }),
-        fees: vec![pb::Fee {
-            name: "Phí".to_owned(), amount: "-1".to_owned(), paid_online: false
+        fees: vec![pb::DossierFee {
+            name: "Phí".to_owned(),
+            amount: "-1".to_owned(),
+            paid_online: false,
         }],
-        components: vec![pb::Document::default()],
+        components: vec![pb::DossierDocument::default()],
         events: vec![pb::DossierEventEntry::default(), event("2198-01-01 00:00", "2")],
         ..Default::default()
     };
@@ -527,7 +534,7 @@ async fn procedures_are_known_by_their_code_and_by_their_aliases() {
         online_level: pb::OnlineLevel::Full.into(),
         has_fee: true,
         aliases: vec![alias("mot-cua", "TS_lop1.000.00.00.H22"), alias("khac", "TS1")],
-        ..limited("2.002492", 5, pb::TimeUnit::WorkingDay)
+        ..limited("2.002492", 5, pb::ProcessingTimeUnit::WorkingDay)
     };
     let first = define(&source, vec![school.clone()]).await;
     assert_eq!(first.created, 1, "{:?}", first.results);

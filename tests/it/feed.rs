@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use sharehub::{
     db::Db,
-    pb::{self, ChangeType, change::Subject, watch_request::From},
+    pb::{self, FeedChangeType as ChangeType, feed_change::Subject, watch_request::From},
 };
 use tokio::time;
 use tonic::Code;
@@ -173,7 +173,7 @@ async fn from_the_beginning_comes_the_state_at_one_revision_and_then_what_follow
     assert_eq!(resumed, 3);
     let state = revision(&corrected);
     assert_eq!(history.through, state);
-    let observation = |it: &pb::Change| match &it.subject {
+    let observation = |it: &pb::FeedChange| match &it.subject {
         Some(Subject::Observation(it)) => Some(it.clone()),
         _ => None,
     };
@@ -266,7 +266,7 @@ async fn filtered_by_pattern_unit_and_part() {
         indicator: "water.count".to_owned(),
         unit: id(inside),
         period: "2026".to_owned(),
-        comparison: pb::Comparison::AtLeast.into(),
+        comparison: pb::TargetComparison::AtLeast.into(),
         value: Some("5".to_owned()),
         ..Default::default()
     };
@@ -352,12 +352,12 @@ async fn filtered_dossiers_say_when_they_leave_and_show_what_the_caller_may_see(
         history.until(watch, last).await;
     }
     let types =
-        |history: &History| history.changes.iter().map(pb::Change::r#type).collect::<Vec<_>>();
+        |history: &History| history.changes.iter().map(pb::FeedChange::r#type).collect::<Vec<_>>();
     assert_eq!(types(&here.0), [ChangeType::Set, ChangeType::Set, ChangeType::Left]);
     assert!(here.0.copy.is_empty(), "it left");
     assert_eq!(types(&everywhere.0), [ChangeType::Set; 3]);
     assert!(none.0.changes.is_empty());
-    let dossier = |change: &pb::Change| match change.subject.clone() {
+    let dossier = |change: &pb::FeedChange| match change.subject.clone() {
         Some(Subject::Dossier(it)) => it,
         other => panic!("{other:?}"),
     };
@@ -427,11 +427,11 @@ async fn after_a_restored_backup_a_watch_starts_over_and_says_so() {
     while let Some(message) = watch.message().await.unwrap() {
         seen.take(message);
     }
-    assert_eq!(seen.resyncs[0].reason(), pb::ResyncReason::Restored);
+    assert_eq!(seen.resyncs[0].reason(), pb::FeedResyncReason::Restored);
     let mut watch = history.resume(&desk.source).await.unwrap();
     history.take(watch.message().await.unwrap().unwrap());
     let resync = history.resyncs[0].clone();
-    assert_eq!(resync.reason(), pb::ResyncReason::Restored);
+    assert_eq!(resync.reason(), pb::FeedResyncReason::Restored);
     assert!(watch.message().await.unwrap().is_none(), "it ends");
     let mut fresh = History { token: resync.resume_token, in_state: true, ..History::of(all()) };
     let mut watch = fresh.resume(&desk.source).await.unwrap();

@@ -384,8 +384,8 @@ impl Story {
             scale: if is_ratio { "100" } else { "" }.to_owned(),
             numerator: if is_ratio { "tử" } else { "" }.to_owned(),
             denominator: if is_ratio { "mẫu" } else { "" }.to_owned(),
-            direction: pb::Direction::MoreIsBetter.into(),
-            frequency: pb::Frequency::Month.into(),
+            direction: pb::IndicatorDirection::MoreIsBetter.into(),
+            frequency: pb::ReportFrequency::Month.into(),
             time_rule: if is_ratio { pb::TimeRule::Ratio } else { pb::TimeRule::Sum }.into(),
             unit_rule: if is_ratio { pb::UnitRule::Ratio } else { pb::UnitRule::Sum }.into(),
             authoritative_source: "nguon".to_owned(),
@@ -418,7 +418,11 @@ impl Story {
             applicant_unit: self.some(0.3, Self::unit).flatten(),
             channel: self.random.random_range(0..4),
             fees: self
-                .some(0.2, |it| pb::Fee { name: it.text(), amount: it.number(), paid_online: true })
+                .some(0.2, |it| pb::DossierFee {
+                    name: it.text(),
+                    amount: it.number(),
+                    paid_online: true,
+                })
                 .into_iter()
                 .collect(),
             events: (0..count).map(|_| self.event()).collect(),
@@ -493,7 +497,10 @@ impl Story {
             5 => {
                 let count = self.random.random_range(1..4);
                 let events = (0..count)
-                    .map(|_| pb::DossierEvents { code: self.dossier(), event: Some(self.event()) })
+                    .map(|_| pb::EventForDossier {
+                        dossier: self.dossier(),
+                        event: Some(self.event()),
+                    })
                     .collect();
                 let request =
                     pb::PublishEventsRequest { request_id, allow_partial, events, validate_only };

@@ -254,7 +254,7 @@ impl Hub {
         let registration = pb::RegisterSystemRequest {
             code: code.to_owned(),
             name: code.to_owned(),
-            grants: Some(grants.duties()),
+            grants: Some(grants.grants()),
             statuses,
             ..Default::default()
         };
@@ -324,7 +324,7 @@ impl Hub {
     }
 }
 
-/// What a system of a test may do: its duties, and what its agreements give it. `define` and `publish` of indicators give `read`.
+/// What a system of a test may do: its grants, and what its agreements give it. `define` and `publish` of indicators give `read`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grants {
     pub administrator: bool,
@@ -343,8 +343,8 @@ pub struct Grants {
 pub const PURPOSE: &str = "dashboards";
 
 impl Grants {
-    /// The duties among them.
-    pub fn duties(&self) -> pb::Grants {
+    /// The grants among them.
+    pub fn grants(&self) -> pb::Grants {
         pb::Grants {
             administrator: self.administrator,
             publish_units: self.publish_units,
@@ -356,7 +356,7 @@ impl Grants {
 
     /// The agreements by which a system gets the others.
     pub fn agreements(&self, system: &str) -> Vec<pb::Agreement> {
-        use pb::{Operation, agreement::Dataset};
+        use pb::{AgreementOperation as Operation, agreement::Dataset};
         let mut agreements = Vec::new();
         let mut add = |name: &str, operations: &[Operation], dataset| {
             agreements.push(agreement(&format!("{system}.{name}"), system, operations, dataset));
@@ -382,7 +382,7 @@ impl Grants {
             add("read-dossiers", &[Operation::Read, Operation::Watch], dossiers());
             if self.read_personal_data {
                 let last = agreements.last_mut().unwrap();
-                last.personal_data = pb::PersonalData::Full.into();
+                last.personal_data = pb::PersonalDataTier::Full.into();
             }
         }
         agreements
@@ -393,7 +393,7 @@ impl Grants {
 pub fn agreement(
     code: &str,
     system: &str,
-    operations: &[pb::Operation],
+    operations: &[pb::AgreementOperation],
     dataset: pb::agreement::Dataset,
 ) -> pb::Agreement {
     let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });

@@ -35,7 +35,7 @@ use crate::{
 const WHO_AM_I: &str = "/sharehub.v1.AccessService/WhoAmI";
 
 /// What the hub takes somebody for.
-pub async fn who(client: &Client) -> Result<(String, pb::Credential), Status> {
+pub async fn who(client: &Client) -> Result<(String, pb::CallerCredential), Status> {
     let answer = client.access().who_am_i(pb::WhoAmIRequest {}).await?.into_inner();
     Ok((answer.system.unwrap().code, answer.credential.unwrap()))
 }
@@ -77,7 +77,7 @@ async fn when_a_key_was_used_last_is_told() {
     let listed = async |hub: &Hub| {
         let request = pb::ListSystemsRequest::default();
         let systems = hub.admin().access().list_systems(request).await.unwrap().into_inner();
-        let last = |it: pb::System| (it.code, it.keys[0].last_used_at);
+        let last = |it: pb::RegisteredSystem| (it.code, it.keys[0].last_used_at);
         systems.systems.into_iter().map(last).collect::<Vec<_>>()
     };
     let of = |all: &[(String, Option<prost_types::Timestamp>)], code: &str| {

@@ -28,8 +28,8 @@ impl Desk {
         let other =
             pb::Indicator { authoritative_source: "so-y-te".to_owned(), ..count("other.count") };
         let indicators = vec![
-            pb::Indicator { frequency: pb::Frequency::Quarter.into(), ..count("doc.count") },
-            pb::Indicator { frequency: pb::Frequency::Quarter.into(), ..ratio("doc.rate") },
+            pb::Indicator { frequency: pb::ReportFrequency::Quarter.into(), ..count("doc.count") },
+            pb::Indicator { frequency: pb::ReportFrequency::Quarter.into(), ..ratio("doc.rate") },
             other,
         ];
         let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
@@ -83,7 +83,7 @@ impl Desk {
         found
     }
 
-    async fn targets(&self) -> Vec<pb::Target> {
+    async fn targets(&self) -> Vec<pb::IndicatorTarget> {
         let query = pb::QueryTargetsRequest::default();
         let answer = self.source.indicators().query_targets(query).await.unwrap();
         answer.into_inner().targets
@@ -256,11 +256,11 @@ async fn ten_wrong_cells_are_ten_lines_and_nothing_is_loaded_until_they_are_mend
     let figure = desk.observation("doc.rate", "802", "2024-Q3").await.figure.unwrap();
     assert_eq!(
         (figure.value.as_deref(), figure.qualifier()),
-        (Some("55"), pb::Qualifier::MoreThan)
+        (Some("55"), pb::ValueQualifier::MoreThan)
     );
     assert_eq!(figure.provenance.unwrap().as_written, "hơn 55%");
     let figure = desk.observation("doc.rate", "801", "2024-Q3").await.figure.unwrap();
-    assert_eq!(figure.basis(), pb::Basis::Computed);
+    assert_eq!(figure.basis(), pb::FigureBasis::Computed);
 }
 
 const CSV: &str = "\
@@ -393,9 +393,9 @@ async fn targets_are_loaded_with_the_words_before_their_numbers() {
     kept.sort_by(|one, other| one.0.cmp(&other.0));
     let some = |it: &str| Some(it.to_owned());
     let expected = [
-        ("794".to_owned(), pb::Comparison::MoreThan, some("85.5")),
-        ("795".to_owned(), pb::Comparison::Qualitative, None),
-        ("805".to_owned(), pb::Comparison::AtLeast, some("90")),
+        ("794".to_owned(), pb::TargetComparison::MoreThan, some("85.5")),
+        ("795".to_owned(), pb::TargetComparison::Qualitative, None),
+        ("805".to_owned(), pb::TargetComparison::AtLeast, some("90")),
     ];
     assert_eq!(kept, expected);
     let again = desk.csv("targets", table, &[]).await;

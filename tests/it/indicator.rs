@@ -25,8 +25,8 @@ pub fn count(code: &str) -> pb::Indicator {
         name_vi: "Số hồ sơ".to_owned(),
         kind: pb::IndicatorKind::Count.into(),
         unit_of_measure: "dossiers".to_owned(),
-        direction: pb::Direction::MoreIsBetter.into(),
-        frequency: pb::Frequency::Year.into(),
+        direction: pb::IndicatorDirection::MoreIsBetter.into(),
+        frequency: pb::ReportFrequency::Year.into(),
         time_rule: pb::TimeRule::Sum.into(),
         unit_rule: pb::UnitRule::Sum.into(),
         authoritative_source: SOURCE.to_owned(),
@@ -87,13 +87,13 @@ pub fn revision(receipt: &pb::Receipt) -> i64 {
     receipt.revision.unwrap().number
 }
 
-pub fn outcomes(receipt: &pb::Receipt) -> Vec<pb::Outcome> {
+pub fn outcomes(receipt: &pb::Receipt) -> Vec<pb::ItemOutcome> {
     receipt.results.iter().map(pb::ItemResult::outcome).collect()
 }
 
 /// Reason and fields of the one refused item.
 pub fn rejected(receipt: &pb::Receipt) -> (&'static str, Vec<&str>) {
-    let mut refused = receipt.results.iter().filter(|it| it.outcome() == pb::Outcome::Rejected);
+    let mut refused = receipt.results.iter().filter(|it| it.outcome() == pb::ItemOutcome::Rejected);
     let (one, more) = (refused.next().expect("an item is refused"), refused.next());
     assert!(more.is_none(), "only one is refused: {receipt:?}");
     let reason = one.reason().as_str_name().strip_prefix("ERROR_REASON_").unwrap();
@@ -213,10 +213,10 @@ async fn a_definition_is_created_then_unchanged_then_corrected_into_version_2() 
     let desk = Desk::start().await;
     let before = desk.head().await;
     let again = desk.define(vec![count("doc.count")]).await;
-    assert_eq!((outcomes(&again), revision(&again)), (vec![pb::Outcome::Unchanged], before));
+    assert_eq!((outcomes(&again), revision(&again)), (vec![pb::ItemOutcome::Unchanged], before));
     let changed = pb::Indicator { due_days: 15, ..count("doc.count") };
     let corrected = desk.define(vec![changed]).await;
-    assert_eq!(outcomes(&corrected), [pb::Outcome::Corrected]);
+    assert_eq!(outcomes(&corrected), [pb::ItemOutcome::Corrected]);
     assert_eq!(revision(&corrected), before + 1);
     let get = async |consistency| {
         let request = pb::GetIndicatorRequest { code: "doc.count".to_owned(), consistency };
@@ -270,7 +270,7 @@ async fn a_bad_definition_names_every_field() {
 
 #[tokio::test]
 async fn only_who_was_granted_a_code_defines_it() {
-    use pb::Outcome::{Created, Rejected, Unchanged};
+    use pb::ItemOutcome::{Created, Rejected, Unchanged};
     let desk = Desk::start().await;
     let own = vec!["water.*".to_owned()];
     let grants = Grants { define_indicators: own, ..Default::default() };
@@ -298,7 +298,7 @@ async fn a_correction_changes_the_answer_and_the_earlier_one_is_still_given() {
     let desk = Desk::start().await;
     let first = saw("doc.count", BEN_TRE, "2024", "3797");
     let created = desk.publish(vec![first.clone()]).await;
-    assert_eq!(outcomes(&created), [pb::Outcome::Created]);
+    assert_eq!(outcomes(&created), [pb::ItemOutcome::Created]);
     let ask = |consistency| pb::GetSnapshotRequest {
         units: vec![gso(BEN_TRE, "").unwrap()],
         indicators: vec!["doc.count".to_owned()],
@@ -311,14 +311,14 @@ async fn a_correction_changes_the_answer_and_the_earlier_one_is_still_given() {
     };
     let earlier = snapshot(None).await;
     let unchanged = desk.publish(vec![first.clone()]).await;
-    assert_eq!(outcomes(&unchanged), [pb::Outcome::Unchanged]);
+    assert_eq!(outcomes(&unchanged), [pb::ItemOutcome::Unchanged]);
     assert_eq!(unchanged.revision, created.revision, "no revision was made");
     let second = pb::ObservationEntry {
         correction_reason: "đếm sót một xã".to_owned(),
         ..saw("doc.count", BEN_TRE, "2024", "3801")
     };
     let corrected = desk.publish(vec![second]).await;
-    assert_eq!(outcomes(&corrected), [pb::Outcome::Corrected]);
+    assert_eq!(outcomes(&corrected), [pb::ItemOutcome::Corrected]);
     assert_eq!(revision(&corrected), revision(&created) + 1);
 
     let value = |it: &pb::GetSnapshotResponse| {
@@ -530,7 +530,7 @@ async fn concurrent_publishes_share_commits_and_each_gets_its_own_result() {
             assert_eq!(rejected(&receipt), ("FIELD_INVALID", vec!["value"]));
             continue;
         }
-        assert_eq!(outcomes(&receipt), [pb::Outcome::Created]);
+        assert_eq!(outcomes(&receipt), [pb::ItemOutcome::Created]);
         assert!(made.insert(revision(&receipt)), "each has its own revision");
         let latest = desk.stands("doc.count", BEN_TRE, &format!("{}", 1940 + n)).await;
         assert_eq!(latest.revision, receipt.revision);
@@ -546,7 +546,7 @@ async fn concurrent_publishes_share_commits_and_each_gets_its_own_result() {
 
 #[tokio::test]
 async fn a_write_is_atomic_and_with_allow_partial_each_item_answers_for_itself() {
-    use pb::Outcome::{Created, Rejected, Unchanged};
+    use pb::ItemOutcome::{Created, Rejected, Unchanged};
     let desk = Desk::start().await;
     let before = desk.head().await;
     let good = saw("doc.count", BEN_TRE, "2024", "5");

@@ -131,7 +131,7 @@ async fn a_query_takes_units_with_what_is_below_them_and_a_stretch_of_time() {
 #[tokio::test]
 async fn targets_are_listed_and_corrected() {
     let desk = Desk::start().await;
-    let at_least = pb::Comparison::AtLeast;
+    let at_least = pb::TargetComparison::AtLeast;
     let one = |value| target("doc.rate", BEN_TRE, "2024", at_least, value);
     let first =
         aim(&desk, vec![one("95"), target("doc.rate", BEN_TRE, "2023", at_least, "90")]).await;

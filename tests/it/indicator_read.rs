@@ -11,7 +11,7 @@ fn figure(observation: pb::Observation) -> pb::Figure {
 }
 
 /// What is told of a number: value, basis, computed value, and whether it contradicts itself.
-fn told(figure: &pb::Figure) -> (&str, pb::Basis, &str, bool) {
+fn told(figure: &pb::Figure) -> (&str, pb::FigureBasis, &str, bool) {
     let value = figure.value.as_deref().unwrap_or_default();
     let computed = figure.computed_value.as_deref().unwrap_or_default();
     (value, figure.basis(), computed, figure.inconsistent)
@@ -21,7 +21,7 @@ fn told(figure: &pb::Figure) -> (&str, pb::Basis, &str, bool) {
 
 #[tokio::test]
 async fn a_ratio_shows_what_was_reported_beside_what_its_components_say() {
-    use pb::Basis::{Computed, Reported};
+    use pb::FigureBasis::{Computed, Reported};
     let desk = Desk::start().await;
     let exact = "60.784313725490196078";
     let table = [
@@ -48,12 +48,12 @@ async fn a_ratio_shows_what_was_reported_beside_what_its_components_say() {
         );
         assert_eq!((seen.unit_of_measure.as_str(), seen.definition_version), ("%", 1));
     }
-    let bound = |qualifier: pb::Qualifier, period| pb::ObservationEntry {
+    let bound = |qualifier: pb::ValueQualifier, period| pb::ObservationEntry {
         qualifier: qualifier.into(),
         ..parts(BEN_TRE, period, ("62", "102"), "61")
     };
     // 60.78… is not more than 61, but it is less.
-    let (more, less) = (pb::Qualifier::MoreThan, pb::Qualifier::LessThan);
+    let (more, less) = (pb::ValueQualifier::MoreThan, pb::ValueQualifier::LessThan);
     desk.publish(vec![bound(more, "2022"), bound(less, "2023")]).await;
     assert!(figure(desk.stands("doc.rate", BEN_TRE, "2022").await).inconsistent);
     assert!(!figure(desk.stands("doc.rate", BEN_TRE, "2023").await).inconsistent);
@@ -75,7 +75,7 @@ async fn a_status_without_a_value_is_no_zero() {
             let entry = saw(indicator, BEN_TRE, period, "");
             desk.publish(vec![pb::ObservationEntry { status: status.into(), ..entry }]).await;
             let seen = figure(desk.stands(indicator, BEN_TRE, period).await);
-            assert_eq!(told(&seen), ("", pb::Basis::Unspecified, "", false));
+            assert_eq!(told(&seen), ("", pb::FigureBasis::Unspecified, "", false));
             assert_eq!((seen.value.clone(), seen.status()), (None, status));
         }
     }
@@ -107,7 +107,7 @@ async fn qualifiers_statuses_and_words_come_back_as_they_were_sent() {
         desk.publish(vec![entry]).await;
         let seen = desk.stands("doc.rate", BEN_TRE, &period).await;
         let seen = figure(seen);
-        let (exact, last) = (pb::Qualifier::Exact.into(), pb::ObservationStatus::Final.into());
+        let (exact, last) = (pb::ValueQualifier::Exact.into(), pb::ObservationStatus::Final.into());
         assert_eq!(seen.qualifier, if number == 0 { exact } else { number });
         assert_eq!(seen.status, if number % 4 == 0 { last } else { number % 4 });
         let source_system = crate::indicator::SOURCE.to_owned();
@@ -213,7 +213,7 @@ async fn a_retired_indicator_keeps_its_values_and_takes_no_new_ones() {
 async fn a_reporting_month_goes_from_the_15th_to_the_14th() {
     let desk = Desk::start().await;
     let calendar = pb::ReportCalendar::Report1514.into();
-    let frequency = pb::Frequency::Month.into();
+    let frequency = pb::ReportFrequency::Month.into();
     desk.define(vec![pb::Indicator { calendar, frequency, ..count("report") }]).await;
     let entry = |as_of: &str| pb::ObservationEntry {
         as_of: as_of.to_owned(),
@@ -233,7 +233,8 @@ async fn a_reporting_month_goes_from_the_15th_to_the_14th() {
 async fn a_number_is_read_by_the_definition_it_was_published_under() {
     let desk = Desk::start().await;
     desk.publish(vec![parts(BEN_TRE, "2023", ("62", "102"), "")]).await;
-    aim(&desk, vec![target("doc.rate", BEN_TRE, "2023", pb::Comparison::AtLeast, "60")]).await;
+    aim(&desk, vec![target("doc.rate", BEN_TRE, "2023", pb::TargetComparison::AtLeast, "60")])
+        .await;
     let (scale, unit_of_measure) = ("1000".to_owned(), "‰".to_owned());
     desk.define(vec![pb::Indicator { scale, unit_of_measure, ..ratio("doc.rate") }]).await;
     desk.publish(vec![parts(BEN_TRE, "2024", ("62", "102"), "")]).await;
@@ -281,7 +282,7 @@ pub fn target(
     indicator: &str,
     unit: &str,
     period: &str,
-    how: pb::Comparison,
+    how: pb::TargetComparison,
     value: &str,
 ) -> pb::TargetEntry {
     let pb::ObservationEntry { indicator, unit, period, value, .. } =
@@ -348,7 +349,8 @@ async fn a_snapshot_shows_the_latest_value_the_one_before_and_the_change() {
 async fn a_unit_asked_for_twice_is_answered_twice() {
     let desk = Desk::start().await;
     desk.publish(vec![saw("doc.count", BEN_TRE, "2024", "5")]).await;
-    aim(&desk, vec![target("doc.count", BEN_TRE, "2024", pb::Comparison::AtLeast, "5")]).await;
+    aim(&desk, vec![target("doc.count", BEN_TRE, "2024", pb::TargetComparison::AtLeast, "5")])
+        .await;
     let told =
         cells(&desk, ask(&[BEN_TRE, BEN_TRE], &["doc.count", "doc.count"], "2025-03-01")).await;
     assert_eq!(told.len(), 4);
@@ -358,10 +360,12 @@ async fn a_unit_asked_for_twice_is_answered_twice() {
 
 #[tokio::test]
 async fn a_target_is_judged_when_asked() {
-    use pb::{AttainmentState as State, Comparison, Qualifier};
+    use pb::{
+        AttainmentState as State, TargetComparison as Comparison, ValueQualifier as Qualifier,
+    };
     let desk = Desk::start().await;
     desk.define(vec![pb::Indicator {
-        direction: pb::Direction::LessIsBetter.into(),
+        direction: pb::IndicatorDirection::LessIsBetter.into(),
         ..count("late")
     }])
     .await;
@@ -427,7 +431,7 @@ async fn a_target_is_judged_when_asked() {
 #[tokio::test]
 async fn the_target_of_the_period_shown_comes_first_then_the_next_then_the_last() {
     let desk = Desk::start().await;
-    let at_least = pb::Comparison::AtLeast;
+    let at_least = pb::TargetComparison::AtLeast;
     let aims = ["2020", "2022", "2023", "2024"];
     aim(&desk, aims.map(|it| target("doc.rate", BEN_TRE, it, at_least, "90")).to_vec()).await;
     let of = async |date: &str| {
@@ -447,9 +451,9 @@ async fn a_running_year_is_judged_by_what_is_known_of_it_so_far() {
     use pb::AttainmentState as State;
     let desk = Desk::start().await;
     let last = pb::TimeRule::Last.into();
-    let frequency = pb::Frequency::Quarter.into();
+    let frequency = pb::ReportFrequency::Quarter.into();
     desk.define(vec![pb::Indicator { time_rule: last, frequency, ..count("stock") }]).await;
-    let at_least = pb::Comparison::AtLeast;
+    let at_least = pb::TargetComparison::AtLeast;
     let aims = ["doc.count", "stock"].map(|it| target(it, BEN_TRE, "2024", at_least, "100"));
     aim(&desk, aims.to_vec()).await;
     let seen = [
@@ -476,7 +480,7 @@ async fn a_running_year_is_judged_by_what_is_known_of_it_so_far() {
 async fn freshness_is_judged_on_the_day_of_the_dashboard() {
     use pb::FreshnessState::{Fresh, NoData, Stale, UnitClosed};
     let desk = Desk::start().await;
-    let frequency = pb::Frequency::Month.into();
+    let frequency = pb::ReportFrequency::Month.into();
     desk.define(vec![pb::Indicator { frequency, due_days: 10, ..count("monthly") }]).await;
     let of = async |unit: Option<pb::UnitRef>, date: &str| {
         let request =

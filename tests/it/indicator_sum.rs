@@ -56,7 +56,7 @@ async fn one_from_each_commune_of_2024_adds_up_in_every_geography() {
             let computed = figures[0].computed.as_ref().unwrap();
             assert_eq!(
                 (computed.basis(), computed.status()),
-                (pb::Basis::Computed, pb::ObservationStatus::Final)
+                (pb::FigureBasis::Computed, pb::ObservationStatus::Final)
             );
         }
     }
@@ -75,7 +75,7 @@ async fn one_from_each_commune_of_2024_adds_up_in_every_geography() {
     let (value, state, expected, reported) = told(&figures[0]);
     assert_eq!((value, state, expected, reported), (Some("2"), Incomplete, 10, 2));
     let coverage = figures[0].coverage.clone().unwrap();
-    assert_eq!(coverage.left_out_count, 8);
+    assert_eq!(coverage.left_out_total, 8);
     let why: BTreeMap<_, _> =
         coverage.left_out.iter().map(|it| (it.unit.clone().unwrap().name, it.reason())).collect();
     assert!(why.values().all(|it| *it == pb::LeftOutReason::SplitWithoutWeight), "{why:?}");
@@ -145,7 +145,7 @@ async fn a_ratio_adds_up_by_its_components_and_what_has_none_is_left_out() {
     let coverage = figure.coverage.unwrap();
     let why = |code: &str| {
         let found = coverage.left_out.iter().find(|it| it.unit.as_ref().unwrap().code == code);
-        found.map(pb::LeftOut::reason)
+        found.map(pb::LeftOutUnit::reason)
     };
     assert_eq!(why("831"), Some(pb::LeftOutReason::NoComponents));
     assert_eq!(why("832"), Some(pb::LeftOutReason::NoValue));
@@ -158,10 +158,10 @@ async fn a_longer_period_is_combined_from_its_parts_by_the_rule_over_time() {
     use pb::CoverageState::{Complete, Incomplete};
     let desk = Desk::start().await;
     let quarterly = |code: &str, rule: pb::TimeRule| pb::Indicator {
-        frequency: pb::Frequency::Quarter.into(),
+        frequency: pb::ReportFrequency::Quarter.into(),
         time_rule: rule.into(),
         collection_level: pb::UnitLevel::Province.into(),
-        direction: pb::Direction::Neither.into(),
+        direction: pb::IndicatorDirection::Neither.into(),
         ..amount(code)
     };
     let rules = [
@@ -234,8 +234,8 @@ fn rank(indicator: &str, level: pb::UnitLevel) -> pb::RankUnitsRequest {
 #[tokio::test]
 async fn equal_values_share_a_rank_and_units_without_a_value_have_none() {
     let desk = Desk::start().await;
-    let less = pb::Direction::LessIsBetter.into();
-    let neither = pb::Direction::Neither.into();
+    let less = pb::IndicatorDirection::LessIsBetter.into();
+    let neither = pb::IndicatorDirection::Neither.into();
     let codes = [
         pb::Indicator { direction: less, ..ratio("late") },
         pb::Indicator { direction: neither, ..count("size") },

@@ -106,7 +106,7 @@ async fn the_floor_is_moved_on_record_and_what_is_above_it_stays() {
     old.take(watch.message().await.unwrap().unwrap());
     assert!(watch.message().await.unwrap().is_none(), "it ends");
     let resync = &old.resyncs[0];
-    assert_eq!(resync.reason(), pb::ResyncReason::Compacted);
+    assert_eq!(resync.reason(), pb::FeedResyncReason::Compacted);
     assert_eq!(resync.retention_floor, floor);
     let mut fresh = History::of(vec![indicators(&["*"])]);
     fresh.token.clone_from(&resync.resume_token);
@@ -135,7 +135,7 @@ async fn a_watch_below_a_floor_that_moves_is_told_to_start_over() {
     compact(&desk.hub.hub, asked).await.unwrap();
     let mut watch = history.resume(&desk.source).await.unwrap();
     history.take(watch.message().await.unwrap().unwrap());
-    assert_eq!(history.resyncs[0].reason(), pb::ResyncReason::Compacted);
+    assert_eq!(history.resyncs[0].reason(), pb::FeedResyncReason::Compacted);
 }
 
 #[tokio::test]

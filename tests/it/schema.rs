@@ -30,7 +30,7 @@ use crate::{
 const MESSAGES: &[(&str, &str)] = &[
     ("AccessService/DisableSystem", r#"{"code": "so-y-te"}"#),
     ("AccessService/ExplainAccess", r#"{"method": "UnitService/GetUnit"}"#),
-    ("AccessService/GrantAgreement", r#"{"agreement": {"code": "so-y-te.one", "system": "so-y-te", "purpose": "work", "title": "Một", "legal_basis": "Luật", "operations": ["OPERATION_READ"], "indicators": {"patterns": ["x"]}, "valid_from": "2001-01-01T00:00:00Z", "valid_until": "2002-01-01T00:00:00Z"}}"#),
+    ("AccessService/GrantAgreement", r#"{"agreement": {"code": "so-y-te.one", "system": "so-y-te", "purpose": "work", "title": "Một", "legal_basis": "Luật", "operations": ["AGREEMENT_OPERATION_READ"], "indicators": {"patterns": ["x"]}, "valid_from": "2001-01-01T00:00:00Z", "valid_until": "2002-01-01T00:00:00Z"}}"#),
     ("AccessService/IssueKey", r#"{"system": "so-y-te"}"#),
     ("AccessService/ListAgreements", "{}"),
     ("AccessService/ListSystems", "{}"),
@@ -160,14 +160,14 @@ fn every_method_has_a_policy_and_every_policy_a_method() {
     let grants = pool.get_message_by_name("sharehub.v1.Grants").unwrap();
     let mut used = BTreeSet::new();
     for (method, policy) in POLICIES {
-        if let Policy::Duty(duty) = policy {
-            assert!(grants.get_field_by_name(duty.name()).is_some(), "{method}: no such duty");
-            used.insert(duty.name());
+        if let Policy::Grant(grant) = policy {
+            assert!(grants.get_field_by_name(grant.name()).is_some(), "{method}: no such grant");
+            used.insert(grant.name());
         }
     }
     let mut unused: Vec<_> = grants.fields().map(|it| it.name().to_owned()).collect();
     unused.retain(|it| !used.contains(it.as_str()));
-    assert!(unused.is_empty(), "duties that no method asks for: {unused:?}");
+    assert!(unused.is_empty(), "grants that no method asks for: {unused:?}");
 }
 
 /// A token that a system got by a watch.
@@ -186,8 +186,8 @@ async fn secret_one(hub: &Hub) {
         name_vi: "Một".to_owned(),
         kind: pb::IndicatorKind::Count.into(),
         unit_of_measure: "hồ sơ".to_owned(),
-        direction: pb::Direction::MoreIsBetter.into(),
-        frequency: pb::Frequency::Year.into(),
+        direction: pb::IndicatorDirection::MoreIsBetter.into(),
+        frequency: pb::ReportFrequency::Year.into(),
         time_rule: pb::TimeRule::Sum.into(),
         unit_rule: pb::UnitRule::Sum.into(),
         authoritative_source: "owner".to_owned(),
@@ -214,9 +214,9 @@ async fn every_method_keeps_to_its_policy() {
         let facts = status.get_details_error_info().map(|it| it.metadata).unwrap_or_default();
         let fact = |key: &str| facts.get(key).map(String::as_str);
         match policy {
-            Policy::Duty(duty) => {
+            Policy::Grant(grant) => {
                 assert_eq!(code, Code::PermissionDenied, "{method}: {status:?}");
-                assert_eq!(fact("grant"), Some(duty.name()), "{method}: {status:?}");
+                assert_eq!(fact("grant"), Some(grant.name()), "{method}: {status:?}");
             }
             Policy::Identified | Policy::Feed => {
                 let fine = matches!(code, Code::Ok | Code::NotFound);
@@ -592,7 +592,7 @@ fn every_text_of_a_dossier_says_whether_it_is_personal() {
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
     let mark = pool.get_extension_by_name("sharehub.v1.personal").unwrap();
     let mut open: Vec<_> =
-        ["Dossier", "DossierEntry", "DossierEvents", "ApplicantKey", "LookUpDossierResponse"]
+        ["Dossier", "DossierEntry", "EventForDossier", "ApplicantKey", "LookUpDossierResponse"]
             .map(|it| pool.get_message_by_name(&format!("sharehub.v1.{it}")).unwrap())
             .into();
     let (mut seen, mut elsewhere, mut marked) = (BTreeSet::new(), BTreeSet::new(), 0);
@@ -609,8 +609,7 @@ fn every_text_of_a_dossier_says_whether_it_is_personal() {
                 matches!(field.kind(), prost_reflect::Kind::String | prost_reflect::Kind::Bytes);
             if text {
                 let kind = field.options().get_extension(&mark).as_enum_number().unwrap_or(0);
-                let is_code = message.name() == "DossierEvents";
-                assert!(kind != 0 || is_code, "{}: is it personal?", field.full_name());
+                assert!(kind != 0, "{}: is it personal?", field.full_name());
                 marked += usize::from(kind > 1);
             }
             open.extend(field.kind().as_message().cloned());

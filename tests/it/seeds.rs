@@ -21,7 +21,7 @@ async fn demo() -> (Hub, Client) {
 #[derive(Debug)]
 enum Back {
     Observation(Box<pb::Observation>),
-    Target(Box<pb::Target>),
+    Target(Box<pb::IndicatorTarget>),
 }
 
 impl Back {
@@ -110,10 +110,10 @@ async fn all_124_figures_come_back_as_written() {
 fn check_number(id: &str, row: &HashMap<String, String>, it: &Back) -> usize {
     let written = row["value_as_written"].as_str();
     let (bound, plain) = match written.chars().next() {
-        Some('>') => (pb::Qualifier::MoreThan, &written[1..]),
-        Some('~') => (pb::Qualifier::About, &written[1..]),
-        Some('≥') => (pb::Qualifier::AtLeast, written.trim_start_matches('≥')),
-        _ => (pb::Qualifier::Exact, written),
+        Some('>') => (pb::ValueQualifier::MoreThan, &written[1..]),
+        Some('~') => (pb::ValueQualifier::About, &written[1..]),
+        Some('≥') => (pb::ValueQualifier::AtLeast, written.trim_start_matches('≥')),
+        _ => (pb::ValueQualifier::Exact, written),
     };
     let plain = plain.split(" (").next().unwrap();
     let Some(expected) = number(plain) else { return 0 };
@@ -121,8 +121,8 @@ fn check_number(id: &str, row: &HashMap<String, String>, it: &Back) -> usize {
         Back::Target(it) => {
             assert_eq!(it.value.as_deref(), Some(expected.as_str()), "{id}");
             let comparison = match bound {
-                pb::Qualifier::MoreThan => pb::Comparison::MoreThan,
-                _ => pb::Comparison::AtLeast,
+                pb::ValueQualifier::MoreThan => pb::TargetComparison::MoreThan,
+                _ => pb::TargetComparison::AtLeast,
             };
             assert_eq!(it.comparison(), comparison, "{id}");
         }
@@ -162,7 +162,7 @@ async fn the_ioc_reads_true_numbers() {
         [&it.numerator, &it.denominator, &it.value].map(Option::as_deref),
         [Some("10512"), Some("10512"), Some("100")]
     );
-    assert_eq!(it.qualifier(), pb::Qualifier::Exact);
+    assert_eq!(it.qualifier(), pb::ValueQualifier::Exact);
     let from = it.provenance.unwrap();
     assert_eq!(from.source_document, "001_65e1fb622f781cc1.txt");
     assert!(from.quote.contains("đạt 100% (10.512/10.512 hồ sơ)"));
@@ -174,10 +174,10 @@ async fn the_ioc_reads_true_numbers() {
         [&it.numerator, &it.denominator, &it.value, &it.computed_value].map(Option::as_deref),
         [Some("62"), Some("102"), Some("61"), Some("60.784313725490196078")]
     );
-    assert_eq!((it.basis(), it.inconsistent), (pb::Basis::Reported, false));
+    assert_eq!((it.basis(), it.inconsistent), (pb::FigureBasis::Reported, false));
     let phones = cell(&ioc, "838", date, "smartphone.adults-rate", "").await.latest.unwrap();
     let it = phones.figure.unwrap();
-    assert_eq!((it.value.as_deref(), it.qualifier()), (Some("55"), pb::Qualifier::MoreThan));
+    assert_eq!((it.value.as_deref(), it.qualifier()), (Some("55"), pb::ValueQualifier::MoreThan));
     let health = cell(&ioc, "838", date, "health.e-book-rate", "").await.latest.unwrap();
     let it = health.figure.unwrap();
     assert_eq!(

@@ -57,7 +57,7 @@ async fn change(by: &Client, units: &[i64], rng: &mut StdRng) -> Option<i64> {
     let receipt = match rng.random_range(0..20) {
         0 => {
             let name_vi = format!("Số {value}");
-            let frequency = pb::Frequency::Month.into();
+            let frequency = pb::ReportFrequency::Month.into();
             let indicators_ = vec![pb::Indicator { name_vi, frequency, ..count(code) }];
             let define =
                 pb::DefineIndicatorsRequest { indicators: indicators_, ..Default::default() };
@@ -68,7 +68,7 @@ async fn change(by: &Client, units: &[i64], rng: &mut StdRng) -> Option<i64> {
                 indicator: code.to_owned(),
                 unit,
                 period: "2025".to_owned(),
-                comparison: pb::Comparison::AtLeast.into(),
+                comparison: pb::TargetComparison::AtLeast.into(),
                 value: Some(value),
                 ..Default::default()
             };
@@ -110,7 +110,7 @@ async fn compare(by: &Client, ask: pb::GetSnapshotRequest) -> i64 {
 
 async fn history(desk: &Desk, hubs: &[(Slices, Client)]) {
     let monthly = |code: &&str| {
-        let frequency = pb::Frequency::Month.into();
+        let frequency = pb::ReportFrequency::Month.into();
         pb::Indicator { frequency, ..count(code) }
     };
     desk.define(CODES.iter().map(monthly).collect()).await;
@@ -189,7 +189,7 @@ async fn a_snapshot_from_memory_is_right_too_when_another_hub_writes() {
 #[tokio::test]
 async fn the_period_before_is_found_however_many_of_another_kind_lie_between() {
     let desk = Desk::start().await;
-    let frequency = pb::Frequency::Month.into();
+    let frequency = pb::ReportFrequency::Month.into();
     desk.define(vec![pb::Indicator { frequency, ..count("cell.a") }]).await;
     let mut periods: Vec<_> = (7..=12).map(|it| format!("2024-{it:02}")).collect();
     periods.extend(["2025-01", "2025-02", "2025-03"].map(str::to_owned));

@@ -35,7 +35,7 @@ fn entries() -> Vec<pb::ObservationEntry> {
         ..Default::default()
     };
     let provenance = pb::Provenance {
-        channel: pb::Channel::Document.into(),
+        channel: pb::ProvenanceChannel::Document.into(),
         source_document: "=HYPERLINK(\"http://x\")".to_owned(),
         source_record: "'=1".to_owned(),
         quote: "đạt \"70,96%\";\ntức là, hơn".to_owned(),
@@ -47,7 +47,7 @@ fn entries() -> Vec<pb::ObservationEntry> {
         pb::ObservationEntry {
             value: some("70.96"),
             numerator: some("62"),
-            qualifier: pb::Qualifier::MoreThan.into(),
+            qualifier: pb::ValueQualifier::MoreThan.into(),
             status: pb::ObservationStatus::Provisional.into(),
             as_of: "2024-09-15".to_owned(),
             provenance: Some(provenance),
@@ -87,7 +87,10 @@ impl Desk {
         source.indicators().define_indicators(request).await.unwrap();
         let desk = Self { hub, source, dir: tempfile::tempdir().unwrap() };
         assert_eq!(desk.publish(entries()).await.created, 5);
-        let target = |unit: &str, period: &str, comparison: pb::Comparison, value: Option<&str>| {
+        let target = |unit: &str,
+                      period: &str,
+                      comparison: pb::TargetComparison,
+                      value: Option<&str>| {
             pb::TargetEntry {
                 indicator: "doc.rate".to_owned(),
                 unit: gso(unit, "2024-12-31"),
@@ -98,9 +101,9 @@ impl Desk {
             }
         };
         let targets = vec![
-            target("805", "2024", pb::Comparison::AtLeast, Some("95.5")),
-            target("794", "2025", pb::Comparison::MoreThan, Some("80")),
-            target("795", "2024-Q3", pb::Comparison::Qualitative, None),
+            target("805", "2024", pb::TargetComparison::AtLeast, Some("95.5")),
+            target("794", "2025", pb::TargetComparison::MoreThan, Some("80")),
+            target("795", "2024-Q3", pb::TargetComparison::Qualitative, None),
         ];
         let request = pb::PublishTargetsRequest { targets, ..Default::default() };
         let answer = desk.source.indicators().publish_targets(request).await.unwrap().into_inner();
@@ -433,7 +436,7 @@ async fn a_watch_from_the_beginning_prints_the_state_as_json() {
     let lines = watching.wait(10).await;
     let state: Vec<serde_json::Value> =
         lines.iter().map(|it| serde_json::from_str(it).unwrap()).collect();
-    assert!(state.iter().all(|it| it["type"] == "CHANGE_TYPE_STATE"), "{lines:#?}");
+    assert!(state.iter().all(|it| it["type"] == "FEED_CHANGE_TYPE_STATE"), "{lines:#?}");
     let count = |what: &str| state.iter().filter(|it| it.get(what).is_some()).count();
     assert_eq!([count("indicator"), count("observation"), count("target")], [2, 5, 3]);
     desk.publish(vec![year(1)]).await;
@@ -441,7 +444,7 @@ async fn a_watch_from_the_beginning_prints_the_state_as_json() {
     let last: serde_json::Value = serde_json::from_str(&lines[10]).unwrap();
     assert_eq!(
         (&last["type"], &last["revision"]),
-        (&"CHANGE_TYPE_SET".into(), &desk.newest().to_string().into())
+        (&"FEED_CHANGE_TYPE_SET".into(), &desk.newest().to_string().into())
     );
     // What cannot be watched is told at once.
     let ran = desk.run(&["watch", "--from", "not-a-token"]).await;

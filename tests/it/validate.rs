@@ -7,7 +7,7 @@ use crate::{
     indicator::{BEN_TRE, SOURCE, count, outcomes, saw},
 };
 
-use pb::Outcome::{Created, Rejected, Unchanged};
+use pb::ItemOutcome::{Created, Rejected, Unchanged};
 
 async fn start() -> (Hub, Client) {
     let hub = Hub::start().await;
@@ -122,7 +122,7 @@ async fn what_is_only_checked_is_answered_and_not_kept() {
         indicator: "doc.count".to_owned(),
         unit: gso(BEN_TRE, ""),
         period: "2024".to_owned(),
-        comparison: pb::Comparison::AtLeast.into(),
+        comparison: pb::TargetComparison::AtLeast.into(),
         value: Some(value.to_owned()),
         provenance: None,
     };
@@ -176,8 +176,10 @@ async fn what_is_only_checked_is_answered_and_not_kept() {
         [Unchanged, Rejected]
     );
 
-    let more =
-        |code: &str| pb::DossierEvents { code: code.to_owned(), event: Some(event(1_760_100_000)) };
+    let more = |code: &str| pb::EventForDossier {
+        dossier: code.to_owned(),
+        event: Some(event(1_760_100_000)),
+    };
     let events = vec![more("H56.1.004194"), more("H56.none")];
     let request = pb::PublishEventsRequest { events, ..Default::default() };
     check!(hub, dossiers, publish_events, request, [Created, Rejected], [Unchanged, Rejected]);

@@ -160,10 +160,10 @@ fn read_dataset(fields: &mut Fields, dataset: Option<pb::agreement::Dataset>) ->
     }
 }
 
-fn read_limits(fields: &mut Fields, limits: Vec<pb::Limit>) -> Option<Vec<Limit>> {
+fn read_limits(fields: &mut Fields, limits: Vec<pb::CallLimit>) -> Option<Vec<Limit>> {
     fields.at_most("limits", limits.len(), MOST_LIMITS)?;
     let mut read: Vec<Limit> = Vec::new();
-    for (i, pb::Limit { calls, per }) in limits.into_iter().enumerate() {
+    for (i, pb::CallLimit { calls, per }) in limits.into_iter().enumerate() {
         fields.within(&format!("limits[{i}]"), |fields| {
             if !(1..=1_000_000_000).contains(&calls) {
                 fields.refuse("calls", "be 1 to 1000000000");
@@ -181,11 +181,11 @@ fn read_limits(fields: &mut Fields, limits: Vec<pb::Limit>) -> Option<Vec<Limit>
 }
 
 fn tier(number: i32) -> Option<Tier> {
-    match pb::PersonalData::try_from(number).ok()? {
-        pb::PersonalData::Unspecified => None,
-        pb::PersonalData::None => Some(Tier::None),
-        pb::PersonalData::Masked => Some(Tier::Masked),
-        pb::PersonalData::Full => Some(Tier::Full),
+    match pb::PersonalDataTier::try_from(number).ok()? {
+        pb::PersonalDataTier::Unspecified => None,
+        pb::PersonalDataTier::None => Some(Tier::None),
+        pb::PersonalDataTier::Masked => Some(Tier::Masked),
+        pb::PersonalDataTier::Full => Some(Tier::Full),
     }
 }
 
@@ -245,7 +245,7 @@ impl From<Listed> for pb::Agreement {
         let Document { number, sha256 } = document;
         let document = (!number.is_empty()).then_some(pb::AgreementDocument { number, sha256 });
         let unit = |it| pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(it)) };
-        let limit = |Limit { calls, per }| pb::Limit { calls, per: per.number() };
+        let limit = |Limit { calls, per }| pb::CallLimit { calls, per: per.number() };
         Self {
             code: code.as_str().to_owned(),
             system,
@@ -256,7 +256,7 @@ impl From<Listed> for pb::Agreement {
             operations: operations.into_iter().map(Operation::number).collect(),
             dataset: Some(dataset.into()),
             units: units.into_iter().map(unit).collect(),
-            personal_data: pb::PersonalData::from(personal_data).into(),
+            personal_data: pb::PersonalDataTier::from(personal_data).into(),
             valid_from: Some(valid_from.into()),
             valid_until: Some(valid_until.into()),
             limits: limits.into_iter().map(limit).collect(),
@@ -281,7 +281,7 @@ impl From<Dataset> for pb::agreement::Dataset {
     }
 }
 
-impl From<Tier> for pb::PersonalData {
+impl From<Tier> for pb::PersonalDataTier {
     fn from(tier: Tier) -> Self {
         match tier {
             Tier::None => Self::None,

@@ -79,7 +79,7 @@ impl From<Explained> for pb::ExplainAccessResponse {
             read_at: Some(read_at.into()),
             is_allowed: refusal.is_none(),
             refusal: refusal.map(|it| pb::AccessRefusal {
-                reason: it.reason().as_str_name().to_owned(),
+                reason: it.reason().into(),
                 message: it.message().to_owned(),
                 metadata: it.metadata().collect(),
             }),
@@ -109,8 +109,8 @@ impl From<Answering> for pb::AnsweringAgreement {
             Some(Tier::Masked) => (Vec::new(), personal()),
         };
         let limit = |(Left { limit, left }, next_at): (Left, crate::time::Timestamp)| {
-            let limit = pb::Limit { calls: limit.calls, per: limit.per.number() };
-            pb::LimitLeft { limit: Some(limit), left, next_at: Some(next_at.into()) }
+            let limit = pb::CallLimit { calls: limit.calls, per: limit.per.number() };
+            pb::CallLimitLeft { limit: Some(limit), left, next_at: Some(next_at.into()) }
         };
         Self {
             agreement: Some(agreement.into()),

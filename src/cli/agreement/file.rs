@@ -105,20 +105,20 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
     let mut wrong = Vec::new();
     let mut keep = |read: Result<i32, String>| read.map_err(|it| wrong.push(it)).ok();
     let operations = operations.iter().filter_map(|it| {
-        let word = pb::Operation::from_str_name(&format!("OPERATION_{it}"));
+        let word = pb::AgreementOperation::from_str_name(&format!("AGREEMENT_OPERATION_{it}"));
         let rule = format!("operations: `{it}` must be READ, WATCH or PUBLISH");
         keep(word.map(i32::from).ok_or(rule))
     });
     let operations = operations.collect();
     let personal_data = personal_data.map_or(Some(0), |it| {
-        let word = pb::PersonalData::from_str_name(&format!("PERSONAL_DATA_{it}"));
+        let word = pb::PersonalDataTier::from_str_name(&format!("PERSONAL_DATA_TIER_{it}"));
         let rule = format!("personal_data: `{it}` must be NONE, MASKED or FULL");
         keep(word.map(i32::from).ok_or(rule))
     });
     let limits = limits.into_iter().filter_map(|Limit { calls, per }| {
-        let word = pb::Window::from_str_name(&format!("WINDOW_{per}"));
+        let word = pb::LimitWindow::from_str_name(&format!("LIMIT_WINDOW_{per}"));
         let rule = format!("limits: `{per}` must be SECOND, MINUTE, HOUR, DAY or MONTH");
-        Some(pb::Limit { calls, per: keep(word.map(i32::from).ok_or(rule))? })
+        Some(pb::CallLimit { calls, per: keep(word.map(i32::from).ok_or(rule))? })
     });
     let limits = limits.collect();
     let dataset = match (indicators, dossiers) {

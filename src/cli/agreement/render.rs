@@ -17,7 +17,7 @@ pub(super) fn of(it: &pb::Agreement) -> Lines {
     if let Some(pb::AgreementDocument { number, sha256 }) = &it.document {
         lines.insert("document", format!("{number} {sha256}").trim().to_owned());
     }
-    let operations = it.operations().map(|it| plain_word(it.as_str_name(), "OPERATION_"));
+    let operations = it.operations().map(|it| plain_word(it.as_str_name(), "AGREEMENT_OPERATION_"));
     lines.insert("operations", operations.collect::<Vec<_>>().join(", "));
     match &it.dataset {
         Some(Dataset::Indicators(it)) => {
@@ -46,7 +46,7 @@ pub(super) fn of(it: &pb::Agreement) -> Lines {
     if matches!(it.dataset, Some(Dataset::Dossiers(_))) {
         lines.insert(
             "personal_data",
-            plain_word(it.personal_data().as_str_name(), "PERSONAL_DATA_"),
+            plain_word(it.personal_data().as_str_name(), "PERSONAL_DATA_TIER_"),
         );
     }
     lines.insert("valid_from", instant(it.valid_from));
@@ -66,7 +66,7 @@ pub(super) fn answering(it: &pb::AnsweringAgreement) -> Vec<(&'static str, Strin
             lines.push((name, all.join(", ")));
         }
     };
-    let operation = plain_word(it.operation().as_str_name(), "OPERATION_");
+    let operation = plain_word(it.operation().as_str_name(), "AGREEMENT_OPERATION_");
     add("operation", &[operation]);
     if it.own_only {
         add("dossiers", &["only the system's own".to_owned()]);
@@ -105,9 +105,9 @@ pub(super) fn answering(it: &pb::AnsweringAgreement) -> Vec<(&'static str, Strin
     lines
 }
 
-fn limit(pb::Limit { calls, per }: &pb::Limit) -> String {
-    let per = pb::Window::try_from(*per).unwrap_or_default();
-    format!("{calls} per {}", plain_word(per.as_str_name(), "WINDOW_"))
+fn limit(pb::CallLimit { calls, per }: &pb::CallLimit) -> String {
+    let per = pb::LimitWindow::try_from(*per).unwrap_or_default();
+    format!("{calls} per {}", plain_word(per.as_str_name(), "LIMIT_WINDOW_"))
 }
 
 /// An instant, as it is written in files.

@@ -130,7 +130,7 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
     let last = Day::parse(&period_end).map(|it| vec![it.previous()]).unwrap_or_default();
     let named = units.named(unit.id, &last).await?;
     // What was computed was not reported: loaded again it would be.
-    let value = value.filter(|_| basis == pb::Basis::Reported);
+    let value = value.filter(|_| basis == pb::FigureBasis::Reported);
     Ok(vec![
         text(indicator),
         text(named),
@@ -140,10 +140,10 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
         Datum::Number(value),
         Datum::Number(numerator),
         Datum::Number(denominator),
-        text(plain_word(qualifier.as_str_name(), "QUALIFIER_")),
+        text(plain_word(qualifier.as_str_name(), "VALUE_QUALIFIER_")),
         text(plain_word(status.as_str_name(), "OBSERVATION_STATUS_")),
         text(as_of),
-        text(plain_word(channel.as_str_name(), "CHANNEL_")),
+        text(plain_word(channel.as_str_name(), "PROVENANCE_CHANNEL_")),
         text(source_document),
         text(source_record),
         text(quote),
@@ -158,9 +158,9 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
     ])
 }
 
-pub(super) async fn target(it: pb::Target, units: &mut Units<'_>) -> Outcome<Vec<Datum>> {
+pub(super) async fn target(it: pb::IndicatorTarget, units: &mut Units<'_>) -> Outcome<Vec<Datum>> {
     let comparison = it.comparison();
-    let pb::Target {
+    let pb::IndicatorTarget {
         indicator,
         unit,
         period,
@@ -189,9 +189,9 @@ pub(super) async fn target(it: pb::Target, units: &mut Units<'_>) -> Outcome<Vec
         text(named),
         text(unit.name),
         text(period),
-        text(plain_word(comparison.as_str_name(), "COMPARISON_")),
+        text(plain_word(comparison.as_str_name(), "TARGET_COMPARISON_")),
         Datum::Number(value),
-        text(plain_word(channel.as_str_name(), "CHANNEL_")),
+        text(plain_word(channel.as_str_name(), "PROVENANCE_CHANNEL_")),
         text(source_document),
         text(source_record),
         text(quote),

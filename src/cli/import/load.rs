@@ -93,7 +93,7 @@ impl Entries {
     }
 
     /// Batches that the hub takes. Units may name units of rows before them, so they are one batch or none.
-    pub(super) fn batches(&self, limits: &pb::Limits) -> Outcome<Vec<Range<usize>>> {
+    pub(super) fn batches(&self, limits: &pb::HubLimits) -> Outcome<Vec<Range<usize>>> {
         let bytes = usize::try_from(limits.message_bytes)?.saturating_sub(1_024);
         let items = usize::try_from(limits.batch_items)?;
         let items = match self {

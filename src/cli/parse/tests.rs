@@ -57,7 +57,7 @@ fn numbers_are_read_as_they_are_written_in_english() {
 
 #[test]
 fn words_before_a_number_say_how_exactly_it_is_known() {
-    use pb::Qualifier::{About, AtLeast, AtMost, LessThan, MoreThan};
+    use pb::ValueQualifier::{About, AtLeast, AtMost, LessThan, MoreThan};
     for (text, expected, number, percent) in [
         ("hơn 55%", Some(MoreThan), "55", true),
         ("Trên 1.000", Some(MoreThan), "1000", false),

@@ -253,9 +253,9 @@ impl TryFrom<pb::PublishEventsRequest> for (BatchOptions, PublishEvents) {
         let request_id = fields.request_id(request_id);
         fields.at_most("events", events.len(), MOST_ITEMS);
         let latest = latest();
-        let read = |pb::DossierEvents { code, event }| {
+        let read = |pb::EventForDossier { dossier, event }| {
             let mut fields = Fields::default();
-            let code = fields.read("code", Code::parse(&code));
+            let code = fields.read("dossier", Code::parse(&dossier));
             if event.is_none() {
                 fields.refuse("event", "say what happened");
             }
@@ -371,8 +371,8 @@ fn read_applicant(
     Some((read != Applicant::default()).then_some(read))
 }
 
-fn read_fee(fields: &mut Fields, fee: pb::Fee) -> Option<Fee> {
-    let pb::Fee { name, amount, paid_online } = fee;
+fn read_fee(fields: &mut Fields, fee: pb::DossierFee) -> Option<Fee> {
+    let pb::DossierFee { name, amount, paid_online } = fee;
     let name = fields.some_text("name", name, 200);
     let amount = fields.read("amount", Decimal::parse(&amount));
     if amount.as_ref().is_some_and(Decimal::is_negative) {
@@ -381,8 +381,8 @@ fn read_fee(fields: &mut Fields, fee: pb::Fee) -> Option<Fee> {
     Some(Fee { name: name?, amount: amount?, paid_online })
 }
 
-fn read_document(fields: &mut Fields, document: pb::Document) -> Option<Document> {
-    let pb::Document { name, code, digitized, reused } = document;
+fn read_document(fields: &mut Fields, document: pb::DossierDocument) -> Option<Document> {
+    let pb::DossierDocument { name, code, digitized, reused } = document;
     let name = fields.some_text("name", name, 300);
     let code = fields.text("code", code, 100);
     Some(Document { name: name?, code: code?, digitized, reused })

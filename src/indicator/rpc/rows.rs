@@ -142,9 +142,9 @@ fn figure(
     let quotient = reading.quotient(meaning.scale.as_ref());
     let Reading { value, numerator, denominator, qualifier, status, definition_version } = reading;
     let basis = match (&value, &quotient) {
-        (Some(_), _) => pb::Basis::Reported,
-        (None, Some(_)) => pb::Basis::Computed,
-        (None, None) => pb::Basis::Unspecified,
+        (Some(_), _) => pb::FigureBasis::Reported,
+        (None, Some(_)) => pb::FigureBasis::Computed,
+        (None, None) => pb::FigureBasis::Unspecified,
     };
     let text = |it: &crate::decimal::Decimal| it.to_string();
     pb::Figure {
@@ -162,7 +162,7 @@ fn figure(
     }
 }
 
-impl From<TargetView> for pb::Target {
+impl From<TargetView> for pb::IndicatorTarget {
     fn from(aimed: TargetView) -> Self {
         let TargetView { definition, unit, row, source } = aimed;
         let target::Model {
@@ -288,7 +288,7 @@ fn summed(definition: &Definition, forest: &Forest, sum: Sum) -> (pb::Figure, pb
         },
         Some(reading) => {
             let computed = figure(&definition.meaning, reading, None, false);
-            pb::Figure { basis: pb::Basis::Computed.into(), ..computed }
+            pb::Figure { basis: pb::FigureBasis::Computed.into(), ..computed }
         }
     };
     (figure, covered(forest, coverage))
@@ -301,10 +301,10 @@ fn covered(forest: &Forest, coverage: Coverage) -> pb::Coverage {
         false => pb::CoverageState::Incomplete,
     };
     let int = |it: usize| i32::try_from(it).unwrap_or(i32::MAX);
-    let left_out_count = int(left_out.len());
+    let left_out_total = int(left_out.len());
     let left_out = left_out.into_iter().take(MOST_NAMED).map(|it| {
         let LeftOut { unit_id, reason, period } = it;
-        pb::LeftOut {
+        pb::LeftOutUnit {
             unit: Some(forest.name(unit_id).into()),
             reason: reason.number(),
             period: period.map_or_else(String::new, |it| it.to_string()),
@@ -315,7 +315,7 @@ fn covered(forest: &Forest, coverage: Coverage) -> pb::Coverage {
         expected: int(expected),
         reported: int(reported),
         left_out: left_out.collect(),
-        left_out_count,
+        left_out_total,
     }
 }
 

@@ -16,7 +16,7 @@ const MARK: (&str, i32) = ("sharehub.v1.personal", 2);
 /// The message that is about a subject, and its field that names it.
 const SUBJECT: (&str, &str) = ("sharehub.v1.Dossier", "code");
 /// Messages whose lists are counted although they are inside of another one.
-const LISTS: [&str; 2] = ["sharehub.v1.Receipt", "sharehub.v1.Changes"];
+const LISTS: [&str; 2] = ["sharehub.v1.Receipt", "sharehub.v1.FeedChanges"];
 /// The message that names a revision.
 const REVISION: &str = "sharehub.v1.Revision";
 

@@ -3,7 +3,7 @@
 //! `SHAREHUB_TEST_REVOKED` is the number of agreements that are revoked (1,000 at full scale).
 use std::time::Duration;
 
-use sharehub::pb::{self, Operation, watch_request::From};
+use sharehub::pb::{self, AgreementOperation as Operation, watch_request::From};
 use tokio::{task::JoinSet, time};
 use tonic::Code;
 
@@ -94,7 +94,7 @@ async fn revoked_then_read_is_never_answered_by_either_hub_and_watches_end_withi
                 let status = status.expect("the watch ends within a second");
                 assert_eq!(refusal(Err::<(), _>(status)).1, "NOT_PERMITTED");
                 let lost = history.changes.iter();
-                let lost = lost.filter(|it| it.r#type() == pb::ChangeType::AccessLost).count();
+                let lost = lost.filter(|it| it.r#type() == pb::FeedChangeType::AccessLost).count();
                 assert_eq!(lost, 2, "{:?}", history.changes);
                 reading.await.unwrap();
             }

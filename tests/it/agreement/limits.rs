@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sharehub::pb::{self, Operation, Window};
+use sharehub::pb::{self, AgreementOperation as Operation, LimitWindow as Window};
 use tokio::{task::JoinSet, time};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -46,7 +46,7 @@ async fn ask_all(clients: &[Client], at_once: usize, each: usize) -> (usize, usi
 
 fn limited(calls: i64, per: Window) -> pb::Agreement {
     pb::Agreement {
-        limits: vec![pb::Limit { calls, per: per.into() }],
+        limits: vec![pb::CallLimit { calls, per: per.into() }],
         ..agreement("ioc.one", "ioc", &[Operation::Read], by(&["*"]))
     }
 }
@@ -76,8 +76,8 @@ async fn a_rate_begins_anew_when_the_refusal_says() {
     let ioc = desk.hub.system("ioc", Grants::default()).await;
     let both = pb::Agreement {
         limits: vec![
-            pb::Limit { calls: 5, per: Window::Second.into() },
-            pb::Limit { calls: 9, per: Window::Month.into() },
+            pb::CallLimit { calls: 5, per: Window::Second.into() },
+            pb::CallLimit { calls: 9, per: Window::Month.into() },
         ],
         ..limited(1, Window::Day)
     };

@@ -39,7 +39,7 @@ const ASKED: &[(&str, &str)] = &[
     ("IndicatorService/IngestObservations", r#"{"open": {"load": "one"}}"#),
     ("IndicatorService/ListRevisions", r#"{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024"}"#),
     ("IndicatorService/PublishObservations", r#"{"allowPartial": true, "observations": [{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024", "value": "5"}]}"#),
-    ("IndicatorService/PublishTargets", r#"{"allowPartial": true, "targets": [{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024", "comparison": "COMPARISON_AT_LEAST", "value": "5"}]}"#),
+    ("IndicatorService/PublishTargets", r#"{"allowPartial": true, "targets": [{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024", "comparison": "TARGET_COMPARISON_AT_LEAST", "value": "5"}]}"#),
     ("IndicatorService/QueryObservations", r#"{"indicators": ["{indicator}"]}"#),
     ("IndicatorService/QueryTargets", r#"{"indicators": ["{indicator}"]}"#),
     ("IndicatorService/RankUnits", r#"{"indicator": "{indicator}", "period": "2024", "below": {"id": "{unit}"}, "level": "UNIT_LEVEL_DISTRICT"}"#),
@@ -58,7 +58,7 @@ struct Line {
     /// What the call is expected to be refused with, whatever it asks.
     refused: Option<&'static str>,
     is_inside: bool,
-    tier: pb::PersonalData,
+    tier: pb::PersonalDataTier,
     /// Whether it calls by a certificate; else by a key.
     is_certified: bool,
     change: fn(&mut pb::Agreement),
@@ -72,7 +72,7 @@ fn lines() -> Vec<Line> {
         kinds: vec![Kind::Indicators, Kind::Dossiers],
         refused: None,
         is_inside: true,
-        tier: pb::PersonalData::None,
+        tier: pb::PersonalDataTier::None,
         is_certified: false,
         change: |_| {},
     };
@@ -121,11 +121,11 @@ fn lines() -> Vec<Line> {
             ..whole.clone()
         },
         Line { name: "another-unit", is_inside: false, ..whole.clone() },
-        tier("masked", pb::PersonalData::Masked),
-        tier("full", pb::PersonalData::Full),
-        certified("living-by-certificate", pb::PersonalData::None),
-        certified("masked-by-certificate", pb::PersonalData::Masked),
-        certified("full-by-certificate", pb::PersonalData::Full),
+        tier("masked", pb::PersonalDataTier::Masked),
+        tier("full", pb::PersonalDataTier::Full),
+        certified("living-by-certificate", pb::PersonalDataTier::None),
+        certified("masked-by-certificate", pb::PersonalDataTier::Masked),
+        certified("full-by-certificate", pb::PersonalDataTier::Full),
     ]
 }
 
@@ -150,7 +150,7 @@ async fn system(hub: &Hub, line: &Line, inside: i64, outside: i64) -> Client {
         indicator: code,
         unit: id(inside),
         period: "2024".to_owned(),
-        comparison: pb::Comparison::AtLeast.into(),
+        comparison: pb::TargetComparison::AtLeast.into(),
         value: Some("5".to_owned()),
         ..Default::default()
     };
@@ -172,8 +172,11 @@ async fn system(hub: &Hub, line: &Line, inside: i64, outside: i64) -> Client {
     let publish = pb::PublishDossiersRequest { dossiers: vec![dossier], ..Default::default() };
     let receipt = client.dossiers().publish_dossiers(publish).await.unwrap().into_inner().receipt;
     assert_eq!(receipt.unwrap().created, 1);
-    let operations: Vec<_> =
-        line.operations.iter().map(|it| pb::Operation::try_from(it.number()).unwrap()).collect();
+    let operations: Vec<_> = line
+        .operations
+        .iter()
+        .map(|it| pb::AgreementOperation::try_from(it.number()).unwrap())
+        .collect();
     let mut agreements = Vec::new();
     for kind in line.kinds.iter().filter(|_| !operations.is_empty()) {
         let dataset = match kind {
@@ -245,7 +248,7 @@ async fn watched(hub: &Hub, line: &Line, client: &Client) {
     };
     let mut history = History::of(vec![indicators(&[]), dossiers(pb::DossierFilter::default())]);
     let opened = history.watch(&by, Some(From::Beginning(true))).await;
-    let shows = line.tier != pb::PersonalData::None;
+    let shows = line.tier != pb::PersonalDataTier::None;
     let refused = match line.refused {
         Some("CALLER_UNKNOWN") => Some("CALLER_UNKNOWN"),
         _ if shows && !line.is_certified => Some("CERTIFICATE_REQUIRED"),
@@ -268,7 +271,7 @@ async fn watched(hub: &Hub, line: &Line, client: &Client) {
     assert_eq!(is_there(dossier), may(Kind::Dossiers), "{what}: {:?}", history.copy.keys());
     let told: Vec<u8> = history.copy.values().flat_map(Message::encode_to_vec).collect();
     let named = told.windows(NAME.len()).any(|it| it == NAME.as_bytes());
-    assert_eq!(named, may(Kind::Dossiers) && line.tier == pb::PersonalData::Full, "{what}");
+    assert_eq!(named, may(Kind::Dossiers) && line.tier == pb::PersonalDataTier::Full, "{what}");
 }
 
 #[tokio::test]
@@ -331,7 +334,7 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
                 assert_eq!(reason(&status), "NOT_PERMITTED", "{what}: {status:?}");
                 continue;
             }
-            let shows = *personal == Personal::AsAgreed && line.tier != pb::PersonalData::None;
+            let shows = *personal == Personal::AsAgreed && line.tier != pb::PersonalDataTier::None;
             if shows && !line.is_certified {
                 assert_eq!(reason(&status), "CERTIFICATE_REQUIRED", "{what}: {status:?}");
                 assert_eq!(status.code(), Code::PermissionDenied);
@@ -358,7 +361,7 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
             let shows = answer.data.windows(NAME.len()).any(|it| it == NAME.as_bytes());
             let may_show = *personal == Personal::AsAgreed
                 && line.is_inside
-                && line.tier == pb::PersonalData::Full;
+                && line.tier == pb::PersonalDataTier::Full;
             assert_eq!(shows, may_show, "{what}: the applicant's name");
         }
     }

@@ -153,8 +153,8 @@ async fn dossiers_are_counted_under_the_national_rule() {
     let (hub, source) = start().await;
     let stories = stories();
     let define_each = stories.iter().map(|(code, ..)| match code.as_bytes()[2] {
-        b'2' => limited(code, 48, pb::TimeUnit::Hour),
-        b'3' => limited(code, 5, pb::TimeUnit::WorkingDay),
+        b'2' => limited(code, 48, pb::ProcessingTimeUnit::Hour),
+        b'3' => limited(code, 5, pb::ProcessingTimeUnit::WorkingDay),
         _ => procedure(code),
     });
     define(&source, define_each.collect()).await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use sharehub::{
     limits::Limits,
-    pb::{self, ChangeType, watch_request::From},
+    pb::{self, FeedChangeType as ChangeType, watch_request::From},
 };
 use tokio::time;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
@@ -70,7 +70,7 @@ async fn a_right_that_is_lost_is_told_and_nothing_of_it_comes_any_more() {
     register(grants(&["doc.*", "secret.count"])).await;
     let back = desk.publish(vec![saw("secret.count", communes[0], "2024", 3)]).await;
     history.until(&mut watch, revision(&back)).await;
-    let types: Vec<_> = history.changes.iter().map(pb::Change::r#type).collect();
+    let types: Vec<_> = history.changes.iter().map(pb::FeedChange::r#type).collect();
     use ChangeType::{AccessGained, AccessLost, Set};
     assert_eq!(types, [Set, AccessLost, Set, AccessGained, Set]);
 }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use sharehub::pb::{
-    self, ChangeType, change::Subject, watch_request::From, watch_response::Message,
+    self, FeedChangeType, feed_change::Subject, watch_request::From, watch_response::Message,
 };
 use tokio::time;
 use tonic::{Status, Streaming};
@@ -27,7 +27,7 @@ pub fn dossiers(filter: pb::DossierFilter) -> pb::WatchFilter {
 }
 
 /// What a thing is known by: two versions of one thing have the same.
-pub fn key(change: &pb::Change) -> String {
+pub fn key(change: &pb::FeedChange) -> String {
     let unit = |it: &Option<pb::UnitName>| it.as_ref().unwrap().id;
     match change.subject.as_ref().expect("a change has a subject") {
         Subject::Indicator(it) => format!("indicator {}", it.code),
@@ -57,15 +57,15 @@ pub struct History {
     /// Everything through this revision was taken up.
     pub through: i64,
     /// Changes that were taken up, in their order.
-    pub changes: Vec<pb::Change>,
+    pub changes: Vec<pb::FeedChange>,
     /// The newest version of each thing.
-    pub copy: BTreeMap<String, pb::Change>,
+    pub copy: BTreeMap<String, pb::FeedChange>,
     /// After each token: the revision, and how many changes there were by then.
     pub marks: Vec<(i64, usize)>,
     pub bookmarks: usize,
-    pub resyncs: Vec<pb::Resync>,
+    pub resyncs: Vec<pb::FeedResync>,
     /// Changes of a revision that is not whole yet.
-    pub open: Vec<pb::Change>,
+    pub open: Vec<pb::FeedChange>,
     /// Whether the state is still coming.
     pub in_state: bool,
     /// When its changes came, from when they were committed.
@@ -120,20 +120,20 @@ impl History {
         }
     }
 
-    fn take_changes(&mut self, it: pb::Changes) {
-        let is_access = |it: &pb::Change| matches!(it.subject, Some(Subject::Access(_)));
+    fn take_changes(&mut self, it: pb::FeedChanges) {
+        let is_access = |it: &pb::FeedChange| matches!(it.subject, Some(Subject::Access(_)));
         for change in it.changes {
             if is_access(&change) {
                 self.changes.push(change);
                 continue;
             }
             if self.in_state {
-                assert_eq!(change.r#type(), ChangeType::State, "{change:?}");
+                assert_eq!(change.r#type(), FeedChangeType::State, "{change:?}");
                 let before = self.copy.insert(key(&change), change.clone());
                 assert!(before.is_none(), "Unique: twice in the state: {change:?}");
                 continue;
             }
-            assert_ne!(change.r#type(), ChangeType::State, "{change:?}");
+            assert_ne!(change.r#type(), FeedChangeType::State, "{change:?}");
             assert!(
                 change.revision > self.through,
                 "Unique: {} was taken up, and {} comes again",
@@ -167,7 +167,7 @@ impl History {
         assert!(is_whole, "Atomic: a token for {through} before its changes are whole");
         for change in self.open.drain(..) {
             match change.r#type() {
-                ChangeType::Left => self.copy.remove(&key(&change)),
+                FeedChangeType::Left => self.copy.remove(&key(&change)),
                 _ => self.copy.insert(key(&change), change.clone()),
             };
             self.changes.push(change);
@@ -209,17 +209,16 @@ impl History {
     }
 }
 
-fn is_access(change: &pb::Change) -> bool {
+fn is_access(change: &pb::FeedChange) -> bool {
     matches!(change.subject, Some(Subject::Access(_)))
 }
 
 /// The key of an observation that is published.
 pub fn expected(receipt: &pb::Receipt, entries: &[pb::ObservationEntry]) -> Vec<(i64, String)> {
     let revision = receipt.revision.unwrap().number;
-    let made =
-        receipt.results.iter().zip(entries).filter(|(it, _)| {
-            matches!(it.outcome(), pb::Outcome::Created | pb::Outcome::Corrected)
-        });
+    let made = receipt.results.iter().zip(entries).filter(|(it, _)| {
+        matches!(it.outcome(), pb::ItemOutcome::Created | pb::ItemOutcome::Corrected)
+    });
     let key = |it: &pb::ObservationEntry| {
         let Some(pb::unit_ref::Ref::Id(unit)) = it.unit.as_ref().unwrap().r#ref else {
             panic!("by id: {it:?}")
