@@ -27,13 +27,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         files.push(entry?.path());
     }
     files.sort();
+    // The details of refusals are no field of any message, but tools must find them by reflection.
+    files.push("proto/google/rpc/error_details.proto".into());
+    files.push("proto/google/rpc/status.proto".into());
+    files.push("proto/google/rpc/code.proto".into());
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
     // Encoded by protox itself: through prost's own types every custom option would vanish.
     let described = compiler.encode_file_descriptor_set();
     fs::write(out.join("projections.rs"), projections(&DescriptorPool::decode(&*described)?)?)?;
     fs::write(out.join("sharehub.bin"), described)?;
-    let files = compiler.file_descriptor_set();
+    let mut files = compiler.file_descriptor_set();
+    // Statuses are built with the types of `tonic-types`; field behaviour is for readers and tools.
+    files.file.retain(|it| !["google.rpc", "google.api"].contains(&it.package()));
     tonic_prost_build::configure()
         // Ordered maps, so that a message has one encoding: request fingerprints rely on it.
         .btree_map(".")

@@ -81,10 +81,13 @@ pub async fn services(
         }};
     }
     let hub_rpc = hub::rpc::Rpc { hub: Arc::clone(hub) };
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-        .build_v1()
-        .map_err(error::Error::internal)?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+    };
+    let schema = reflection().build_v1().map_err(error::Error::internal)?;
+    // What older tools still ask for.
+    let schema_alpha = reflection().build_v1alpha().map_err(error::Error::internal)?;
     let routes = Routes::new(service!(pb::hub_service_server::HubServiceServer, hub_rpc))
         .add_service(service!(
             pb::unit_service_server::UnitServiceServer,
@@ -103,10 +106,11 @@ pub async fn services(
         .add_service(service!(
             pb::audit_service_server::AuditServiceServer,
             audit::rpc::Rpc { hub: Arc::clone(hub) }
-        ))
-        // Behind the stack as well: the schema is for identified callers.
-        .add_service(reflection);
-    let wrapped = stack::wrap(routes.prepare().into_axum_router(), hub, access, meter);
+        ));
+    let identified = stack::identified(routes.prepare().into_axum_router(), hub, access);
+    // The schema is public: reflection needs no key, but it is shed and measured like every other call.
+    let open = Routes::from(identified).add_service(schema).add_service(schema_alpha);
+    let wrapped = stack::wrap(open.prepare().into_axum_router(), hub, meter);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::Serving).await;
     tokio::spawn(tell_health(reporter.clone(), hub.db.pulse(), hub.stopping.clone()));

@@ -24,15 +24,22 @@ use tower_http::{
 
 use crate::{access::Access, hub::Hub};
 
-/// Lays the stack around the services.
-pub fn wrap(
-    services: Router,
-    hub: &Arc<Hub>,
-    access: &Arc<Access>,
-    meter: &Arc<measure::Meter>,
-) -> Router {
-    let limits = hub.limits;
+/// The inner half, around the services that answer registered systems only.
+pub fn identified(services: Router, hub: &Arc<Hub>, access: &Arc<Access>) -> Router {
     let gate = (Arc::clone(hub), Arc::clone(access));
+    let layers = ServiceBuilder::new()
+        // What is refused below this line is recorded as well, and no personal data passes it before that is durable.
+        .layer(from_fn_with_state(Arc::clone(hub), record::record))
+        // From here on there is a Caller.
+        .layer(from_fn_with_state(gate.clone(), identify::identify))
+        // From here on the caller has its rights, and nothing but them: what is not allowed does not reach a service.
+        .layer(from_fn_with_state(gate, permit::permit));
+    services.layer(layers)
+}
+
+/// The outer half, around everything that anybody may call.
+pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Router {
+    let limits = hub.limits;
     let inner = ServiceBuilder::new()
         // Refuse early and cheaply, before keys are checked or the store is touched.
         .layer(HandleErrorLayer::new(rescue::refused))
@@ -41,13 +48,7 @@ pub fn wrap(
         // What is not a gRPC call is not for the services.
         .layer(from_fn(shape::check))
         // The clock covers the key check as well as the work; the caller's instant is left for waits further in.
-        .layer(from_fn_with_state(limits.longest, deadline::enforce))
-        // What is refused below this line is recorded as well, and no personal data passes it before that is durable.
-        .layer(from_fn_with_state(Arc::clone(hub), record::record))
-        // From here on there is a Caller.
-        .layer(from_fn_with_state(gate.clone(), identify::identify))
-        // From here on the caller has its rights, and nothing but them: what is not allowed does not reach a service.
-        .layer(from_fn_with_state(gate, permit::permit));
+        .layer(from_fn_with_state(limits.longest, deadline::enforce));
     let outer = ServiceBuilder::new()
         // Everything below can name the request, and the answer names it to the caller.
         .layer(from_fn(trace::plain_id))

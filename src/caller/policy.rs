@@ -183,9 +183,6 @@ pub const POLICIES: &[(&str, Policy)] = &[
 
 /// The policy of a method, by the path of a request.
 pub fn of(path: &str) -> Option<Policy> {
-    if path.starts_with("/grpc.reflection.") {
-        return Some(Identified);
-    }
     let method = path.strip_prefix("/sharehub.v1.")?;
     let place = POLICIES.binary_search_by(|(name, _)| (*name).cmp(method)).ok()?;
     POLICIES.get(place).map(|(_, policy)| *policy)

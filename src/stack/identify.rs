@@ -68,9 +68,9 @@ pub(super) async fn identify(
     let deadline = req.extensions().get::<Deadline>().copied();
     let connection = req.extensions().get::<Connection>().cloned().unwrap_or_default();
     let shown = req.headers().get(AUTHORIZATION).cloned();
-    // What is no method of ours, such as reflection, has none, and leaves no record.
+    // A method that the hub does not have has none, and leaves no record.
     let trail = req.extensions().get::<Arc<Trail>>().cloned();
-    let trail = trail.unwrap_or_else(|| Trail::internal("hub/Reflection"));
+    let trail = trail.unwrap_or_else(|| Trail::internal("hub/UnknownMethod"));
     match caller(&hub, &access, &connection, shown.as_ref(), deadline, trail).await {
         Ok(caller) => {
             let credential = &caller.credential;

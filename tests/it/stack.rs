@@ -451,7 +451,11 @@ impl Rigged {
         };
         let meter = Arc::<Meter>::default();
         let services = Router::new().route(GET_UNIT, any(handler));
-        let services = stack::wrap(services, &rigged.hub, &rigged.access, &meter);
+        let services = stack::wrap(
+            stack::identified(services, &rigged.hub, &rigged.access),
+            &rigged.hub,
+            &meter,
+        );
         let (health, _) = tonic_health::server::health_reporter();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
