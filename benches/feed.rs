@@ -155,7 +155,7 @@ async fn publisher(channel: &Channel, admin: &str) -> (String, Vec<i64>) {
         legal_basis: "none".to_owned(),
         operations: operations.map(Into::into).into(),
         dataset: Some(pb::agreement::Dataset::Indicators(every)),
-        valid_until: Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 }),
+        valid_before: Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 }),
         ..Default::default()
     };
     let grant = pb::GrantAgreementRequest { agreement: Some(agreement), ..Default::default() };
@@ -173,6 +173,8 @@ async fn publisher(channel: &Channel, admin: &str) -> (String, Vec<i64>) {
         unit_rule: pb::UnitRule::Sum.into(),
         authoritative_source: "bench".to_owned(),
         collection_level: pb::UnitLevel::Commune.into(),
+        calendar: pb::ReportCalendar::Calendar.into(),
+        tree: pb::UnitTree::Territory.into(),
         ..Default::default()
     };
     let define = pb::DefineIndicatorsRequest { indicators: vec![indicator], ..Default::default() };
@@ -277,6 +279,7 @@ async fn measure(engine: &Engine) {
             }),
             period: (2026 + number / units.len()).to_string(),
             value: Some(number.to_string()),
+            status: pb::ObservationStatus::Final.into(),
             ..Default::default()
         };
         let request = pb::PublishObservationsRequest {

@@ -15,9 +15,9 @@ pub struct List {
     /// Of this method.
     pub method: Option<String>,
     /// Written at or after.
-    pub since: Option<Timestamp>,
+    pub written_from: Option<Timestamp>,
     /// Written before.
-    pub until: Option<Timestamp>,
+    pub written_before: Option<Timestamp>,
     /// Only those with personal data.
     pub personal: bool,
     /// Only refusals and failures.

@@ -163,7 +163,7 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
         terms,
         units: Vec::new(),
         valid_from: None,
-        valid_until: Timestamp::from_micros(until),
+        valid_before: Timestamp::from_micros(until),
     };
     let own = Caller::hub("hub/Demo", hub.limits.longest);
     access::store::agreements::grant(hub, &own, BatchOptions::internal("GrantAgreement"), grant)

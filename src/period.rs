@@ -105,8 +105,8 @@ impl Period {
         }
     }
 
-    /// The periods of this kind that lie wholly inside the span, in order; at most 10,000.
-    pub fn within(kind: PeriodKind, span: Span, report_15_14: bool) -> Vec<Self> {
+    /// The periods of this kind whose last day is inside the span, in order; at most 10,000.
+    pub fn ending_within(kind: PeriodKind, span: Span, report_15_14: bool) -> Vec<Self> {
         let range = |it: &Self| it.range(report_15_14);
         let start = match kind {
             PeriodKind::ToDate => Self::containing(PeriodKind::Month, span.from, report_15_14)
@@ -121,8 +121,8 @@ impl Period {
         let earliest = Self { kind, year: *YEARS.start(), n: 1 };
         let start = start.or((span.from < range(&earliest).from).then_some(earliest));
         iter::successors(start, |it| it.next())
+            .skip_while(|it| range(it).to < span.from)
             .take_while(|it| range(it).to <= span.to)
-            .filter(|it| range(it).from >= span.from)
             .take(MOST_PERIODS)
             .collect()
     }

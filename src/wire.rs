@@ -119,15 +119,15 @@ impl Fields {
         self.read(field, of(number).ok_or("be one of the enum's values, not 0 or unknown"))
     }
 
-    /// A word as [`Fields::word`], with a meaning for 0.
+    /// A word as [`Fields::word`], with a default for a field that was left out.
     pub fn word_or<T>(
         &mut self,
         field: &str,
-        number: i32,
+        number: Option<i32>,
         of: fn(i32) -> Option<T>,
-        unspecified: T,
+        default: T,
     ) -> Option<T> {
-        if number == 0 { Some(unspecified) } else { self.word(field, number, of) }
+        number.map_or(Some(default), |it| self.word(field, it, of))
     }
 
     /// A word as [`Fields::word`], where 0 means none.

@@ -228,7 +228,7 @@ impl Desk {
             dataset: Some(dossiers),
             personal_data: tier.into(),
             valid_from: at(1_700_000_000),
-            valid_until: at(1_900_000_000),
+            valid_before: at(1_900_000_000),
             ..Default::default()
         };
         let agreement = Some(agreement);

@@ -93,6 +93,8 @@ impl Stage {
                 unit_rule: pb::UnitRule::Sum.into(),
                 authoritative_source: "articles.demo".to_owned(),
                 collection_level: pb::UnitLevel::Commune.into(),
+                calendar: pb::ReportCalendar::Calendar.into(),
+                tree: pb::UnitTree::Territory.into(),
                 ..Default::default()
             })
             .collect();
@@ -176,6 +178,7 @@ pub fn entry(code: &str, unit: i64, period: &str, value: &str) -> pb::Observatio
         unit: unit_ref(unit),
         period: period.to_owned(),
         value: Some(value.to_owned()),
+        status: pb::ObservationStatus::Final.into(),
         ..Default::default()
     }
 }

@@ -122,6 +122,8 @@ impl Made {
                 denominator: words("đã giải quyết"),
                 authoritative_source: "statistics".to_owned(),
                 collection_level: pb::UnitLevel::Commune.into(),
+                calendar: pb::ReportCalendar::Calendar.into(),
+                tree: pb::UnitTree::Territory.into(),
                 ..Default::default()
             }
         });
@@ -158,6 +160,7 @@ impl Made {
                 source_record: number.to_string(),
                 ..Default::default()
             }),
+            status: pb::ObservationStatus::Final.into(),
             ..Default::default()
         }
     }
@@ -252,7 +255,8 @@ async fn system(
         legal_basis: "none".to_owned(),
         operations: [Operation::Read, Operation::Watch, Operation::Publish].map(Into::into).into(),
         dataset: Some(dataset),
-        valid_until: instant(1_900_000_000),
+        personal_data: pb::PersonalDataTier::None.into(),
+        valid_before: instant(1_900_000_000),
         ..Default::default()
     };
     let grant = pb::GrantAgreementRequest { agreement: Some(agreement), ..Default::default() };

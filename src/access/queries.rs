@@ -81,7 +81,7 @@ pub struct Grant {
     /// From when on; absent: as it was, or now.
     pub valid_from: Option<Timestamp>,
     /// Until when.
-    pub valid_until: Timestamp,
+    pub valid_before: Timestamp,
 }
 
 /// Asks for agreements.

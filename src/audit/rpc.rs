@@ -114,22 +114,23 @@ impl TryFrom<pb::ListRecordsRequest> for List {
             page: _,
             system,
             method,
-            since,
-            until,
+            written_from,
+            written_before,
             personal_data,
             refused,
         } = msg;
         let some = |it: String| Some(it).filter(|it| !it.is_empty());
         let system = fields.text("system", system, 64).map(some);
         let method = fields.text("method", method, 128).map(some);
-        let (since, until) = (fields.instant("since", since), fields.instant("until", until));
+        let written_from = fields.instant("written_from", written_from);
+        let written_before = fields.instant("written_before", written_before);
         fields.done(|| {
             Some(Self {
                 page: page?,
                 system: system?,
                 method: method?,
-                since: since?,
-                until: until?,
+                written_from: written_from?,
+                written_before: written_before?,
                 personal: personal_data,
                 refused,
             })

@@ -31,7 +31,7 @@ fn visible(caller: &Caller) -> sea_orm::Select<record::Entity> {
 /// Lists records: their bytes, and how many there are in all.
 pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(u64, Paged<Vec<u8>>)> {
     use record::Column;
-    let List { page, system, method, since, until, personal, refused } = list;
+    let List { page, system, method, written_from, written_before, personal, refused } = list;
     let mut rows = visible(caller);
     if let Some(system) = system {
         rows = rows.filter(Column::System.eq(system));
@@ -39,11 +39,11 @@ pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(u64, Paged<
     if let Some(method) = method {
         rows = rows.filter(Column::Method.eq(method));
     }
-    if let Some(since) = since {
-        rows = rows.filter(Column::At.gte(since.micros()));
+    if let Some(from) = written_from {
+        rows = rows.filter(Column::At.gte(from.micros()));
     }
-    if let Some(until) = until {
-        rows = rows.filter(Column::At.lt(until.micros()));
+    if let Some(before) = written_before {
+        rows = rows.filter(Column::At.lt(before.micros()));
     }
     if personal {
         rows = rows.filter(Column::Personal.eq(true));

@@ -175,7 +175,7 @@ pub struct Agreement {
     /// From when on it holds.
     pub valid_from: Timestamp,
     /// Until when, excluded.
-    pub valid_until: Timestamp,
+    pub valid_before: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// The revision that made this version.
@@ -185,7 +185,7 @@ pub struct Agreement {
 impl Agreement {
     /// Whether it holds at an instant.
     pub fn lives(&self, at: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.valid_from <= at && at < self.valid_until
+        self.revoked_at.is_none() && self.valid_from <= at && at < self.valid_before
     }
 
     /// Whether its data are of a kind, and an operation is in it.
@@ -206,7 +206,7 @@ impl Agreement {
         let is_same = self.system_id == other.system_id
             && self.purpose == other.purpose
             && self.terms.dataset.kind() == other.terms.dataset.kind();
-        let at_once = self.valid_from < other.valid_until && other.valid_from < self.valid_until;
+        let at_once = self.valid_from < other.valid_before && other.valid_from < self.valid_before;
         let shared = !self.terms.operations.is_disjoint(&other.terms.operations);
         let both_hold = self.revoked_at.is_none() && other.revoked_at.is_none();
         is_same && at_once && shared && both_hold

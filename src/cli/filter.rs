@@ -31,6 +31,12 @@ fn at(filter: &Filter) -> Option<pb::Consistency> {
     exactly.map(|it| pb::Consistency { requirement: Some(it) })
 }
 
+/// A day of the command line. People name the last day of an interval, the hub the first one after it.
+fn day(key: &'static str, text: &Option<String>) -> Result<Option<Day>, BadConfig> {
+    let parsed = text.as_ref().map(|it| Day::parse(it)).transpose();
+    parsed.map_err(|it| BadConfig { key, must: it.to_string() })
+}
+
 /// Observations to be exported.
 pub(super) fn observations(filter: &Filter) -> Outcome<pb::ExportObservationsRequest> {
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
@@ -38,8 +44,9 @@ pub(super) fn observations(filter: &Filter) -> Outcome<pb::ExportObservationsReq
         indicators: filter.indicator.clone(),
         units: units(&filter.unit)?,
         with_descendants: filter.below,
-        since: filter.since.clone().unwrap_or_default(),
-        until: filter.until.clone().unwrap_or_default(),
+        ends_from: day("since", &filter.since)?.map_or_else(String::new, |it| it.to_string()),
+        ends_before: day("until", &filter.until)?
+            .map_or_else(String::new, |it| it.next().to_string()),
         period: filter.period.clone().unwrap_or_default(),
         consistency: at(filter),
     })
@@ -51,8 +58,8 @@ pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservation
         indicators,
         units,
         with_descendants,
-        since,
-        until,
+        ends_from,
+        ends_before,
         period,
         consistency,
     } = observations(filter)?;
@@ -60,8 +67,8 @@ pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservation
         indicators,
         units,
         with_descendants,
-        since,
-        until,
+        ends_from,
+        ends_before,
         period,
         page: None,
         consistency,
@@ -107,18 +114,12 @@ pub(super) fn dossiers(filter: &Filter) -> Outcome<pb::ExportDossiersRequest> {
     if units.len() > 1 {
         return Err(BadConfig { key: "unit", must: "be one, for dossiers".to_owned() }.into());
     }
-    let day = |key, text: &Option<String>| match text {
-        None => Ok(None),
-        Some(text) => {
-            Day::parse(text).map(Some).map_err(|it| BadConfig { key, must: it.to_string() })
-        }
-    };
     let (since, until) = (day("since", &filter.since)?, day("until", &filter.until)?);
     Ok(pb::ExportDossiersRequest {
         receiving_unit: units.into_iter().next(),
         procedure: filter.procedure.clone().unwrap_or_default(),
         state: 0,
-        accepted_since: since.map(|it| it.start().into()),
+        accepted_from: since.map(|it| it.start().into()),
         accepted_before: until.map(|it| it.next().start().into()),
         consistency: at(filter),
         applicant: None,
@@ -131,7 +132,7 @@ pub(super) fn dossier_pages(filter: &Filter) -> Outcome<pb::ListDossiersRequest>
         receiving_unit,
         procedure,
         state,
-        accepted_since,
+        accepted_from,
         accepted_before,
         consistency,
         applicant,
@@ -140,7 +141,7 @@ pub(super) fn dossier_pages(filter: &Filter) -> Outcome<pb::ListDossiersRequest>
         receiving_unit,
         procedure,
         state,
-        accepted_since,
+        accepted_from,
         accepted_before,
         page: None,
         consistency,
@@ -183,7 +184,7 @@ fn token(codes: &[pb::UnitCodeSpan], ends: &[Day]) -> Option<String> {
     };
     let bears = |it: &&pb::UnitCodeSpan, day: &Day| {
         let day = day.to_string();
-        it.valid_from <= day && (it.valid_to.is_empty() || day <= it.valid_to)
+        it.valid_from <= day && (it.valid_before.is_empty() || day < it.valid_before)
     };
     let all = territory.chain(codes.iter().filter(|it| it.scheme != "gso"));
     let all: Vec<_> = all.collect();
@@ -193,8 +194,9 @@ fn token(codes: &[pb::UnitCodeSpan], ends: &[Day]) -> Option<String> {
     }
     // One that it bore before, on the last day on which it did.
     let before = |it: &&&pb::UnitCodeSpan| ends.iter().any(|day| it.valid_from <= day.to_string());
-    let last = all.iter().filter(before).find(|it| !it.valid_to.is_empty())?;
-    Some(format!("{}@{}", code(last), last.valid_to))
+    let ended = all.iter().filter(before).find(|it| !it.valid_before.is_empty())?;
+    let last = Day::parse(&ended.valid_before).ok()?.previous();
+    Some(format!("{}@{last}", code(ended)))
 }
 
 /// The days on which a period may end, in one calendar or the other.
@@ -209,14 +211,14 @@ mod tests {
 
     #[test]
     fn a_unit_is_named_by_the_code_that_it_bears_at_the_end() {
-        let span = |scheme: &str, code: &str, from: &str, to: &str| pb::UnitCodeSpan {
+        let span = |scheme: &str, code: &str, from: &str, before: &str| pb::UnitCodeSpan {
             scheme: scheme.into(),
             code: code.into(),
             valid_from: from.into(),
-            valid_to: to.into(),
+            valid_before: before.into(),
         };
         let day = |it: &str| Day::parse(it).unwrap();
-        let closed = [span("gso", "805", "", "2025-06-30")];
+        let closed = [span("gso", "805", "", "2025-07-01")];
         assert_eq!(token(&closed, &[day("2024-12-31")]).as_deref(), Some("805"));
         assert_eq!(token(&closed, &[day("2025-12-31")]).as_deref(), Some("805@2025-06-30"));
         let agency = [span("agency", "H56.12", "2025-07-01", "")];

@@ -72,10 +72,10 @@ pub struct Filter {
     /// Of observations: only this period.
     #[arg(long)]
     pub period: Option<String>,
-    /// Of observations: only periods that end after this day. Of dossiers: only those accepted on or after it.
+    /// Of observations: only periods that end on this day or later. Of dossiers: only those accepted on it or later.
     #[arg(long)]
     pub since: Option<String>,
-    /// Of observations: only periods that begin on or before this day. Of dossiers: only those accepted on or before it.
+    /// Of observations: only periods that end on this day or earlier. Of dossiers: only those accepted on it or earlier.
     #[arg(long)]
     pub until: Option<String>,
     /// Of dossiers: only this procedure.

@@ -108,7 +108,7 @@ pub struct Filter {
     /// In this state.
     pub state: Option<State>,
     /// Accepted at or after this instant.
-    pub accepted_since: Option<Timestamp>,
+    pub accepted_from: Option<Timestamp>,
     /// Accepted before this instant.
     pub accepted_before: Option<Timestamp>,
     /// Of this applicant.

@@ -330,7 +330,7 @@ pub(super) struct Selection {
     units: Option<BTreeSet<i64>>,
     procedure_id: Option<i64>,
     state: Option<State>,
-    accepted_since: Option<Timestamp>,
+    accepted_from: Option<Timestamp>,
     accepted_before: Option<Timestamp>,
     applicant: Option<(Kind, String)>,
 }
@@ -342,7 +342,7 @@ impl Selection {
         view: View,
         filter: Filter,
     ) -> Result<Self> {
-        let Filter { receiving_unit, procedure, state, accepted_since, accepted_before, applicant } =
+        let Filter { receiving_unit, procedure, state, accepted_from, accepted_before, applicant } =
             filter;
         let applicant = match applicant {
             // Who sees a mask could try out what is behind it.
@@ -364,7 +364,7 @@ impl Selection {
             Some(code) => Some(procedure_id(hub, &view, &code).await?),
             None => None,
         };
-        Ok(Self { view, units, procedure_id, state, accepted_since, accepted_before, applicant })
+        Ok(Self { view, units, procedure_id, state, accepted_from, accepted_before, applicant })
     }
 
     /// Those after a code, by code, as the caller may see them; and whether there are more.
@@ -390,7 +390,7 @@ impl Selection {
         if let Some(state) = self.state {
             rows = rows.filter(State.eq(state));
         }
-        if let Some(since) = self.accepted_since {
+        if let Some(since) = self.accepted_from {
             rows = rows.filter(AcceptedAt.gte(since));
         }
         if let Some(before) = self.accepted_before {

@@ -296,7 +296,7 @@ impl Watching {
     /// Waits for something new, or until it is time to look.
     async fn wait(&mut self) {
         let mut until = self.bookmark_due.min(Instant::now() + LOOK);
-        let ends = self.caller.rights.all().map(|it| it.agreement.valid_until).min();
+        let ends = self.caller.rights.all().map(|it| it.agreement.valid_before).min();
         if let Some(ends) = ends {
             let left = ends.micros().saturating_sub(self.hub.db.clock().micros()).max(0);
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));

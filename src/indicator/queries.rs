@@ -52,10 +52,10 @@ pub struct Filter {
     pub units: Vec<unit::Ref>,
     /// Also the units below them.
     pub with_descendants: bool,
-    /// Periods that end after this day.
-    pub since: Option<Day>,
-    /// Periods that begin on or before this day.
-    pub until: Option<Day>,
+    /// Periods whose last day is this one or a later one.
+    pub ends_from: Option<Day>,
+    /// Periods whose last day lies before this one.
+    pub ends_before: Option<Day>,
     /// Only this period.
     pub period: Option<Period>,
 }

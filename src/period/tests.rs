@@ -244,21 +244,30 @@ fn a_day_is_in_one_period_of_each_kind() {
 }
 
 #[test]
-fn within_a_span_are_whole_periods_only() {
+fn a_span_holds_the_periods_whose_last_day_is_inside() {
     fn check(kind: PeriodKind, days: &str, report: bool, expect: &str) {
-        assert_eq!(codes(&Period::within(kind, span(days), report)), expect, "{kind:?} {days}");
+        assert_eq!(
+            codes(&Period::ending_within(kind, span(days), report)),
+            expect,
+            "{kind:?} {days}"
+        );
     }
     check(PeriodKind::Month, "2024-01-01 2024-03-31", false, "2024-01 2024-02 2024-03");
-    check(PeriodKind::Month, "2024-01-02 2024-03-30", false, "2024-02");
-    check(PeriodKind::Month, "2024-01-01 2024-03-31", true, "2024-02 2024-03");
-    check(PeriodKind::Week, "2024-12-29 2025-01-12", false, "2025-W01 2025-W02");
-    check(PeriodKind::Year, "2024-01-02 2024-12-31", false, "");
+    check(PeriodKind::Month, "2024-01-02 2024-03-30", false, "2024-01 2024-02");
+    check(PeriodKind::Month, "2024-01-01 2024-03-31", true, "2024-01 2024-02 2024-03");
+    check(PeriodKind::Week, "2024-12-29 2025-01-12", false, "2024-W52 2025-W01 2025-W02");
+    check(PeriodKind::Year, "2024-01-02 2024-12-31", false, "2024");
     check(PeriodKind::Day, "2024-02-28 2024-03-01", true, "2024-02-28 2024-02-29 2024-03-01");
-    check(PeriodKind::ToDate, "2024-03-01 2025-02-28", false, "2025-YTD-01 2025-YTD-02");
+    check(
+        PeriodKind::ToDate,
+        "2024-11-01 2025-02-28",
+        false,
+        "2024-YTD-11 2024-YTD-12 2025-YTD-01 2025-YTD-02",
+    );
     check(PeriodKind::ToDate, "2024-01-01 2024-02-28", false, "2024-YTD-01");
     check(PeriodKind::Day, "2024-03-01 2024-02-01", false, "");
     fn count(kind: PeriodKind, from: Day, to: Day, expect: usize) {
-        assert_eq!(Period::within(kind, Span { from, to }, true).len(), expect, "{kind:?}");
+        assert_eq!(Period::ending_within(kind, Span { from, to }, true).len(), expect, "{kind:?}");
     }
     count(PeriodKind::Year, Day::FIRST, Day::LAST, 300);
     count(PeriodKind::ToDate, Day::FIRST, Day::LAST, 3_600);

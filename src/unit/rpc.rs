@@ -186,14 +186,14 @@ impl TryFrom<pb::UnitEntry> for Entry {
     type Error = Error;
 
     fn try_from(msg: pb::UnitEntry) -> Result<Self> {
-        let pb::UnitEntry { id, level, name, valid_from, valid_to, codes, parents } = msg;
+        let pb::UnitEntry { id, level, name, valid_from, valid_before, codes, parents } = msg;
         let mut fields = Fields::default();
         if id < 0 {
             fields.refuse("id", "not be negative");
         }
         let level = fields.word("level", level, Level::of);
         let name = fields.some_text("name", name, 200);
-        let span = read_span(&mut fields, &valid_from, &valid_to);
+        let span = read_span(&mut fields, &valid_from, &valid_before);
         fields.at_most("codes", codes.len(), 20);
         if codes.is_empty() {
             fields.refuse("codes", "hold at least one code");
@@ -202,11 +202,11 @@ impl TryFrom<pb::UnitEntry> for Entry {
             .into_iter()
             .enumerate()
             .map(|(i, it)| {
-                let pb::UnitCodeSpan { scheme, code, valid_from, valid_to } = it;
+                let pb::UnitCodeSpan { scheme, code, valid_from, valid_before } = it;
                 fields.within(&format!("codes[{i}]"), |fields| {
                     let scheme = fields.read("scheme", Scheme::parse(&scheme));
                     let code = fields.read("code", parse_code(&code));
-                    let span = read_span(fields, &valid_from, &valid_to);
+                    let span = read_span(fields, &valid_from, &valid_before);
                     Some(CodeSpan { scheme: scheme?, code: code?, span: span? })
                 })
             })
@@ -216,11 +216,11 @@ impl TryFrom<pb::UnitEntry> for Entry {
             .into_iter()
             .enumerate()
             .map(|(i, it)| {
-                let pb::UnitParentEntry { tree, parent, valid_from, valid_to } = it;
+                let pb::UnitParentEntry { tree, parent, valid_from, valid_before } = it;
                 fields.within(&format!("parents[{i}]"), |fields| {
-                    let tree = fields.word_or("tree", tree, Tree::of, Tree::Territory);
+                    let tree = fields.word("tree", tree, Tree::of);
                     let parent = fields.unit("parent", parent);
-                    let span = read_span(fields, &valid_from, &valid_to);
+                    let span = read_span(fields, &valid_from, &valid_before);
                     Some(ParentEntry { tree: tree?, parent: parent?, span: span? })
                 })
             })
@@ -238,11 +238,12 @@ impl TryFrom<pb::UnitEntry> for Entry {
     }
 }
 
-fn read_span(fields: &mut Fields, from: &str, to: &str) -> Option<Span> {
-    let (from, to) = (fields.day("valid_from", from), fields.day("valid_to", to));
-    let span = Span { from: from?.unwrap_or(Day::FIRST), to: to?.unwrap_or(Day::LAST) };
+fn read_span(fields: &mut Fields, from: &str, before: &str) -> Option<Span> {
+    let (from, before) = (fields.day("valid_from", from), fields.day("valid_before", before));
+    let to = before?.map_or(Day::LAST, Day::previous);
+    let span = Span { from: from?.unwrap_or(Day::FIRST), to };
     if span.is_empty() {
-        fields.refuse("valid_to", "not lie before `valid_from`");
+        fields.refuse("valid_before", "lie after `valid_from`");
     }
     Some(span)
 }
@@ -329,20 +330,20 @@ pub(crate) fn answer(forest: &Forest, unit: Unit) -> pb::Unit {
         scheme: scheme.as_str().to_owned(),
         code,
         valid_from: span.from.to_string(),
-        valid_to: span.to.to_string(),
+        valid_before: span.to.next().to_string(),
     };
     let parent = |ParentSpan { tree, parent_id, span }: ParentSpan| pb::UnitParent {
         tree: tree.number(),
         parent: Some(forest.name(parent_id).into()),
         valid_from: span.from.to_string(),
-        valid_to: span.to.to_string(),
+        valid_before: span.to.next().to_string(),
     };
     pb::Unit {
         id,
         level: level.number(),
         name,
         valid_from: span.from.to_string(),
-        valid_to: span.to.to_string(),
+        valid_before: span.to.next().to_string(),
         codes: codes.into_iter().map(code).collect(),
         parents: parents.into_iter().map(parent).collect(),
         revision: made_at,

@@ -119,9 +119,9 @@ async fn exactly_one_agreement_answers_and_they_never_add_up() {
     assert_eq!(refusal(Err::<(), _>(status)).1, "AGREEMENT_OVERLAPS");
     let operations = vec![Operation::Publish.into()];
     granted(&desk, pb::Agreement { operations, ..other.clone() }).await.unwrap();
-    let valid_from = doc.valid_until;
-    let valid_until = Some(prost_types::Timestamp { seconds: 2_000_000_000, nanos: 0 });
-    granted(&desk, pb::Agreement { valid_from, valid_until, ..other.clone() }).await.unwrap();
+    let valid_from = doc.valid_before;
+    let valid_before = Some(prost_types::Timestamp { seconds: 2_000_000_000, nanos: 0 });
+    granted(&desk, pb::Agreement { valid_from, valid_before, ..other.clone() }).await.unwrap();
     // And one in place of a revoked one.
     revoke(&desk, "ioc.other").await;
     revoke(&desk, "ioc.doc").await;
@@ -136,7 +136,7 @@ async fn an_agreement_holds_from_its_beginning_until_its_end_also_for_open_watch
     let operations = [Operation::Read, Operation::Watch];
     let one = pb::Agreement {
         valid_from: from_now(2),
-        valid_until: from_now(5),
+        valid_before: from_now(5),
         ..agreement("ioc.one", "ioc", &operations, by(&["*"]))
     };
     desk.hub.grant(one).await;
@@ -166,7 +166,7 @@ async fn an_agreement_holds_from_its_beginning_until_its_end_also_for_open_watch
     let listed = access.list_agreements(list).await.unwrap().into_inner().agreements;
     assert!(listed.is_empty());
     let listed = access.list_agreements(ended).await.unwrap().into_inner().agreements;
-    let until = listed[0].valid_until.unwrap();
+    let until = listed[0].valid_before.unwrap();
     let late = now.seconds - until.seconds;
     assert!((0..=2).contains(&late), "the watch ended {late} s late");
 }
@@ -236,6 +236,7 @@ async fn what_is_outside_an_agreements_units_does_not_exist() {
             indicator: "doc.count".to_owned(),
             unit: id(unit),
             periods: vec!["2024".to_owned()],
+            geography: pb::Geography::AsReported.into(),
             ..Default::default()
         };
         told.push(rpc.roll_up(sum).await.map(drop));
@@ -257,8 +258,8 @@ async fn what_is_outside_an_agreements_units_does_not_exist() {
         let avail = pb::GetAvailabilityRequest {
             indicators: doc(),
             units: named(unit),
-            since: "2024-01-01".to_owned(),
-            until: "2024-12-31".to_owned(),
+            ends_from: "2024-01-01".to_owned(),
+            ends_before: "2025-01-01".to_owned(),
             consistency: None,
         };
         told.push(rpc.get_availability(avail).await.map(drop));
@@ -474,7 +475,7 @@ async fn a_bad_agreement_is_refused_with_every_field() {
         "indicators.patterns[0]",
         "units[0]",
         "personal_data",
-        "valid_until",
+        "valid_before",
         "limits[0].calls",
         "limits[1].per",
         "limits[2].per",
@@ -483,8 +484,8 @@ async fn a_bad_agreement_is_refused_with_every_field() {
     let good = agreement("ioc.one", "ioc", &[Operation::Read], by(&["*"]));
     assert_eq!(refusal(granted(&desk, good.clone()).await).2, ["agreement.system"]);
     desk.hub.system("ioc", Grants::default()).await;
-    let late = pb::Agreement { valid_until: good.valid_from, ..good.clone() };
-    assert_eq!(refusal(granted(&desk, late).await).2, ["agreement.valid_until"]);
+    let late = pb::Agreement { valid_before: good.valid_from, ..good.clone() };
+    assert_eq!(refusal(granted(&desk, late).await).2, ["agreement.valid_before"]);
     let nowhere = pb::Agreement { units: vec![id(99_999_999).unwrap()], ..good.clone() };
     let (code, _, fields) = refusal(granted(&desk, nowhere).await);
     assert_eq!((code, fields), (Code::NotFound, vec!["agreement.units[0].id".to_owned()]));

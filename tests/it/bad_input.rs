@@ -203,7 +203,7 @@ fn bad_entries() -> Vec<(String, pb::ObservationEntry, Refusal)> {
     };
     let assessed = pb::ObservationStatus::NotAssessed;
     let all = ["value", "numerator", "denominator"];
-    let more: [(&str, pb::ObservationEntry, Refusal); 46] = [
+    let more: [(&str, pb::ObservationEntry, Refusal); 48] = [
         ("no unit", unit(None), invalid(&["unit"])),
         ("an empty unit", unit(Some(pb::UnitRef { r#ref: None })), invalid(&["unit"])),
         ("unit id 0", unit(id(0)), invalid(&["unit.id"])),
@@ -279,12 +279,14 @@ fn bad_entries() -> Vec<(String, pb::ObservationEntry, Refusal)> {
             "qualifier and a status without a value",
             status(
                 assessed,
-                pb::ObservationEntry { qualifier: 2, ..saw("budget", BEN_TRE, "2024", "") },
+                pb::ObservationEntry { qualifier: Some(2), ..saw("budget", BEN_TRE, "2024", "") },
             ),
             invalid(&["qualifier"]),
         ),
-        ("qualifier unknown", with(|it| it.qualifier = 7), invalid(&["qualifier"])),
-        ("qualifier negative", with(|it| it.qualifier = -1), invalid(&["qualifier"])),
+        ("qualifier unknown", with(|it| it.qualifier = Some(7)), invalid(&["qualifier"])),
+        ("qualifier negative", with(|it| it.qualifier = Some(-1)), invalid(&["qualifier"])),
+        ("qualifier 0", with(|it| it.qualifier = Some(0)), invalid(&["qualifier"])),
+        ("status left out", with(|it| it.status = 0), invalid(&["status"])),
         ("status unknown", with(|it| it.status = 99), invalid(&["status"])),
         ("channel unknown", noted(|it| it.channel = i32::MAX), invalid(&["provenance.channel"])),
         ("as_of before the period", with(|it| it.as_of = "2023-12-31".into()), invalid(&["as_of"])),
@@ -347,7 +349,7 @@ async fn every_bad_field_of_every_item_is_named_at_once() {
         value: Some("NaN".to_owned()),
         numerator: Some("1,5".to_owned()),
         denominator: Some("0".to_owned()),
-        qualifier: 77,
+        qualifier: Some(77),
         status: 77,
         as_of: "0000-00-00".to_owned(),
         provenance: Some(pb::Provenance {

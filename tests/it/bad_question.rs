@@ -152,8 +152,12 @@ async fn a_bad_question_is_refused_by_its_field() {
     // Queries.
     type Ask = pb::QueryObservationsRequest;
     let rows = [
-        ("since", Ask { since: text("2024"), ..Ask::default() }, invalid(&["since"])),
-        ("until", Ask { until: text("2024-1-1"), ..Ask::default() }, invalid(&["until"])),
+        ("ends_from", Ask { ends_from: text("2024"), ..Ask::default() }, invalid(&["ends_from"])),
+        (
+            "ends_before",
+            Ask { ends_before: text("2024-1-1"), ..Ask::default() },
+            invalid(&["ends_before"]),
+        ),
         ("period", Ask { period: text("2024-W53"), ..Ask::default() }, invalid(&["period"])),
         (
             "101 indicators",
@@ -178,13 +182,13 @@ async fn a_bad_question_is_refused_by_its_field() {
         (
             "several",
             Ask {
-                since: text("x"),
-                until: text("y"),
+                ends_from: text("x"),
+                ends_before: text("y"),
                 period: text("z"),
                 indicators: vec![text("")],
                 ..Ask::default()
             },
-            invalid(&["indicators[0]", "since", "until", "period"]),
+            invalid(&["indicators[0]", "ends_from", "ends_before", "period"]),
         ),
     ];
     for (what, request, expected) in rows {
@@ -197,16 +201,18 @@ async fn a_bad_question_is_refused_by_its_field() {
         indicator: text("doc.count"),
         unit: ben_tre(),
         periods: vec![text("2024")],
+        geography: 1,
         ..Sum::default()
     };
     let rows = [
-        ("empty", Sum::default(), invalid(&["indicator", "unit", "periods"])),
+        ("empty", Sum::default(), invalid(&["indicator", "unit", "periods", "geography"])),
         ("101 periods", Sum { periods: vec![text("2024"); 101], ..sum() }, invalid(&["periods"])),
         (
             "bad periods",
             Sum { periods: vec![text("2024"), text("2024-13"), text("")], ..sum() },
             invalid(&["periods[1]", "periods[2]"]),
         ),
+        ("no geography", Sum { geography: 0, ..sum() }, invalid(&["geography"])),
         ("geography", Sum { geography: 4, ..sum() }, invalid(&["geography"])),
         ("AS_OF nothing", Sum { geography: 2, ..sum() }, invalid(&["as_of"])),
         (
@@ -261,17 +267,18 @@ async fn a_bad_question_is_refused_by_its_field() {
     let all = invalid(&["indicator", "unit", "period", "breakdown"]);
     table.check("versions of nothing", &answered(rpc.list_revisions(list).await), &all);
     type Avail = pb::GetAvailabilityRequest;
-    let avail = |since: &str, until: &str| Avail {
+    let avail = |from: &str, before: &str| Avail {
         indicators: vec![text("doc.count")],
         units: ben_tre().into_iter().collect(),
-        since: text(since),
-        until: text(until),
+        ends_from: text(from),
+        ends_before: text(before),
         consistency: None,
     };
     let rows = [
-        ("empty", Avail::default(), invalid(&["indicators", "units", "since", "until"])),
-        ("backwards", avail("2024-12-31", "2024-01-01"), invalid(&["until"])),
-        ("year 9999", avail("2024-01-01", "9999-12-31"), invalid(&["until"])),
+        ("empty", Avail::default(), invalid(&["indicators", "units", "ends_from", "ends_before"])),
+        ("backwards", avail("2024-12-31", "2024-01-01"), invalid(&["ends_before"])),
+        ("of no day", avail("2024-01-01", "2024-01-01"), invalid(&["ends_before"])),
+        ("year 9999", avail("2024-01-01", "9999-12-31"), invalid(&["ends_before"])),
         (
             "unknown unit",
             Avail {

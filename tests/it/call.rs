@@ -298,7 +298,7 @@ async fn the_schema_is_printed_without_a_hub() {
     for (name, part) in [
         ("UnitRef", "message UnitRef {"),
         ("sharehub.v1.UnitRef", "message UnitRef {"),
-        ("Qualifier", "  QUALIFIER_EXACT = "),
+        ("ValueQualifier", "  VALUE_QUALIFIER_EXACT = "),
         ("UnitService", "  rpc GetUnit(GetUnitRequest) returns (GetUnitResponse);"),
         ("GetUnit", "rpc GetUnit(GetUnitRequest) returns (GetUnitResponse);"),
     ] {

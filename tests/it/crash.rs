@@ -71,6 +71,7 @@ pub fn entry(units: &[i64], number: u32) -> pb::ObservationEntry {
         unit: id(unit),
         period,
         value: Some((number + 1).to_string()),
+        status: pb::ObservationStatus::Final.into(),
         ..Default::default()
     }
 }
@@ -269,6 +270,8 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
         unit_rule: pb::UnitRule::Sum.into(),
         authoritative_source: "publisher".to_owned(),
         collection_level: pb::UnitLevel::Commune.into(),
+        calendar: pb::ReportCalendar::Calendar.into(),
+        tree: pb::UnitTree::Territory.into(),
         ..Default::default()
     };
     let define = pb::DefineIndicatorsRequest { indicators: vec![indicator], ..Default::default() };

@@ -669,8 +669,8 @@ async fn dossiers_are_listed_by_unit_procedure_state_and_acceptance() {
     assert_eq!(list(pb::ListDossiersRequest { procedure, ..all() }).await, "H-2");
     let state = pb::DossierState::Submitted.into();
     assert_eq!(list(pb::ListDossiersRequest { state, ..all() }).await, "H-3");
-    let accepted_since = at("2025-10-02 08:00");
-    assert_eq!(list(pb::ListDossiersRequest { accepted_since, ..all() }).await, "H-2");
+    let accepted_from = at("2025-10-02 08:00");
+    assert_eq!(list(pb::ListDossiersRequest { accepted_from, ..all() }).await, "H-2");
     let accepted_before = at("2025-10-02 08:00");
     assert_eq!(list(pb::ListDossiersRequest { accepted_before, ..all() }).await, "H-1");
 }

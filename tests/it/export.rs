@@ -223,9 +223,9 @@ async fn a_bad_question_is_refused_as_a_query_refuses_it() {
         (by_code("Đếm"), Code::InvalidArgument, "indicators[0]"),
         (by_code("doc.none"), Code::NotFound, "indicators[0]"),
         (
-            pb::ExportObservationsRequest { since: "2024".to_owned(), ..Default::default() },
+            pb::ExportObservationsRequest { ends_from: "2024".to_owned(), ..Default::default() },
             Code::InvalidArgument,
-            "since",
+            "ends_from",
         ),
         (
             pb::ExportObservationsRequest { with_descendants: true, ..Default::default() },

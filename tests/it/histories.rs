@@ -355,8 +355,8 @@ impl Story {
             value: self.some(if is_ratio { 0.3 } else { 0.9 }, Self::number),
             numerator: self.some(if is_ratio { 0.8 } else { 0.05 }, Self::number),
             denominator: self.some(if is_ratio { 0.8 } else { 0.05 }, Self::number),
-            qualifier: if self.chance(0.7) { 0 } else { self.random.random_range(0..8) },
-            status: if self.chance(0.7) { 0 } else { self.random.random_range(0..8) },
+            qualifier: self.some(0.3, |it| it.random.random_range(0..8)),
+            status: if self.chance(0.7) { 3 } else { self.random.random_range(0..8) },
             as_of: self.some(0.1, |_| "2025-09-15".to_owned()).unwrap_or_default(),
             provenance: self.some(0.4, Self::provenance),
             correction_reason: self.text(),
@@ -393,6 +393,8 @@ impl Story {
             due_days: self.random.random_range(0..20),
             retired: self.chance(0.05),
             code,
+            calendar: pb::ReportCalendar::Calendar.into(),
+            tree: pb::UnitTree::Territory.into(),
             ..Default::default()
         }
     }
@@ -624,8 +626,8 @@ impl Story {
                 let request = pb::GetAvailabilityRequest {
                     indicators: self.indicators[..2].to_vec(),
                     units: self.units(),
-                    since: "2025-07-01".to_owned(),
-                    until: "2025-10-31".to_owned(),
+                    ends_from: "2025-07-01".to_owned(),
+                    ends_before: "2025-11-01".to_owned(),
                     consistency,
                 };
                 both!(pair, indicators.get_availability(request));
@@ -656,7 +658,7 @@ impl Story {
                 let mut request = pb::ListDossiersRequest {
                     receiving_unit: self.some(0.3, Self::unit).flatten(),
                     state: if self.chance(0.7) { 0 } else { self.random.random_range(0..11) },
-                    accepted_since: self.some(0.2, Self::instant),
+                    accepted_from: self.some(0.2, Self::instant),
                     page: Some(pb::PageRequest { size: 3, token: String::new() }),
                     consistency,
                     ..Default::default()

@@ -405,8 +405,9 @@ pub fn agreement(
         legal_basis: "Quyết định 15/QĐ-UBND".to_owned(),
         operations: operations.iter().map(|it| i32::from(*it)).collect(),
         dataset: Some(dataset),
+        personal_data: pb::PersonalDataTier::None.into(),
         valid_from: at(1_700_000_000),
-        valid_until: at(1_900_000_000),
+        valid_before: at(1_900_000_000),
         ..Default::default()
     }
 }

@@ -544,6 +544,7 @@ async fn a_large_file_is_loaded_over_a_stream_and_loaded_anew_when_it_is_given_a
         unit: gso("794", ""),
         period: "1980-01".to_owned(),
         value: Some("77777".to_owned()),
+        status: pb::ObservationStatus::Final.into(),
         ..Default::default()
     };
     let request =

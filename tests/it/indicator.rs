@@ -32,6 +32,8 @@ pub fn count(code: &str) -> pb::Indicator {
         authoritative_source: SOURCE.to_owned(),
         due_days: 30,
         collection_level: pb::UnitLevel::Commune.into(),
+        calendar: pb::ReportCalendar::Calendar.into(),
+        tree: pb::UnitTree::Territory.into(),
         ..Default::default()
     }
 }
@@ -63,6 +65,7 @@ pub fn saw(indicator: &str, unit: &str, period: &str, value: &str) -> pb::Observ
         unit: gso(unit, ""),
         period: period.to_owned(),
         value: (!value.is_empty()).then(|| value.to_owned()),
+        status: pb::ObservationStatus::Final.into(),
         ..Default::default()
     }
 }
@@ -246,6 +249,8 @@ async fn a_bad_definition_names_every_field() {
         code: "Đếm".to_owned(),
         due_days: 367,
         retired: true,
+        calendar: pb::ReportCalendar::Calendar.into(),
+        tree: pb::UnitTree::Territory.into(),
         ..Default::default()
     };
     let receipt = desk.define(vec![bad]).await;

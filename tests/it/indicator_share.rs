@@ -64,8 +64,13 @@ async fn what_is_not_shared_does_not_exist() {
     let query = pb::QueryTargetsRequest { indicators: vec![code()], ..Default::default() };
     told.push(refusal(rpc.query_targets(query).await));
     let periods = vec!["2024".to_owned()];
-    let sum =
-        pb::RollUpRequest { indicator: code(), unit: unit.clone(), periods, ..Default::default() };
+    let sum = pb::RollUpRequest {
+        indicator: code(),
+        unit: unit.clone(),
+        periods,
+        geography: pb::Geography::AsReported.into(),
+        ..Default::default()
+    };
     told.push(refusal(rpc.roll_up(sum).await));
     let level = pb::UnitLevel::Province.into();
     let (indicator, period) = (code(), "2024".to_owned());
@@ -74,9 +79,10 @@ async fn what_is_not_shared_does_not_exist() {
     let (indicator, period) = (code(), "2024".to_owned());
     let list = pb::ListRevisionsRequest { indicator, unit, period, ..Default::default() };
     told.push(refusal(rpc.list_revisions(list).await));
-    let (since, until) = ("2024-01-01".to_owned(), "2024-12-31".to_owned());
+    let (ends_from, ends_before) = ("2024-01-01".to_owned(), "2025-01-01".to_owned());
     let indicators = vec![code()];
-    let avail = pb::GetAvailabilityRequest { indicators, units, since, until, consistency: None };
+    let avail =
+        pb::GetAvailabilityRequest { indicators, units, ends_from, ends_before, consistency: None };
     told.push(refusal(rpc.get_availability(avail).await));
     for (n, (code, reason, _)) in told.iter().enumerate() {
         assert_eq!((*code, reason.as_str()), (Code::NotFound, "NOT_FOUND"), "question {n}");

@@ -329,6 +329,7 @@ async fn availability_says_who_reported_in_time_who_late_and_who_not() {
     let (year, ..) = today.ymd();
     let (now, before) = (year.to_string(), (year - 1).to_string());
     let soon = (year + 1).to_string();
+    let end = format!("{}-01-01", year + 2);
     desk.define(vec![pb::Indicator { due_days: 0, ..count("prompt") }]).await;
     desk.publish(vec![saw("prompt", "86", &now, "1"), saw("prompt", "80", &before, "1")]).await;
     let long_ago = saw("prompt", "83", "2024", "1");
@@ -338,8 +339,8 @@ async fn availability_says_who_reported_in_time_who_late_and_who_not() {
     let request = pb::GetAvailabilityRequest {
         indicators: vec!["prompt".to_owned()],
         units: units.into_iter().flatten().collect(),
-        since: "2024-01-01".to_owned(),
-        until: format!("{soon}-12-31"),
+        ends_from: "2024-01-01".to_owned(),
+        ends_before: end,
         consistency: None,
     };
     let answer = desk.source.indicators().get_availability(request).await.unwrap().into_inner();

@@ -30,7 +30,7 @@ use crate::{
 const MESSAGES: &[(&str, &str)] = &[
     ("AccessService/DisableSystem", r#"{"code": "so-y-te"}"#),
     ("AccessService/ExplainAccess", r#"{"method": "UnitService/GetUnit"}"#),
-    ("AccessService/GrantAgreement", r#"{"agreement": {"code": "so-y-te.one", "system": "so-y-te", "purpose": "work", "title": "Một", "legal_basis": "Luật", "operations": ["AGREEMENT_OPERATION_READ"], "indicators": {"patterns": ["x"]}, "valid_from": "2001-01-01T00:00:00Z", "valid_until": "2002-01-01T00:00:00Z"}}"#),
+    ("AccessService/GrantAgreement", r#"{"agreement": {"code": "so-y-te.one", "system": "so-y-te", "purpose": "work", "title": "Một", "legal_basis": "Luật", "operations": ["AGREEMENT_OPERATION_READ"], "indicators": {"patterns": ["x"]}, "valid_from": "2001-01-01T00:00:00Z", "valid_before": "2002-01-01T00:00:00Z"}}"#),
     ("AccessService/IssueKey", r#"{"system": "so-y-te"}"#),
     ("AccessService/ListAgreements", "{}"),
     ("AccessService/ListSystems", "{}"),
@@ -62,7 +62,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ("HubService/GetInfo", "{}"),
     ("IndicatorService/DefineIndicators", "{}"),
     ("IndicatorService/ExportObservations", r#"{"indicators": ["secret.one"]}"#),
-    ("IndicatorService/GetAvailability", r#"{"indicators": ["secret.one"], "units": [{"id": 1}], "since": "2024-01-01", "until": "2024-12-31"}"#),
+    ("IndicatorService/GetAvailability", r#"{"indicators": ["secret.one"], "units": [{"id": 1}], "ends_from": "2024-01-01", "ends_before": "2025-01-01"}"#),
     ("IndicatorService/GetIndicator", r#"{"code": "secret.one"}"#),
     ("IndicatorService/GetSnapshot", r#"{"indicators": ["secret.one"], "units": [{"id": 1}]}"#),
     ("IndicatorService/IngestObservations", r#"{"open": {"load": "one"}}"#),
@@ -192,6 +192,8 @@ async fn secret_one(hub: &Hub) {
         unit_rule: pb::UnitRule::Sum.into(),
         authoritative_source: "owner".to_owned(),
         collection_level: pb::UnitLevel::Commune.into(),
+        calendar: pb::ReportCalendar::Calendar.into(),
+        tree: pb::UnitTree::Territory.into(),
         ..Default::default()
     };
     let request = pb::DefineIndicatorsRequest { indicators: vec![indicator], ..Default::default() };

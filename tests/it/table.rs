@@ -32,6 +32,7 @@ fn entries() -> Vec<pb::ObservationEntry> {
         indicator: indicator.to_owned(),
         unit: gso(unit, "2024-12-31"),
         period: period.to_owned(),
+        status: pb::ObservationStatus::Final.into(),
         ..Default::default()
     };
     let provenance = pb::Provenance {
@@ -47,7 +48,7 @@ fn entries() -> Vec<pb::ObservationEntry> {
         pb::ObservationEntry {
             value: some("70.96"),
             numerator: some("62"),
-            qualifier: pb::ValueQualifier::MoreThan.into(),
+            qualifier: Some(pb::ValueQualifier::MoreThan.into()),
             status: pb::ObservationStatus::Provisional.into(),
             as_of: "2024-09-15".to_owned(),
             provenance: Some(provenance),
@@ -231,7 +232,7 @@ async fn an_export_is_of_one_revision_and_a_file_only_when_it_is_whole() {
         (&["--out", "x.txt"], 1),
         (&["--out", "-", "--procedure", "1.000001"], 64),
         (&["--out", "-", "--unit", "Huyện"], 64),
-        (&["--out", "-", "--since", "soon"], 2),
+        (&["--out", "-", "--since", "soon"], 64),
         (&[], 64),
     ];
     for (more, code) in bad {
@@ -369,6 +370,7 @@ fn year(number: usize) -> pb::ObservationEntry {
         unit: gso("805", "2024-12-31"),
         period: (1990 + number).to_string(),
         value: Some(number.to_string()),
+        status: pb::ObservationStatus::Final.into(),
         ..Default::default()
     }
 }

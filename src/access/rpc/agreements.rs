@@ -58,7 +58,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         units,
         personal_data,
         valid_from,
-        valid_until,
+        valid_before,
         limits,
         revoked_at: _,
         revision: _,
@@ -70,17 +70,20 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
     let legal_basis = fields.some_text("legal_basis", legal_basis, 1_000);
     let document = fields.within("document", |it| read_document(it, document));
     let operations = read_operations(fields, &operations);
+    let is_indicators = matches!(dataset, Some(pb::agreement::Dataset::Indicators(_)));
     let dataset = read_dataset(fields, dataset);
     let units = fields.units("units", units, MOST_NAMES);
-    let personal_data = fields.word_or("personal_data", personal_data, tier, Tier::None);
-    let is_indicators = matches!(dataset, Some(Dataset::Indicators(_)));
+    let personal_data = match personal_data {
+        0 if is_indicators => Some(Tier::None),
+        number => fields.word("personal_data", number, tier),
+    };
     if is_indicators && personal_data.is_some_and(|it| it > Tier::None) {
-        fields.refuse("personal_data", "be none: indicators hold no personal data");
+        fields.refuse("personal_data", "be NONE, or left out: indicators hold no personal data");
     }
     let valid_from = fields.instant("valid_from", valid_from);
-    let valid_until = fields.instant("valid_until", valid_until);
-    if valid_until == Some(None) {
-        fields.refuse("valid_until", "be given");
+    let valid_before = fields.instant("valid_before", valid_before);
+    if valid_before == Some(None) {
+        fields.refuse("valid_before", "be given");
     }
     let limits = read_limits(fields, limits);
     let terms = Terms {
@@ -100,7 +103,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         terms,
         units: units?,
         valid_from: valid_from?,
-        valid_until: valid_until??,
+        valid_before: valid_before??,
     })
 }
 
@@ -237,7 +240,7 @@ impl From<Listed> for pb::Agreement {
             document,
             terms,
             valid_from,
-            valid_until,
+            valid_before,
             revoked_at,
             made_at,
         } = agreement.as_ref().clone();
@@ -258,7 +261,7 @@ impl From<Listed> for pb::Agreement {
             units: units.into_iter().map(unit).collect(),
             personal_data: pb::PersonalDataTier::from(personal_data).into(),
             valid_from: Some(valid_from.into()),
-            valid_until: Some(valid_until.into()),
+            valid_before: Some(valid_before.into()),
             limits: limits.into_iter().map(limit).collect(),
             revoked_at: revoked_at.map(Into::into),
             revision: made_at,

@@ -119,7 +119,7 @@ pub fn draft(
         terms,
         units,
         valid_from,
-        valid_until,
+        valid_before,
     } = grant;
     let known = directory.agreement(code.as_str());
     let (system_id, _) = directory
@@ -142,10 +142,10 @@ pub fn draft(
     Error::all(refused, "agreement.units")?;
     let stood = known.filter(|it| it.revoked_at.is_none()).map(|it| it.valid_from);
     let valid_from = valid_from.or(stood).unwrap_or(now);
-    let length = valid_until.micros().saturating_sub(valid_from.micros());
+    let length = valid_before.micros().saturating_sub(valid_from.micros());
     if length <= 0 || length > LONGEST {
         let rule = "lie after `valid_from`, by ten years at most";
-        return Err(Error::field("agreement.valid_until", rule));
+        return Err(Error::field("agreement.valid_before", rule));
     }
     let terms = Terms { units: found, ..terms };
     let drafted = Agreement {
@@ -157,7 +157,7 @@ pub fn draft(
         document,
         terms,
         valid_from,
-        valid_until,
+        valid_before,
         revoked_at: None,
         made_at: 0,
     };
@@ -195,7 +195,7 @@ async fn keep(write: &Write, kept: Agreement) -> Result<()> {
         document,
         terms,
         valid_from,
-        valid_until,
+        valid_before,
         revoked_at,
         made_at: _,
     } = kept;
@@ -209,7 +209,7 @@ async fn keep(write: &Write, kept: Agreement) -> Result<()> {
         document_sha256: Set(document.sha256),
         terms_json: Set(serde_json::to_string(&terms).map_err(Error::internal)?),
         valid_from: Set(valid_from),
-        valid_until: Set(valid_until),
+        valid_until: Set(valid_before),
         revoked_at: Set(revoked_at),
         made_at: Set(write.revision.number),
         superseded_at: Set(None),
@@ -234,7 +234,7 @@ pub async fn list(
         .agreements()
         .filter(|it| is_administrator || it.system_id == caller.system_id)
         .filter(|it| system.as_ref().is_none_or(|system| of(it.system_id) == system.as_str()))
-        .filter(|it| with_ended || (it.revoked_at.is_none() && now < it.valid_until))
+        .filter(|it| with_ended || (it.revoked_at.is_none() && now < it.valid_before))
         .filter(|it| after.as_ref().is_none_or(|after| it.code.as_str() > after.as_str()))
         .take(page.size() + 1)
         .map(|it| Listed::new(it, &directory))
@@ -260,7 +260,7 @@ impl TryFrom<agreement::Model> for Agreement {
             document_sha256,
             terms_json,
             valid_from,
-            valid_until,
+            valid_until: valid_before,
             revoked_at,
             made_at,
             superseded_at: _,
@@ -275,7 +275,7 @@ impl TryFrom<agreement::Model> for Agreement {
             document: Document { number: document_number, sha256: document_sha256 },
             terms: serde_json::from_str(&terms_json).map_err(Error::internal)?,
             valid_from,
-            valid_until,
+            valid_before,
             revoked_at,
             made_at,
         })

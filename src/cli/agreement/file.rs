@@ -33,7 +33,7 @@ struct Entry {
     units: Vec<String>,
     personal_data: Option<String>,
     valid_from: Option<String>,
-    valid_until: String,
+    valid_before: String,
     #[serde(default)]
     limits: Vec<Limit>,
 }
@@ -99,7 +99,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         units,
         personal_data,
         valid_from,
-        valid_until,
+        valid_before,
         limits,
     } = entry;
     let mut wrong = Vec::new();
@@ -139,7 +139,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         instant(text).map_err(|rule| wrong.push(format!("{name}: `{text}` must {rule}"))).ok()
     };
     let valid_from = valid_from.and_then(|it| instant("valid_from", &it));
-    let valid_until = instant("valid_until", &valid_until);
+    let valid_before = instant("valid_before", &valid_before);
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -155,9 +155,10 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         operations,
         dataset,
         units,
-        personal_data: personal_data.unwrap_or_default(),
+        // What a file does not open stays closed.
+        personal_data: personal_data.unwrap_or(pb::PersonalDataTier::None.into()),
         valid_from,
-        valid_until,
+        valid_before,
         limits,
         revoked_at: None,
         revision: 0,

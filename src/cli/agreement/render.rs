@@ -50,7 +50,7 @@ pub(super) fn of(it: &pb::Agreement) -> Lines {
         );
     }
     lines.insert("valid_from", instant(it.valid_from));
-    lines.insert("valid_until", instant(it.valid_until));
+    lines.insert("valid_before", instant(it.valid_before));
     if !it.limits.is_empty() {
         let limits: Vec<_> = it.limits.iter().map(limit).collect();
         lines.insert("limits", limits.join(", "));

@@ -95,8 +95,8 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
         indicator,
         unit,
         period,
-        period_start: _,
-        period_end,
+        period_from: _,
+        period_before,
         breakdown: pairs,
         as_of,
         figure,
@@ -127,7 +127,7 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
         as_written,
         note,
     } = provenance;
-    let last = Day::parse(&period_end).map(|it| vec![it.previous()]).unwrap_or_default();
+    let last = Day::parse(&period_before).map(|it| vec![it.previous()]).unwrap_or_default();
     let named = units.named(unit.id, &last).await?;
     // What was computed was not reported: loaded again it would be.
     let value = value.filter(|_| basis == pb::FigureBasis::Reported);

@@ -193,7 +193,7 @@ fn field_of(path: &str) -> Option<Field> {
         ("level", _) => Field::Level,
         ("name", _) => Field::Name,
         ("valid_from", _) => Field::ValidFrom,
-        ("valid_to", _) => Field::ValidTo,
+        ("valid_before", _) => Field::ValidTo,
         ("codes", _) if rest.starts_with("1]") => Field::AgencyCode,
         ("codes", _) => Field::Code,
         ("parents", "tree") => Field::Tree,

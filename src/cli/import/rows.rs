@@ -16,6 +16,7 @@ use crate::{
     config::{Loaded, Numbers},
     pb,
     rule::Rule,
+    time::Day,
 };
 
 /// What was read.
@@ -283,8 +284,9 @@ impl Reading<'_> {
             value,
             numerator: self.number(Field::Numerator),
             denominator: self.number(Field::Denominator),
-            qualifier: qualifier.unwrap_or_default().into(),
-            status: status.unwrap_or_default().into(),
+            qualifier: qualifier.map(Into::into),
+            // What a table states without a word about it is final.
+            status: status.unwrap_or(pb::ObservationStatus::Final).into(),
             as_of: self.day(Field::AsOf),
             provenance: Some(provenance),
             correction_reason: self.text(Field::CorrectionReason),
@@ -343,7 +345,10 @@ impl Reading<'_> {
         if level.is_none() && *self.cell(Field::Level) == Cell::Empty {
             self.refuse(Field::Level, "not be empty");
         }
-        let (valid_from, valid_to) = (self.day(Field::ValidFrom), self.day(Field::ValidTo));
+        let valid_from = self.day(Field::ValidFrom);
+        // A table names the last day, the hub the first one after it.
+        let last = self.day(Field::ValidTo);
+        let valid_before = Day::parse(&last).map_or(last, |it| it.next().to_string());
         let mut codes = Vec::new();
         for (field, scheme) in [(Field::Code, ""), (Field::AgencyCode, "agency")] {
             if *self.cell(field) == Cell::Empty {
@@ -379,14 +384,14 @@ impl Reading<'_> {
             tree,
             parent: Some(parent),
             valid_from: String::new(),
-            valid_to: String::new(),
+            valid_before: String::new(),
         });
         pb::UnitEntry {
             id,
             level: level.unwrap_or_default().into(),
             name: self.needed(Field::Name).unwrap_or_default(),
             valid_from,
-            valid_to,
+            valid_before,
             codes,
             parents: parent.into_iter().collect(),
         }

@@ -50,13 +50,13 @@ impl TryFrom<pb::ListDossiersRequest> for List {
             receiving_unit,
             procedure,
             state,
-            accepted_since,
+            accepted_from,
             accepted_before,
             page: _,
             consistency,
             applicant,
         } = msg;
-        let accepted = (accepted_since, accepted_before);
+        let accepted = (accepted_from, accepted_before);
         let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted, applicant);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, page: page?, consistency: consistency? }))
@@ -71,13 +71,13 @@ impl TryFrom<pb::ExportDossiersRequest> for Export {
             receiving_unit,
             procedure,
             state,
-            accepted_since,
+            accepted_from,
             accepted_before,
             consistency,
             applicant,
         } = msg;
         let mut fields = Fields::default();
-        let accepted = (accepted_since, accepted_before);
+        let accepted = (accepted_from, accepted_before);
         let filter = filter(&mut fields, receiving_unit, &procedure, state, accepted, applicant);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, consistency: consistency? }))
@@ -148,7 +148,7 @@ fn filter(
     let receiving_unit = fields.maybe_unit("receiving_unit", receiving_unit);
     let procedure = maybe_procedure(fields, procedure);
     let state = fields.maybe_word("state", state, State::of);
-    let accepted_since = fields.instant("accepted_since", since);
+    let accepted_from = fields.instant("accepted_from", since);
     let accepted_before = fields.instant("accepted_before", before);
     let applicant = match applicant {
         None => Some(None),
@@ -158,7 +158,7 @@ fn filter(
         receiving_unit: receiving_unit?,
         procedure: procedure?,
         state: state?,
-        accepted_since: accepted_since?,
+        accepted_from: accepted_from?,
         accepted_before: accepted_before?,
         applicant: applicant?,
     })

@@ -155,7 +155,7 @@ impl TryFrom<pb::Indicator> for Define {
         let scale = read_scale(&mut fields, kind, &scale);
         let direction = fields.word("direction", direction, Direction::of);
         let frequency = fields.word("frequency", frequency, Frequency::of);
-        let calendar = fields.word_or("calendar", calendar, Calendar::of, Calendar::Calendar);
+        let calendar = fields.word("calendar", calendar, Calendar::of);
         let time_rule = fields.word("time_rule", time_rule, TimeRule::of);
         let unit_rule = fields.word("unit_rule", unit_rule, UnitRule::of);
         let is_ratio = kind == Some(Kind::Ratio);
@@ -187,7 +187,7 @@ impl TryFrom<pb::Indicator> for Define {
         }
         let sharing_level = fields.maybe_word("sharing_level", sharing_level, SharingLevel::of);
         let collection_level = fields.word("collection_level", collection_level, Level::of);
-        let tree = fields.word_or("tree", tree, Tree::of, Tree::Territory);
+        let tree = fields.word("tree", tree, Tree::of);
         fields.done(|| {
             let meaning = Meaning {
                 name_vi: name_vi?,
@@ -267,7 +267,7 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
             fields.refuse("denominator", "come with a numerator");
         }
         let qualifier = fields.word_or("qualifier", qualifier, Qualifier::of, Qualifier::Exact);
-        let status = fields.word_or("status", status, Status::of, Status::Final);
+        let status = fields.word("status", status, Status::of);
         if status.is_some_and(|it| !it.has_value()) {
             let given =
                 [("value", &value), ("numerator", &numerator), ("denominator", &denominator)];

@@ -81,13 +81,13 @@ impl TryFrom<pb::QueryObservationsRequest> for Query {
             indicators,
             units,
             with_descendants,
-            since,
-            until,
+            ends_from,
+            ends_before,
             period,
             page: _,
             consistency,
         } = msg;
-        let bounds = (since.as_str(), until.as_str(), period.as_str());
+        let bounds = (ends_from.as_str(), ends_before.as_str(), period.as_str());
         let filter = filter(&mut fields, &indicators, units, with_descendants, bounds);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, page: page?, consistency: consistency? }))
@@ -102,13 +102,13 @@ impl TryFrom<pb::ExportObservationsRequest> for Export {
             indicators,
             units,
             with_descendants,
-            since,
-            until,
+            ends_from,
+            ends_before,
             period,
             consistency,
         } = msg;
         let mut fields = Fields::default();
-        let bounds = (since.as_str(), until.as_str(), period.as_str());
+        let bounds = (ends_from.as_str(), ends_before.as_str(), period.as_str());
         let filter = filter(&mut fields, &indicators, units, with_descendants, bounds);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, consistency: consistency? }))
@@ -121,22 +121,22 @@ fn filter(
     indicators: &[String],
     units: Vec<pb::UnitRef>,
     with_descendants: bool,
-    (since, until, period): (&str, &str, &str),
+    (ends_from, ends_before, period): (&str, &str, &str),
 ) -> Option<Filter> {
     let indicators = codes(fields, indicators, 100);
     if with_descendants && units.is_empty() {
         fields.refuse("with_descendants", "come with `units`");
     }
     let units = unit_refs(fields, units);
-    let since = fields.day("since", since);
-    let until = fields.day("until", until);
+    let ends_from = fields.day("ends_from", ends_from);
+    let ends_before = fields.day("ends_before", ends_before);
     let period = maybe_period(fields, period);
     Some(Filter {
         indicators: indicators?,
         units: units?,
         with_descendants,
-        since: since?,
-        until: until?,
+        ends_from: ends_from?,
+        ends_before: ends_before?,
         period: period?,
     })
 }
@@ -182,9 +182,11 @@ impl TryFrom<pb::RollUpRequest> for RollUp {
             .collect();
         let as_of = fields.day("as_of", &as_of);
         let geography = match (pb::Geography::try_from(geography), as_of) {
-            (Ok(pb::Geography::Unspecified | pb::Geography::AsReported), Some(None)) => {
-                Some(Geography::AsReported)
+            (Ok(pb::Geography::Unspecified) | Err(_), _) => {
+                fields.refuse("geography", "be one of the enum's values, not 0 or unknown");
+                None
             }
+            (Ok(pb::Geography::AsReported), Some(None)) => Some(Geography::AsReported),
             (Ok(pb::Geography::Current), Some(None)) => Some(Geography::AsOf(Day::today())),
             (Ok(pb::Geography::AsOf), Some(Some(date))) => Some(Geography::AsOf(date)),
             (Ok(pb::Geography::AsOf), Some(None)) => {
@@ -196,10 +198,6 @@ impl TryFrom<pb::RollUpRequest> for RollUp {
                 None
             }
             (Ok(_), None) => None,
-            (Err(_), _) => {
-                fields.refuse("geography", "be one of the enum's values");
-                None
-            }
         };
         let consistency = fields.consistency(consistency);
         fields.done(|| {
@@ -269,21 +267,22 @@ impl TryFrom<pb::GetAvailabilityRequest> for Availability {
     type Error = Error;
 
     fn try_from(msg: pb::GetAvailabilityRequest) -> Result<Self> {
-        let pb::GetAvailabilityRequest { indicators, units, since, until, consistency } = msg;
+        let pb::GetAvailabilityRequest { indicators, units, ends_from, ends_before, consistency } =
+            msg;
         let mut fields = Fields::default();
         let indicators = some_codes(&mut fields, &indicators);
         let units = some_units(&mut fields, units);
-        let since = fields.read("since", Day::parse(&since));
-        let until = fields.read("until", Day::parse(&until));
-        if matches!((since, until), (Some(since), Some(until)) if since > until) {
-            fields.refuse("until", "not lie before `since`");
+        let from = fields.read("ends_from", Day::parse(&ends_from));
+        let before = fields.read("ends_before", Day::parse(&ends_before));
+        if matches!((from, before), (Some(from), Some(before)) if from >= before) {
+            fields.refuse("ends_before", "lie after `ends_from`");
         }
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
                 indicators: indicators?,
                 units: units?,
-                span: Span { from: since?, to: until? },
+                span: Span { from: from?, to: before?.previous() },
                 consistency: consistency?,
             })
         })

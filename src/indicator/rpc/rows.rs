@@ -121,8 +121,8 @@ impl From<ObservationView> for pb::Observation {
             indicator: definition.code.as_str().to_owned(),
             unit: Some(unit.into()),
             period: period.to_string(),
-            period_start: period_start.to_string(),
-            period_end: period_end.next().to_string(),
+            period_from: period_start.to_string(),
+            period_before: period_end.next().to_string(),
             breakdown: Breakdown::from_text(&breakdown).0,
             as_of: as_of.map_or_else(String::new, |it| it.to_string()),
             figure: Some(figure),
@@ -142,14 +142,14 @@ fn figure(
     let quotient = reading.quotient(meaning.scale.as_ref());
     let Reading { value, numerator, denominator, qualifier, status, definition_version } = reading;
     let basis = match (&value, &quotient) {
-        (Some(_), _) => pb::FigureBasis::Reported,
-        (None, Some(_)) => pb::FigureBasis::Computed,
-        (None, None) => pb::FigureBasis::Unspecified,
+        (Some(_), _) => Some(pb::FigureBasis::Reported),
+        (None, Some(_)) => Some(pb::FigureBasis::Computed),
+        (None, None) => None,
     };
     let text = |it: &crate::decimal::Decimal| it.to_string();
     pb::Figure {
         value: value.as_ref().or(quotient.as_ref()).map(text),
-        basis: basis.into(),
+        basis: basis.map(Into::into),
         computed_value: quotient.as_ref().map(text),
         numerator: numerator.as_ref().map(text),
         denominator: denominator.as_ref().map(text),
@@ -288,7 +288,7 @@ fn summed(definition: &Definition, forest: &Forest, sum: Sum) -> (pb::Figure, pb
         },
         Some(reading) => {
             let computed = figure(&definition.meaning, reading, None, false);
-            pb::Figure { basis: pb::FigureBasis::Computed.into(), ..computed }
+            pb::Figure { basis: Some(pb::FigureBasis::Computed.into()), ..computed }
         }
     };
     (figure, covered(forest, coverage))
@@ -354,7 +354,7 @@ impl From<AvailabilityCell> for pb::AvailabilityCell {
             due_date: due.to_string(),
             days_late,
             first_published_at: first.map(Into::into),
-            status: status.map_or(0, |it| it.number()),
+            status: status.map(|it| it.number()),
         }
     }
 }

@@ -69,7 +69,7 @@ pub async fn availability(
     let today = Day::today();
     let periods_of = |it: &Arc<Definition>| {
         let kind = it.meaning.frequency.kind();
-        Period::within(kind, span, it.meaning.calendar == Calendar::Report1514)
+        Period::ending_within(kind, span, it.meaning.calendar == Calendar::Report1514)
     };
     let count: usize = definitions.iter().map(|it| periods_of(it).len()).sum();
     must_fit(count.saturating_mul(units.len()))?;

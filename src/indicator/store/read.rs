@@ -153,8 +153,8 @@ pub(super) struct Selection {
     pub(super) definitions: Vec<Arc<Definition>>,
     names: Names,
     units: Option<BTreeSet<i64>>,
-    since: Option<Day>,
-    until: Option<Day>,
+    ends_from: Option<Day>,
+    ends_before: Option<Day>,
     period: Option<Period>,
 }
 
@@ -165,10 +165,11 @@ impl Selection {
         view: View,
         filter: Filter,
     ) -> Result<Self> {
-        let Filter { indicators, units, with_descendants, since, until, period } = filter;
+        let Filter { indicators, units, with_descendants, ends_from, ends_before, period } = filter;
         let definitions = asked_for(hub, caller, &view, &indicators).await?;
         let names = Names::open(hub, &view).await?;
-        let named = names.units(caller, &units, until.unwrap_or_else(Day::today))?;
+        let date = ends_before.map_or_else(Day::today, Day::previous);
+        let named = names.units(caller, &units, date)?;
         let units = (!units.is_empty()).then(|| {
             let mut units: BTreeSet<i64> = named.iter().copied().collect();
             if with_descendants {
@@ -178,7 +179,7 @@ impl Selection {
             units
         });
         let units = units.or_else(|| caller.indicator_units().map(|it| it.as_ref().clone()));
-        Ok(Self { view, definitions, names, units, since, until, period })
+        Ok(Self { view, definitions, names, units, ends_from, ends_before, period })
     }
 
     /// The rows after a key, in their order, at most so many.
@@ -207,11 +208,11 @@ impl Selection {
         if let Some(inside) = inside {
             rows = rows.filter(inside.clone());
         }
-        if let Some(since) = self.since {
-            rows = rows.filter(Column::PeriodEnd.gt(since));
+        if let Some(from) = self.ends_from {
+            rows = rows.filter(Column::PeriodEnd.gte(from));
         }
-        if let Some(until) = self.until {
-            rows = rows.filter(Column::PeriodStart.lte(until));
+        if let Some(before) = self.ends_before {
+            rows = rows.filter(Column::PeriodEnd.lt(before));
         }
         if let Some(period) = self.period {
             rows = rows.filter(Column::Period.eq(period));

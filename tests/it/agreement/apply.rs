@@ -82,7 +82,7 @@ async fn everything_that_is_wrong_in_a_file_is_named() {
         operations = ["LOOK"]
         units = ["id:x"]
         personal_data = "SOME"
-        valid_until = "soon"
+        valid_before = "soon"
         limits = [{ calls = 1, per = "WEEK" }]
     "#;
     fs::write(&file, bad).unwrap();
