@@ -49,7 +49,7 @@ pub enum Command {
     Serve(Knobs),
     /// Serve a hub with real data in it, in a store of its own, and print calls to try.
     Demo(Knobs),
-    /// BatchOptions a running hub whether it serves: exit 0 when it does, 1 when not.
+    /// Ask a running hub whether it serves: exit 0 when it does, 1 when not, 4 when it cannot be reached.
     Health(Target),
     /// Call any method of a running hub with JSON messages, and print each answer as JSON as it comes.
     Call(Call),
@@ -57,7 +57,7 @@ pub enum Command {
     Import(Import),
     /// Write what the hub has as a table, CSV or XLSX.
     Export(Export),
-    /// BatchOptions a running hub, and print the answer as a table.
+    /// Ask a running hub, and print the answer as a table.
     Query(Query),
     /// Print a line for each change, as it is committed.
     Watch(Watch),

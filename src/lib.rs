@@ -50,7 +50,7 @@
 //! `Kind`, `Code`, `Entry`, `Get`, `List`, `Filter`, `Export`, `Define`, `Publish`, `State`, and the `Model` of a
 //! row.
 //!
-//! # A walk: PublishObservations
+//! # A walk: `PublishObservations`
 //!
 //! In: `stack` (record, identify, permit) finds the caller and the agreement that answers the call;
 //! `indicator/rpc.rs` opens the message, `indicator/rpc/entries.rs` reads each entry or refuses it;
@@ -64,7 +64,7 @@
 //! the commit makes all of it durable (`db.rs`). `revision/committer.rs` answers each write with its receipt and
 //! announces the head; `indicator/rpc.rs` turns the receipt into the message; `stack` measures and traces the answer.
 //!
-//! # A walk: GetSnapshot
+//! # A walk: `GetSnapshot`
 //!
 //! In: `stack`, then `indicator/rpc.rs` opens the message by `indicator/rpc/questions.rs`;
 //! `indicator/store/snapshot.rs` picks the view (`revision.rs`), finds definitions and units (`hub/reference.rs`),

@@ -59,10 +59,7 @@ impl StdError for ReaderGone {}
 
 /// An error of writing to standard output.
 pub(super) fn unwritten(err: io::Error) -> Box<dyn StdError> {
-    match err.kind() {
-        io::ErrorKind::BrokenPipe => ReaderGone.into(),
-        _ => err.into(),
-    }
+    if err.kind() == io::ErrorKind::BrokenPipe { ReaderGone.into() } else { err.into() }
 }
 
 /// The exit code for what ended a command.
@@ -86,10 +83,9 @@ pub fn exit_of(err: &(dyn StdError + 'static)) -> Exit {
 fn exit_of_status(status: &Status) -> Exit {
     // A connection that broke is told by the client's own side of it, without a reason of the hub.
     let is_broken = status.source().is_some() && status.get_details_error_info().is_none();
-    match status.code() {
-        Code::Cancelled | Code::Unknown | Code::Internal if is_broken => Exit::Unreachable,
-        code => code.into(),
-    }
+    let code = status.code();
+    let may_be_broken = matches!(code, Code::Cancelled | Code::Unknown | Code::Internal);
+    if is_broken && may_be_broken { Exit::Unreachable } else { code.into() }
 }
 
 /// Whether the call took longer than this side waits.

@@ -148,12 +148,13 @@ impl Text {
 
     fn field(&mut self, field: &FieldDescriptor, depth: usize) {
         self.comment(&field.parent_file(), field.path(), depth);
-        let kind = match field.kind() {
-            Kind::Message(entry) if field.is_map() => {
+        let own = field.kind();
+        let kind = match own.as_message().filter(|_| field.is_map()) {
+            Some(entry) => {
                 let value = kind(&entry.map_entry_value_field().kind());
-                format!("map<{}, {value}>", kind_of_key(&entry))
+                format!("map<{}, {value}>", kind(&entry.map_entry_key_field().kind()))
             }
-            it => kind(&it),
+            None => kind(&own),
         };
         let is_optional = field.containing_oneof().is_some_and(|it| it.is_synthetic());
         let label = match field.cardinality() {
@@ -180,10 +181,6 @@ fn comments(file: &FileDescriptor) -> HashMap<Vec<i32>, String> {
     let locations = file.file_descriptor_proto().source_code_info.clone().unwrap_or_default();
     let locations = locations.location.into_iter();
     locations.filter_map(|it| Some((it.path, it.leading_comments?))).collect()
-}
-
-fn kind_of_key(entry: &MessageDescriptor) -> String {
-    kind(&entry.map_entry_key_field().kind())
 }
 
 fn kind(kind: &Kind) -> String {
@@ -220,12 +217,8 @@ fn marks(options: &DynamicMessage) -> String {
             }
             (it, _) => it.to_string(),
         };
-        match value {
-            Value::List(all) => {
-                marks.extend(all.iter().map(|it| format!("({name}) = {}", word(it))))
-            }
-            one => marks.push(format!("({name}) = {}", word(one))),
-        }
+        let values = value.as_list().unwrap_or(std::slice::from_ref(value));
+        marks.extend(values.iter().map(|it| format!("({name}) = {}", word(it))));
     }
     if marks.is_empty() { String::new() } else { format!(" [{}]", marks.join(", ")) }
 }
