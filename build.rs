@@ -1,4 +1,4 @@
-//! Compiles `proto/` to Rust and to a descriptor set, without a system protoc; finds out what tests can run.
+//! Compiles `proto/` to Rust and to a descriptor set, without a system protoc.
 use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
@@ -15,12 +15,6 @@ const UNPRINTED: [&str; 4] = [
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    println!("cargo::rustc-check-cfg=cfg(has_postgres)");
-    println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rerun-if-env-changed=SHAREHUB_TEST_POSTGRES");
-    if has_postgres() {
-        println!("cargo::rustc-cfg=has_postgres");
-    }
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut files = Vec::new();
     for entry in fs::read_dir("proto/sharehub/v1")? {
@@ -136,14 +130,4 @@ fn kind(
         6 => Some("Address"),
         _ => Some("FreeText"),
     })
-}
-
-/// Whether the suite can run on PostgreSQL: a server is named, or its binaries are here.
-#[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
-fn has_postgres() -> bool {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut places: Vec<_> = debian.map(|it| it.path().join("bin")).collect();
-    places.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    env::var("SHAREHUB_TEST_POSTGRES").is_ok()
-        || places.iter().any(|it| it.join("initdb").is_file() && it.join("postgres").is_file())
 }

@@ -2,7 +2,10 @@
 use sharehub::pb;
 use tonic::Code;
 
-use crate::hub::{Grants, Hub, exactly, gso, id, refusal};
+use crate::support::{
+    client::{Grants, exactly, gso, id, refusal},
+    hub::Hub,
+};
 
 async fn name_of(hub: &Hub, code: &str, date: &str) -> String {
     let request = pb::GetUnitRequest { unit: gso(code, date), consistency: None };

@@ -6,10 +6,10 @@ use serde_json::json;
 use sharehub::pb;
 use tonic::Code;
 
-use super::{get, start, written};
-use crate::{
+use crate::support::{
+    audit::{get, start, written},
+    client::{Client, refusal},
     engine::scale,
-    hub::{Client, refusal},
 };
 
 /// The program: it reads proofs, a JSON object on each line, and says how many hold.
@@ -47,7 +47,7 @@ async fn proofs_hold_by_the_rfc_alone() {
     // Enough for hashes of complete subtrees to be kept, and for an edge that is ragged.
     let calls = scale("SHAREHUB_TEST_RECORDS", 800);
     for _ in 0..calls {
-        let unit = crate::hub::id(1);
+        let unit = crate::support::client::id(1);
         reader.units().get_unit(pb::GetUnitRequest { unit, ..Default::default() }).await.unwrap();
     }
     written(&hub).await;

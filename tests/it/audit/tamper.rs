@@ -10,8 +10,8 @@ use sharehub::{
     revision,
 };
 
-use super::{get, start, written};
-use crate::{
+use crate::support::{
+    audit::{get, start, written},
     engine::Store,
     hub::{Hub, audit_key, slow},
 };
@@ -305,7 +305,7 @@ async fn a_wrong_epoch_and_a_wrong_clock_are_found() {
     other.rewrite(seq, |it| it.clone_from(&body)).await;
     let found = format!(
         "UPDATE audit_record SET at = 1000000, system = 'sharehub', method = 'hub/Test', personal = {} WHERE seq = {seq}",
-        if crate::engine::is_postgres() { "false" } else { "0" }
+        if crate::support::engine::is_postgres() { "false" } else { "0" }
     );
     other.run(&found).await;
     other.run(&format!("DELETE FROM audit_subject WHERE seq = {seq}")).await;

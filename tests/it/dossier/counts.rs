@@ -1,17 +1,20 @@
 //! Counts of dossiers under `national-766`, through the wire.
 use sharehub::pb;
 
-use super::{
-    COMMUNE, ELSEWHERE, PROVINCE, at, define, due, entry, event, limited, procedure, publish,
-    reader, start,
+use crate::support::{
+    client::{Client, gso, refusal},
+    dossiers::{
+        COMMUNE, ELSEWHERE, PROVINCE, at, define, due, entry, event, limited, procedure, publish,
+        reader, start,
+    },
+    hub::Hub,
 };
-use crate::hub::{gso, refusal};
 
 /// What became of a dossier, and the one count in which it must be found; `-` for none.
 type Told = (&'static str, Vec<pb::DossierEventEntry>, &'static str);
 
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn stories() -> Vec<Told> {
+/// Those that have a promised date.
+fn promised() -> Vec<Told> {
     let accepted = |day: &str, until: &str| due(&format!("{day} 08:00"), "2", until);
     let ten = "2025-10-10 17:00";
     vec![
@@ -81,6 +84,14 @@ fn stories() -> Vec<Told> {
             vec![accepted("2025-10-01", ten), event("2025-10-08 08:00", "7")],
             "stopped_in_time",
         ),
+    ]
+}
+
+/// Those without one, and those of other months.
+fn others() -> Vec<Told> {
+    let accepted = |day: &str, until: &str| due(&format!("{day} 08:00"), "2", until);
+    let ten = "2025-10-10 17:00";
+    vec![
         // No promised date: 48 hours, to the instant.
         (
             "1.200001",
@@ -148,8 +159,12 @@ fn named(counts: &pb::DossierCounts) -> Vec<(&'static str, i64)> {
     ]
 }
 
-#[tokio::test]
-async fn dossiers_are_counted_under_the_national_rule() {
+fn stories() -> Vec<Told> {
+    [promised(), others()].concat()
+}
+
+/// A hub with all of them, and a reader.
+async fn told() -> (Hub, Client) {
     let (hub, source) = start().await;
     let stories = stories();
     let define_each = stories.iter().map(|(code, ..)| match code.as_bytes()[2] {
@@ -168,23 +183,39 @@ async fn dossiers_are_counted_under_the_national_rule() {
     let receipt = publish(&source, entries).await;
     assert_eq!(receipt.rejected, 0, "{:?}", receipt.results);
     let reader = hub.system("doc", reader()).await;
-    let count = async |request: pb::SummarizeDossiersRequest| {
-        reader.dossiers().summarize_dossiers(request).await.unwrap().into_inner()
-    };
-    let october =
-        || pb::SummarizeDossiersRequest { period: "2025-10".to_owned(), ..Default::default() };
-    let by = |by: &[pb::SummaryDimension]| by.iter().map(|it| (*it).into()).collect::<Vec<i32>>();
+    (hub, reader)
+}
 
-    // Each in its one group.
-    let answer = count(pb::SummarizeDossiersRequest {
-        by: by(&[pb::SummaryDimension::Procedure]),
-        receiving_unit: gso(PROVINCE, ""),
-        ..october()
-    })
+async fn count(
+    reader: &Client,
+    request: pb::SummarizeDossiersRequest,
+) -> pb::SummarizeDossiersResponse {
+    reader.dossiers().summarize_dossiers(request).await.unwrap().into_inner()
+}
+
+fn october() -> pb::SummarizeDossiersRequest {
+    pb::SummarizeDossiersRequest { period: "2025-10".to_owned(), ..Default::default() }
+}
+
+fn by(by: &[pb::SummaryDimension]) -> Vec<i32> {
+    by.iter().map(|it| (*it).into()).collect()
+}
+
+#[tokio::test]
+async fn each_dossier_is_counted_in_its_one_group() {
+    let (_hub, reader) = told().await;
+    let answer = count(
+        &reader,
+        pb::SummarizeDossiersRequest {
+            by: by(&[pb::SummaryDimension::Procedure]),
+            receiving_unit: gso(PROVINCE, ""),
+            ..october()
+        },
+    )
     .await;
     assert_eq!((answer.rule.as_str(), answer.period.as_str()), ("national-766", "2025-10"));
     assert_eq!(answer.counted_to, at("2025-11-01 00:00"));
-    for (procedure, _, expected) in &stories {
+    for (procedure, _, expected) in &stories() {
         let group = answer.groups.iter().find(|it| it.procedure == *procedure);
         let Some(group) = group else {
             assert_eq!(*expected, "-", "{procedure} is not counted");
@@ -215,19 +246,26 @@ async fn dossiers_are_counted_under_the_national_rule() {
     assert_eq!((total.on_time_numerator, total.on_time_denominator), (sum, 18));
     assert_eq!(sum, 9);
     assert_eq!(total.on_time_rate.as_deref(), Some("50"));
+}
 
+#[tokio::test]
+async fn counts_are_grouped_by_several_dimensions() {
+    let (_hub, reader) = told().await;
     // Without a dimension, the total alone.
-    let alone = count(october()).await;
-    assert_eq!((alone.total, alone.groups.len()), (Some(total), 0));
-    let elsewhere =
-        count(pb::SummarizeDossiersRequest { receiving_unit: gso(ELSEWHERE, ""), ..october() })
-            .await;
+    let alone = count(&reader, october()).await;
+    assert_eq!((alone.total.unwrap().received, alone.groups.len()), (18, 0));
+    let elsewhere = count(
+        &reader,
+        pb::SummarizeDossiersRequest { receiving_unit: gso(ELSEWHERE, ""), ..october() },
+    )
+    .await;
     assert_eq!(elsewhere.total, Some(pb::DossierCounts::default()));
 
     // By several dimensions; what says no channel is in person.
     let dimensions =
         [pb::SummaryDimension::Channel, pb::SummaryDimension::Unit, pb::SummaryDimension::Month];
-    let answer = count(pb::SummarizeDossiersRequest { by: by(&dimensions), ..october() }).await;
+    let answer =
+        count(&reader, pb::SummarizeDossiersRequest { by: by(&dimensions), ..october() }).await;
     let groups: Vec<_> = answer
         .groups
         .iter()
@@ -243,25 +281,36 @@ async fn dossiers_are_counted_under_the_national_rule() {
         [(unit(), 1, "2025-10", 2), (unit(), 2, "2025-09", 2), (unit(), 2, "2025-10", 16)]
     );
     let in_person = pb::SubmissionChannel::InPerson.into();
-    let answer = count(pb::SummarizeDossiersRequest { channel: in_person, ..october() }).await;
+    let answer =
+        count(&reader, pb::SummarizeDossiersRequest { channel: in_person, ..october() }).await;
     assert_eq!(answer.total.unwrap().received, 2);
+}
 
+#[tokio::test]
+async fn counts_are_as_of_an_instant() {
+    let (_hub, reader) = told().await;
     // As of an instant inside the period: nothing of those had ended yet.
-    let answer = count(pb::SummarizeDossiersRequest {
-        as_of: at("2025-10-01 12:00"),
-        by: by(&[pb::SummaryDimension::Procedure]),
-        ..october()
-    })
+    let answer = count(
+        &reader,
+        pb::SummarizeDossiersRequest {
+            as_of: at("2025-10-01 12:00"),
+            by: by(&[pb::SummaryDimension::Procedure]),
+            ..october()
+        },
+    )
     .await;
     assert_eq!(answer.counted_to, at("2025-10-01 12:00"));
     let first = answer.groups.iter().find(|it| it.procedure == "1.100003").unwrap();
     assert_eq!(first.counts.clone().unwrap().in_process_in_time, 1);
     // September saw the ones that October does not.
     let september = pb::SummarizeDossiersRequest { period: "2025-09".to_owned(), ..october() };
-    let total = count(september).await.total.unwrap();
+    let total = count(&reader, september).await.total.unwrap();
     assert_eq!((total.received, total.finished_early, total.stopped_in_time), (4, 1, 1));
+}
 
-    // What is asked wrongly.
+#[tokio::test]
+async fn a_bad_count_is_refused_with_every_field() {
+    let (_hub, reader) = told().await;
     let bad = pb::SummarizeDossiersRequest {
         rule: "one-stop-daily".to_owned(),
         period: "2025-13".to_owned(),

@@ -9,14 +9,11 @@ use tokio::time;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
 use tonic_types::StatusExt;
 
-use super::{
-    all,
-    history::{History, key},
-    saw,
-};
-use crate::{
-    hub::{Client, Grants, all_indicators, refusal, slow},
-    indicator::{Desk, count, revision},
+use crate::support::{
+    client::{Client, Grants, all_indicators, refusal},
+    desk::{Desk, count, revision},
+    history::{History, all, key, saw},
+    hub::slow,
 };
 
 /// How a watch ends.

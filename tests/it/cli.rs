@@ -1,0 +1,11 @@
+//! The commands of the program, run as a person runs them.
+pub mod agreement;
+pub mod call;
+pub mod call_schema;
+pub mod export;
+pub mod import;
+pub mod import_cells;
+pub mod options;
+pub mod program;
+pub mod stop;
+pub mod watch;

@@ -1,0 +1,23 @@
+//! What the tests share: hubs, engines, clients, certificates, programs.
+pub mod agreements;
+pub mod audit;
+pub mod binaries;
+pub mod call_log;
+pub mod canary;
+pub mod clerk;
+pub mod client;
+pub mod desk;
+pub mod dossiers;
+pub mod engine;
+pub mod history;
+pub mod hub;
+pub mod ledger;
+pub mod loads;
+pub mod outage;
+pub mod pki;
+pub mod postgres;
+pub mod program;
+pub mod proxy;
+pub mod raw;
+pub mod refusals;
+pub mod rigged;
