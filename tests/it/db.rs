@@ -4,3 +4,4 @@ pub mod engine_differences;
 pub mod kills;
 pub mod postgres;
 pub mod sqlite;
+pub mod upgrade;
