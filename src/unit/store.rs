@@ -176,6 +176,12 @@ pub async fn load_reference(hub: &Arc<Hub>) -> Result<()> {
     Ok(())
 }
 
+/// Whether the store's units are those of an earlier release, which did not know of some change.
+pub async fn is_reference_behind(hub: &Hub) -> Result<bool> {
+    let forest = hub.reference::<Forest>(&hub.revisions.latest()).await?;
+    super::reference::is_behind(&forest)
+}
+
 /// Publishes the reference data as it stands in the product. Publishing it twice changes nothing.
 pub async fn publish_reference(hub: &Arc<Hub>) -> Result<Receipt> {
     let publication = super::reference::entries()?;
