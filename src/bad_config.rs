@@ -12,7 +12,7 @@ pub struct BadConfig {
 
 impl fmt::Display for BadConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bad config: `{}` must {}", self.key, self.must)
+        write!(f, "bad setting: `{}` must {}", self.key, self.must)
     }
 }
 

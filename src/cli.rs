@@ -27,7 +27,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 pub use self::failure::exit_of;
-use crate::config::{AuditCommand, Cli, Command, DataKeysCommand, KeyCommand, PkiCommand};
+use crate::config::{AuditCommand, Cli, Command, DataKeysCommand, KeyCommand, PkiCommand, Written};
 
 /// Characters of a text that a line shows, at most.
 const SHOWN: usize = 320;
@@ -35,10 +35,10 @@ const SHOWN: usize = 320;
 type Outcome<T = ()> = Result<T, Box<dyn StdError>>;
 
 /// Runs one command.
-pub async fn run(command: Command) -> Outcome {
+pub async fn run(command: Command, written: &Written) -> Outcome {
     match command {
-        Command::Serve(knobs) => serve::serve(knobs).await,
-        Command::Demo(knobs) => serve::demo(knobs).await,
+        Command::Serve(settings) => serve::serve(settings).await,
+        Command::Demo(settings) => serve::demo(settings, written).await,
         Command::Health(target) => client::health(target).await,
         Command::Call(asked) => call::call(asked).await,
         Command::Import(asked) => import::import(asked).await,
@@ -47,6 +47,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Watch(asked) => watch::watch(asked).await,
         Command::Compact(asked) => serve::compact(asked).await,
         Command::Restored(store) => serve::restored(store).await,
+        Command::UpdateUnits(store) => serve::update_units(store).await,
         Command::DataKeys { command } => match command {
             DataKeysCommand::New(asked) => data_keys::new(asked),
             DataKeysCommand::Rotate(asked) => data_keys::rotate(asked),
@@ -55,7 +56,7 @@ pub async fn run(command: Command) -> Outcome {
         Command::Agreement { command } => agreement::agreement(command).await,
         Command::Completions { shell } => complete(shell),
         Command::Pki { command: PkiCommand::Dev(asked) } => pki::dev(&asked),
-        Command::Audit { command: AuditCommand::Key(place) } => audit::key(place),
+        Command::Audit { command: AuditCommand::Key(place) } => audit::key(&place),
         Command::Audit { command: AuditCommand::Export(asked) } => audit::export(asked).await,
         Command::Audit { command: AuditCommand::Verify(asked) } => audit::verify(&asked),
         Command::Key { command: KeyCommand::Issue(issue) } => serve::issue_key(issue).await,

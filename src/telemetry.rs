@@ -17,7 +17,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::Config,
+    config::{LogFormat, LogSettings},
     error::{Error, Result},
     hub::Hub,
     server::Slices,
@@ -29,15 +29,19 @@ use crate::{
 pub struct Telemetry(Option<(SdkTracerProvider, SdkMeterProvider)>);
 
 impl Telemetry {
-    /// Logs to standard error from here on, and sends spans where the configuration says so.
-    pub fn start(config: &Config) -> Result<Self> {
-        let filter = EnvFilter::try_new(&config.log).map_err(Error::internal)?;
+    /// Logs to standard error from here on, and sends spans and metrics where there is an endpoint for them.
+    pub fn start(settings: &LogSettings, endpoint: Option<&str>) -> Result<Self> {
+        let LogSettings { log, log_format } = settings;
+        let filter = EnvFilter::try_new(log).map_err(Error::internal)?;
         let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
         // A file or a pipe gets no colour codes. On a terminal the variable NO_COLOR decides.
         let logs = if std::io::stderr().is_terminal() { logs } else { logs.with_ansi(false) };
-        let logs = if config.log_json { logs.json().boxed() } else { logs.boxed() };
+        let logs = match log_format {
+            LogFormat::Json => logs.json().boxed(),
+            LogFormat::Text => logs.boxed(),
+        };
         let logs = logs.with_filter(filter);
-        let exporter = match &config.otlp_endpoint {
+        let exporter = match endpoint {
             None => None,
             Some(endpoint) => {
                 let exporter = opentelemetry_otlp::SpanExporter::builder()

@@ -11,25 +11,25 @@ use crate::{
         store::export,
         verify::{Line, Sound, Verify},
     },
-    config::{AuditKeyPlace, ExportAudit, Knobs, VerifyAudit},
+    config::{AuditKeyPlace, ExportAudit, VerifyAudit},
     db::Db,
     error::Error,
     log::key::{Key, PublicKey},
 };
 
-pub(super) fn key(place: AuditKeyPlace) -> Outcome {
-    let config = Knobs::from(place).read()?;
-    if !config.audit_key.exists() {
-        let path = config.audit_key.display();
+pub(super) fn key(place: &AuditKeyPlace) -> Outcome {
+    let path = place.key();
+    if !path.exists() {
+        let path = path.display();
         return Err(format!("there is no audit key at {path}: `sharehub serve` makes one").into());
     }
-    say(&Key::open(&config.audit_key)?.public().to_string())
+    say(&Key::open(&path)?.public().to_string())
 }
 
 pub(super) async fn export(asked: ExportAudit) -> Outcome {
     let ExportAudit { file, place } = asked;
-    let config = on_store(place).await?;
-    let db = Db::open(&config.database_url).await?;
+    on_store(&place.database_url).await?;
+    let db = Db::open(&place.database_url).await?;
     let is_stdout = file == Path::new("-");
     let out: Box<dyn Write + Send> =
         if is_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&file)?) };

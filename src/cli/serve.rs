@@ -1,7 +1,7 @@
 //! Commands that open a store of their own: serving it, the demo, and issuing a key beside a running hub.
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, signal::unix::Signal, sync::watch, time};
+use tokio::{net::TcpListener, signal::unix::Signal, sync::watch, task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, say};
@@ -9,11 +9,13 @@ use crate::{
     access::{self, queries::Issue},
     audit::verify::RESTORED,
     caller::{SystemCode, token},
-    config::{Compact, Config, IssueKey, Knobs, StoreSettings},
-    db::{Db, presence},
+    config::{Compact, IssueKey, Settings, StoreSettings, TlsSettings, Written},
+    db::{Db, Options, presence},
     demo, dossier,
     hub::retention,
+    limits::Limits,
     log::{AuditLog, key::Key},
+    outcome,
     pki::files::Folder,
     revision,
     server::{
@@ -27,33 +29,46 @@ use crate::{
     unit,
 };
 
-/// The settings of a command that works on a store which must be there.
-pub(super) async fn on_store(settings: impl Into<Knobs>) -> Outcome<Config> {
-    let config = settings.into().read()?;
-    if presence::exists(&config.database_url).await? {
-        return Ok(config);
+/// Refuses a store that is not there: only a hub that serves one makes it.
+pub(super) async fn on_store(url: &str) -> Outcome {
+    if presence::exists(url).await? {
+        return Ok(());
     }
-    let name = presence::name(&config.database_url);
+    let name = presence::name(url);
     Err(format!("there is no store at {name}: `sharehub serve` makes one").into())
 }
 
+/// An open store, the hub on it with its slices, and the task that commits for it.
+type Opened = (Db, Slices, JoinHandle<()>);
+
 /// A hub on an open store, with its reference data in it.
-async fn open(config: &Config) -> Outcome<(Db, Slices, tokio::task::JoinHandle<()>)> {
-    let db = Db::open_with(config.store()?).await?;
-    let key = Key::open(&config.audit_key)?;
-    let (slices, committer) = server::start(db.clone(), config.limits, key).await?;
+async fn open(options: Options, limits: Limits, audit_key: &Path) -> Outcome<Opened> {
+    let db = Db::open_with(options).await?;
+    let key = Key::open(audit_key)?;
+    let (slices, committer) = server::start(db.clone(), limits, key).await?;
     unit::store::load_reference(&slices.hub).await?;
     Ok((db, slices, committer))
 }
 
-pub(super) async fn serve(knobs: Knobs) -> Outcome {
-    let config = knobs.read()?;
-    let shown = Identity::read(&config)?;
-    let telemetry = Telemetry::start(&config)?;
+/// For a command that works on a store beside the hubs that serve it.
+async fn open_beside(store: &StoreSettings) -> Outcome<Opened> {
+    on_store(store.url()).await?;
+    let limits = Limits::default();
+    open(store.options(&limits)?, limits, &store.audit.key()).await
+}
+
+pub(super) async fn serve(settings: Settings) -> Outcome {
+    settings.check()?;
+    let shown = Identity::read(&settings)?;
+    let telemetry = Telemetry::start(&settings.store.log, settings.otlp_endpoint.as_deref())?;
     // Before the store is opened: a stop that comes meanwhile is a stop too.
     let signals = (stop_on_signal()?, reload::hangup()?);
-    let (db, slices, committer) = open(&config).await?;
-    let listener = TcpListener::bind(config.listen).await?;
+    let key = settings.store.audit.key();
+    let (db, slices, committer) = open(settings.options()?, settings.limits(), &key).await?;
+    if unit::store::is_reference_behind(&slices.hub).await? {
+        tracing::warn!("the units are those of an earlier release: `update-units` brings them up");
+    }
+    let listener = TcpListener::bind(settings.listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, engine = db.engine(), tls = shown.tls.is_some(), "serving");
     if !db.vault().is_open() {
@@ -63,29 +78,36 @@ pub(super) async fn serve(knobs: Knobs) -> Outcome {
     stopped(db, committer).await
 }
 
-pub(super) async fn demo(knobs: Knobs) -> Outcome {
-    let kept = knobs.database_url.is_some() || knobs.config.is_some();
-    let log = knobs.log.clone().or(Some("warn".to_owned()));
-    let mut config = Knobs { log, ..knobs }.read()?;
+pub(super) async fn demo(mut settings: Settings, written: &Written) -> Outcome {
+    settings.check()?;
     let scratch = std::env::temp_dir().join(format!("sharehub-demo-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
-    if !kept {
-        config.database_url = format!("sqlite://{}", scratch.join("demo.db").display());
-        config.audit_key = scratch.join("demo.db.audit-key");
+    if !written.has("database_url") && !written.has("config") {
+        let path = scratch.join("demo.db");
+        settings.store.audit.place.database_url = format!("sqlite://{}", path.display());
+        settings.store.audit.audit_key = None;
     }
     let pki = scratch.join("pki");
-    if config.tls.is_none() && !config.insecure_plaintext {
+    if settings.files()?.is_none() && !settings.tls.insecure_plaintext {
         let folder = Folder::open(&pki)?;
-        folder.issue(&[config.listen.ip().to_string()], &demo::systems()?)?;
-        config.tls = Some(folder.files());
+        folder.issue(&[settings.listen.ip().to_string()], &demo::systems()?)?;
+        let tls::Files { cert, key, client_ca, client_crl } = folder.files();
+        settings.tls = TlsSettings {
+            tls_cert: Some(cert),
+            tls_key: Some(key),
+            tls_client_ca: client_ca,
+            tls_client_crl: client_crl,
+            insecure_plaintext: false,
+        };
     }
-    let shown = Identity::read(&config)?;
-    let telemetry = Telemetry::start(&config)?;
+    let shown = Identity::read(&settings)?;
+    let telemetry = Telemetry::start(&settings.store.log, settings.otlp_endpoint.as_deref())?;
     let signals = (stop_on_signal()?, reload::hangup()?);
     say("sharehub demo: loading units, the articles' figures and a synthetic dossier set ...")?;
-    let (db, slices, committer) = open(&config).await?;
+    let key = settings.store.audit.key();
+    let (db, slices, committer) = open(settings.options()?, settings.limits(), &key).await?;
     let roles = demo::load(&slices.hub, &slices.access).await?;
-    let listener = TcpListener::bind(config.listen).await?;
+    let listener = TcpListener::bind(settings.listen).await?;
     let program = std::env::current_exe()?;
     let certificates = pki.exists().then_some(pki.as_path());
     let (address, tls) = (listener.local_addr()?, shown.tls.is_some());
@@ -104,14 +126,14 @@ struct Identity {
 }
 
 impl Identity {
-    fn read(config: &Config) -> Outcome<Self> {
-        let tls = match &config.tls {
+    fn read(settings: &Settings) -> Outcome<Self> {
+        let tls = match settings.files()? {
             None => None,
             Some(files) => Some((files.clone(), files.load()?)),
         };
-        let tokens = match &config.tokens {
+        let tokens = match settings.issuer()? {
             None => None,
-            Some(settings) => Some((settings.clone(), settings.load()?)),
+            Some(issuer) => Some((issuer.clone(), issuer.load()?)),
         };
         Ok(Self { tls, tokens })
     }
@@ -152,7 +174,7 @@ async fn serve_on(
     Ok(())
 }
 
-async fn stopped(db: Db, committer: tokio::task::JoinHandle<()>) -> Outcome {
+async fn stopped(db: Db, committer: JoinHandle<()>) -> Outcome {
     if time::timeout(Duration::from_secs(2), committer).await.is_err() {
         tracing::warn!("the last writes and records were not written in time");
     }
@@ -181,10 +203,9 @@ fn stop_on_signal() -> Outcome<CancellationToken> {
 
 pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
     let IssueKey { system, administrator, store } = issue;
-    let config = on_store(store).await?;
-    let _telemetry = Telemetry::start(&config)?;
+    let _telemetry = Telemetry::start(&store.log, None)?;
     let system = SystemCode::parse(&system).map_err(|rule| format!("--system must {rule}"))?;
-    let (db, slices, committer) = open(&config).await?;
+    let (db, slices, committer) = open_beside(&store).await?;
     if administrator {
         access::store::ensure_administrator(&slices.hub, &system).await?;
     }
@@ -198,9 +219,8 @@ pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
 
 pub(super) async fn compact(asked: Compact) -> Outcome {
     let Compact { keep, reason, grace, store } = asked;
-    let config = on_store(store).await?;
-    let _telemetry = Telemetry::start(&config)?;
-    let (db, slices, committer) = open(&config).await?;
+    let _telemetry = Telemetry::start(&store.log, None)?;
+    let (db, slices, committer) = open_beside(&store).await?;
     let kept = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
     let keep_after = Timestamp::from_micros(Timestamp::now().micros().saturating_sub(kept));
     let done =
@@ -218,13 +238,14 @@ pub(super) async fn compact(asked: Compact) -> Outcome {
 }
 
 pub(super) async fn restored(store: StoreSettings) -> Outcome {
-    let config = on_store(store).await?;
-    let _telemetry = Telemetry::start(&config)?;
-    let db = Db::open_with(config.store()?).await?;
+    let _telemetry = Telemetry::start(&store.log, None)?;
+    on_store(store.url()).await?;
+    let limits = Limits::default();
+    let db = Db::open_with(store.options(&limits)?).await?;
     let epoch = revision::store::renew_epoch(&db).await?;
     // The one record that may begin an epoch of the audit log.
-    let key = Key::open(&config.audit_key)?;
-    let (audit, writer) = AuditLog::start(db.clone(), key, config.limits.audit_grace).await?;
+    let key = Key::open(&store.audit.key())?;
+    let (audit, writer) = AuditLog::start(db.clone(), key, limits.audit_grace).await?;
     audit.own(RESTORED).await?;
     drop(audit);
     writer.await?;
@@ -233,11 +254,30 @@ pub(super) async fn restored(store: StoreSettings) -> Outcome {
 }
 
 pub(super) async fn reseal(store: StoreSettings) -> Outcome {
-    let config = on_store(store).await?;
-    let _telemetry = Telemetry::start(&config)?;
-    let (db, slices, committer) = open(&config).await?;
+    let _telemetry = Telemetry::start(&store.log, None)?;
+    let (db, slices, committer) = open_beside(&store).await?;
     let done = dossier::store::erase::reseal(&slices.hub).await;
     drop(slices);
     stopped(db, committer).await?;
     say(&format!("{} applicants and remarks sealed anew", done?))
+}
+
+pub(super) async fn update_units(store: StoreSettings) -> Outcome {
+    let _telemetry = Telemetry::start(&store.log, None)?;
+    let (db, slices, committer) = open_beside(&store).await?;
+    let done = unit::store::publish_reference(&slices.hub).await;
+    drop(slices);
+    stopped(db, committer).await?;
+    let results = done?.results;
+    if let Some(it) = results.iter().find(|it| it.outcome == outcome::Outcome::Rejected) {
+        return Err(format!(
+            "a unit of the release is refused: {} {:?}",
+            it.message, it.violations
+        )
+        .into());
+    }
+    let count = |outcome| results.iter().filter(|it| it.outcome == outcome).count();
+    let (created, corrected) =
+        (count(outcome::Outcome::Created), count(outcome::Outcome::Corrected));
+    say(&format!("units and successions: {created} created, {corrected} corrected"))
 }

@@ -1,76 +1,119 @@
-//! The settings of commands that work on a store without serving it: no more of them than act there.
-use std::path::PathBuf;
+//! The settings of a store: where it is, and the keys that belong to it.
+use std::{error::Error, path::PathBuf};
 
 use clap::Args;
 
-use super::Knobs;
+use super::{
+    LogSettings,
+    check::{self, Maybe, maybe},
+};
+use crate::{
+    bad_config::BadConfig,
+    db::Options,
+    limits::Limits,
+    personal::vault::{self, Keys, Vault},
+};
 
 /// Where the store is.
 #[derive(Clone, Debug, Args)]
 pub struct StorePlace {
-    /// A TOML file with the settings of the hub that serves the store.
+    /// A TOML file with any of the settings of `serve`, under the flags' names with underscores.
     #[arg(long, env = "SHAREHUB_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The store: `sqlite://PATH` or `postgres://...` [default: `sqlite://sharehub.db`].
-    #[arg(long, env = "SHAREHUB_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    /// The store: `sqlite://PATH` or `postgres://...`.
+    #[arg(
+        long,
+        env = "SHAREHUB_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://sharehub.db"
+    )]
+    #[arg(value_parser = check::store)]
+    pub database_url: String,
 }
 
-/// The store, its keys, and how to log.
-#[derive(Clone, Debug, Args)]
-pub struct StoreSettings {
-    /// Where the store is.
-    #[command(flatten)]
-    pub place: StorePlace,
-    /// The keys of personal data: a file of `sharehub data-keys new`, or its text [default: the file beside an SQLite store].
-    #[arg(long, env = "SHAREHUB_DATA_KEYS", hide_env_values = true)]
-    pub data_keys: Option<String>,
-    /// The private key that signs checkpoints of the audit log [default: beside an SQLite store, `PATH.audit-key`, else
-    /// `sharehub.audit-key`].
-    #[arg(long, env = "SHAREHUB_AUDIT_KEY")]
-    pub audit_key: Option<PathBuf>,
-    /// What to log, as directives such as `info` or `sharehub=debug,info` [default: warn].
-    #[arg(long, env = "SHAREHUB_LOG")]
-    pub log: Option<String>,
-    /// How to log: `text` or `json` [default: text].
-    #[arg(long, env = "SHAREHUB_LOG_FORMAT")]
-    pub log_format: Option<String>,
-}
-
-/// The store, for the key of its audit log.
+/// The store, and the key of its audit log.
 #[derive(Clone, Debug, Args)]
 pub struct AuditKeyPlace {
     /// Where the store is.
     #[command(flatten)]
     pub place: StorePlace,
-    /// The private key that signs checkpoints of the audit log [default: beside an SQLite store, `PATH.audit-key`, else
-    /// `sharehub.audit-key`].
-    #[arg(long, env = "SHAREHUB_AUDIT_KEY")]
-    pub audit_key: Option<PathBuf>,
+    /// The private key that signs checkpoints of the audit log, PKCS #8 in PEM; made when there is none. Hubs on one store
+    /// share it [default: beside an SQLite store, `PATH.audit-key`, else `sharehub.audit-key`].
+    #[arg(long, env = "SHAREHUB_AUDIT_KEY", default_value = "", hide_default_value = true)]
+    #[arg(value_parser = maybe(check::file_to_make))]
+    pub audit_key: Maybe<PathBuf>,
 }
 
-impl From<StorePlace> for Knobs {
-    fn from(place: StorePlace) -> Self {
-        let StorePlace { config, database_url } = place;
-        // Such a command prints its own outcome.
-        let log = Some("warn".to_owned());
-        // It listens nowhere, so it does not matter whether the hub may listen where the file says.
-        let listen = Some("127.0.0.1:0".to_owned());
-        Self { config, database_url, log, listen, ..Self::default() }
+/// The store, its keys, and how to log.
+#[derive(Clone, Debug, Args)]
+pub struct StoreSettings {
+    /// The store, and the key of its audit log.
+    #[command(flatten)]
+    pub audit: AuditKeyPlace,
+    /// The keys of personal data: a file of `sharehub data-keys new`, or its text, which begins with `current =` [default: a
+    /// file that is made beside an SQLite store; none for PostgreSQL, and then no personal data is kept].
+    #[arg(
+        long,
+        env = "SHAREHUB_DATA_KEYS",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
+    #[arg(value_parser = maybe(check::data_keys))]
+    pub data_keys: Maybe<Vault>,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+impl StorePlace {
+    /// The file of an embedded store.
+    fn path(&self) -> Option<&str> {
+        let path = self.database_url.strip_prefix("sqlite:")?.trim_start_matches("//");
+        Some(path.split_once('?').map_or(path, |(path, _)| path))
     }
 }
 
-impl From<StoreSettings> for Knobs {
-    fn from(settings: StoreSettings) -> Self {
-        let StoreSettings { place, data_keys, audit_key, log, log_format } = settings;
-        let place = Self::from(place);
-        Self { data_keys, audit_key, log: log.or(place.log.clone()), log_format, ..place }
+impl AuditKeyPlace {
+    /// Where the key of the audit log is: beside the store, if that is a file, unless it is said.
+    pub fn key(&self) -> PathBuf {
+        match (&self.audit_key, self.place.path()) {
+            (Some(path), _) => path.clone(),
+            (None, Some(path)) => PathBuf::from(format!("{path}.audit-key")),
+            (None, None) => PathBuf::from("sharehub.audit-key"),
+        }
     }
 }
 
-impl From<AuditKeyPlace> for Knobs {
-    fn from(place: AuditKeyPlace) -> Self {
-        let AuditKeyPlace { place, audit_key } = place;
-        Self { audit_key, ..Self::from(place) }
+impl StoreSettings {
+    /// The store's URL.
+    pub fn url(&self) -> &str {
+        &self.audit.place.database_url
+    }
+
+    /// The store, as it is opened: a call waits for a connection for half the time that it may take, at most.
+    pub fn options(&self, limits: &Limits) -> Result<Options, Box<dyn Error>> {
+        let usual = Options::new(self.url());
+        let patience = usual.patience.min(limits.longest / 2);
+        let vault = match &self.data_keys {
+            Some(given) => given.clone(),
+            None => self.keys_beside()?,
+        };
+        Ok(Options { patience, vault, ..usual })
+    }
+
+    /// The keys that are kept beside an SQLite store, made with it. A server's store has no such place: every hub on it must
+    /// be given the same.
+    fn keys_beside(&self) -> Result<Vault, Box<dyn Error>> {
+        let bad = |must: String| BadConfig { key: "data_keys", must };
+        let Some(path) = self.audit.place.path() else { return Ok(Vault::default()) };
+        if path.is_empty() || path.contains(":memory:") {
+            return Ok(Vault::new(&Keys::generate("first")).map_err(bad)?);
+        }
+        let path = PathBuf::from(format!("{path}.keys.toml"));
+        if !path.exists() {
+            vault::write(&path, &Keys::generate("first"))?;
+        }
+        Ok(Vault::open_file(&path).map_err(bad)?)
     }
 }

@@ -50,9 +50,10 @@ const BAD: &[(&str, &str)] = &[
     ("audit_grace_s", "-1"),
 ];
 
-fn check_bad(key: &str, how: &str, ran: &Ran) {
-    assert_eq!(ran.code, Some(64), "{key} by {how}: {ran:?}");
-    assert!(ran.err.contains(&format!("bad config: `{key}` must ")), "{key} by {how}: {}", ran.err);
+/// `written` is the setting as it was written: a flag, a variable, or a key and its file.
+fn check_bad(written: &str, ran: &Ran) {
+    assert_eq!(ran.code, Some(64), "{written}: {ran:?}");
+    assert!(ran.err.contains(&format!("bad setting: {written} must ")), "{written}: {}", ran.err);
     assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
     assert!(ran.out.is_empty(), "{}", ran.out);
     assert!(!ran.err.contains("password"), "a secret is repeated: {}", ran.err);
@@ -62,15 +63,18 @@ fn check_bad(key: &str, how: &str, ran: &Ran) {
 async fn a_bad_setting_is_named_however_it_is_given() {
     let dir = tempfile::tempdir().unwrap();
     for &(key, value) in BAD {
-        let flag = format!("--{}={value}", key.replace('_', "-"));
-        check_bad(key, "flag", &sharehub(dir.path(), &["serve", &flag]).await);
+        let flag = format!("--{}", key.replace('_', "-"));
+        let given = format!("{flag}={value}");
+        check_bad(&format!("`{flag}`"), &sharehub(dir.path(), &["serve", &given]).await);
+        let variable = format!("SHAREHUB_{}", key.to_uppercase());
         let mut by_env = command(dir.path());
-        by_env.arg("serve").env(format!("SHAREHUB_{}", key.to_uppercase()), value);
-        check_bad(key, "environment", &run(by_env).await);
+        by_env.arg("serve").env(&variable, value);
+        check_bad(&format!("`{variable}`"), &run(by_env).await);
         if key != "config" {
             let file = dir.path().join("hub.toml");
             fs::write(&file, format!("{key} = \"{value}\"\n")).unwrap();
-            check_bad(key, "file", &sharehub(dir.path(), &["serve", "--config", "hub.toml"]).await);
+            let written = format!("`{key}` in hub.toml");
+            check_bad(&written, &sharehub(dir.path(), &["serve", "--config", "hub.toml"]).await);
             fs::remove_file(file).unwrap();
         }
     }
@@ -96,7 +100,7 @@ async fn a_file_with_a_key_that_does_not_exist_is_refused() {
         fs::write(dir.path().join("hub.toml"), text).unwrap();
         let ran = sharehub(dir.path(), &["serve", "--config", "hub.toml"]).await;
         assert_eq!(ran.code, Some(64), "{text}: {ran:?}");
-        assert!(ran.err.contains("`config`"), "{}", ran.err);
+        assert!(ran.err.contains("hub.toml"), "{}", ran.err);
     }
 }
 

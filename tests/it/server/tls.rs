@@ -88,7 +88,8 @@ async fn tls_that_cannot_be_used_is_named_before_anything_is_done() {
     let check = async |setting: &str, arguments: &[&str]| {
         let ran = sharehub(dir.path(), &[&["serve"], arguments].concat()).await;
         assert_eq!(ran.code, Some(64), "{arguments:?}: {ran:?}");
-        assert!(ran.err.contains(&format!("bad config: `{setting}` must ")), "{}", ran.err);
+        let flag = format!("--{}", setting.replace('_', "-"));
+        assert!(ran.err.contains(&format!("bad setting: `{flag}` must ")), "{}", ran.err);
     };
     for (i, setting, file) in [
         (0, "tls_cert", "no/such.pem"),
