@@ -39,7 +39,11 @@ use sharehub::{
     },
     unit,
 };
-use tokio::{sync::Barrier, task::JoinSet, time};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+    time,
+};
 use tonic::{
     Request,
     transport::{Channel, Endpoint},
@@ -47,6 +51,9 @@ use tonic::{
 
 /// Streams on one connection, below the hub's limit.
 const PER_CONNECTION: usize = 90;
+/// Watches that are being opened at the same time: an opening is a call in flight, and the hub has a limit of those. The
+/// slower the store, the more of them there are.
+const OPENING: usize = 64;
 
 fn scale(variable: &str, usual: usize) -> usize {
     std::env::var(variable).map_or(usual, |it| it.parse().unwrap())
@@ -197,7 +204,7 @@ async fn watch(
     channel: Channel,
     key: String,
     total: usize,
-    began: Arc<Barrier>,
+    (opening, opened): (Arc<Semaphore>, mpsc::UnboundedSender<()>),
     sent: Arc<Vec<std::sync::OnceLock<Instant>>>,
 ) -> Vec<u64> {
     let filter =
@@ -208,10 +215,12 @@ async fn watch(
         from: None,
         bookmark_seconds: 5,
     };
+    let permit = opening.acquire().await.unwrap();
     let answer = FeedServiceClient::new(channel).watch(with(&key, request)).await.unwrap();
     let mut watch = answer.into_inner();
     watch.message().await.unwrap().unwrap();
-    began.wait().await;
+    drop(permit);
+    opened.send(()).unwrap();
     let mut lags = Vec::with_capacity(total);
     let mut last = 0;
     while lags.len() < total {
@@ -255,7 +264,8 @@ async fn measure(engine: &Engine) {
     let idle = program.status("VmRSS");
 
     let sent: Arc<Vec<_>> = Arc::new((0..total).map(|_| std::sync::OnceLock::new()).collect());
-    let began = Arc::new(Barrier::new(watches + 1));
+    let opening = Arc::new(Semaphore::new(OPENING));
+    let (opened, mut told) = mpsc::unbounded_channel();
     let mut watchers = JoinSet::new();
     let mut connections = Vec::new();
     for i in 0..watches {
@@ -263,9 +273,17 @@ async fn measure(engine: &Engine) {
             connections.push(connect(&endpoint).await);
         }
         let channel = connections.last().unwrap().clone();
-        watchers.spawn(watch(channel, key.clone(), total, Arc::clone(&began), Arc::clone(&sent)));
+        let open = (Arc::clone(&opening), opened.clone());
+        watchers.spawn(watch(channel, key.clone(), total, open, Arc::clone(&sent)));
     }
-    began.wait().await;
+    let mut open = 0;
+    while open < watches {
+        tokio::select! {
+            Some(()) = told.recv() => open += 1,
+            // Before anything was published, only a watch that failed has ended: so does the bench.
+            Some(ended) = watchers.join_next() => panic!("a watch ended early: {ended:?}"),
+        }
+    }
     let with_watches = program.status("VmRSS");
     let (cpu, clock) = (program.cpu(), Instant::now());
     let mut publishing = JoinSet::new();
@@ -298,6 +316,7 @@ async fn measure(engine: &Engine) {
     while let Some(ended) = publishing.join_next().await {
         ended.unwrap();
     }
+    drop(opened);
     let mut lags = Vec::with_capacity(watches * total);
     while let Some(ended) = watchers.join_next().await {
         let seen = ended.unwrap();
