@@ -1,4 +1,6 @@
 //! The one error, and the only file that builds a [`tonic::Status`].
+mod vietnamese;
+
 use std::{error, fmt, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
@@ -16,8 +18,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What every method on the wire answers.
 pub type Reply<T> = std::result::Result<tonic::Response<T>, Status>;
 
-/// `domain` of every `ErrorInfo`.
-pub const DOMAIN: &str = "sharehub";
+/// `domain` of every `ErrorInfo`: whose words the reasons are. A constant, because every hub speaks the same reasons, those
+/// of its proto, wherever it runs; a client that talks to several hubs compares one text.
+pub const DOMAIN: &str = "sharehub.gov.vn";
 
 /// What the database says while the store is known not to answer.
 pub const AWAY: &str = "the store does not answer";
@@ -70,11 +73,7 @@ impl Error {
 
     /// Fields that break rules, all at once.
     pub fn fields(violations: Vec<Violation>) -> Self {
-        let message = match violations.as_slice() {
-            [one] => format!("{} {}", one.field, one.rule),
-            all => format!("{} fields break rules; see the details", all.len()),
-        };
-        Self::new(Reason::FieldInvalid, message).with_violations(violations)
+        Self::new(Reason::FieldInvalid, first_of(&violations)).with_violations(violations)
     }
 
     /// There is no such thing, or none that the caller may know of.
@@ -137,11 +136,10 @@ impl Error {
     #[must_use]
     pub fn under(mut self, path: &str) -> Self {
         for violation in &mut self.0.violations {
-            // A field of the item itself may begin with the dot that joins it to its path.
-            violation.field = match violation.field.trim_start_matches('.') {
-                "" => path.to_owned(),
-                field => format!("{path}.{field}"),
-            };
+            violation.field = join(path, &violation.field);
+        }
+        if self.0.reason == Reason::FieldInvalid {
+            self.0.message = first_of(&self.0.violations);
         }
         self
     }
@@ -158,13 +156,8 @@ impl Error {
 
     /// Refuses a whole batch for its bad items.
     pub fn batch(refused: Vec<(usize, Self)>, list: &str) -> Self {
-        let count = refused.len();
         let mut err = Self::items(refused, list);
-        let message = std::mem::take(&mut err.0.message);
-        err.0.message = match count {
-            1 => format!("nothing was kept: {message}"),
-            _ => format!("nothing was kept: {count} items are refused; the first: {message}"),
-        };
+        err.0.message = format!("nothing was kept: {}", err.0.message);
         err
     }
 
@@ -174,18 +167,12 @@ impl Error {
         let mut first = None;
         for (index, err) in refused {
             let path = format!("{list}[{index}]");
-            let err = err.under(&path);
-            let (reason, message) = (err.0.reason, err.0.message);
-            if err.0.violations.is_empty() {
-                violations.push(Violation { field: path.clone(), rule: message.clone() });
-            } else {
-                violations.extend(err.0.violations);
-            }
-            first.get_or_insert((reason, format!("{path}: {message}"), err.0.metadata));
+            let err = if err.0.violations.is_empty() { err.at(path) } else { err.under(&path) };
+            violations.extend(err.0.violations);
+            first.get_or_insert((err.0.reason, err.0.metadata));
         }
-        let (reason, message, metadata) =
-            first.unwrap_or((Reason::Internal, "nothing was refused".to_owned(), Vec::new()));
-        let mut err = Self::new(reason, message).with_violations(violations);
+        let (reason, metadata) = first.unwrap_or((Reason::Internal, Vec::new()));
+        let mut err = Self::new(reason, first_of(&violations)).with_violations(violations);
         err.0.metadata = metadata;
         err
     }
@@ -253,6 +240,24 @@ impl Violation {
     }
 }
 
+/// The path of a field inside what stands at a path; either may be empty.
+pub fn join(path: &str, field: &str) -> String {
+    match (path, field) {
+        (path, "") => path.to_owned(),
+        ("", field) => field.to_owned(),
+        (path, field) => format!("{path}.{field}"),
+    }
+}
+
+/// Names the first field that breaks a rule, and counts the rest.
+fn first_of(violations: &[Violation]) -> String {
+    match violations {
+        [] => "a field breaks a rule".to_owned(),
+        [one] => format!("{} {}", one.field, one.rule),
+        [first, rest @ ..] => format!("{} {} (and {} more)", first.field, first.rule, rest.len()),
+    }
+}
+
 /// The whole mapping. No wildcard: a new reason does not compile until it has a code.
 fn code(reason: Reason) -> Code {
     match reason {
@@ -280,7 +285,7 @@ fn code(reason: Reason) -> Code {
         | Reason::AgreementOverlaps => Code::FailedPrecondition,
         Reason::OutOfTime => Code::DeadlineExceeded,
         Reason::Unavailable | Reason::AuditUnavailable => Code::Unavailable,
-        Reason::Aborted => Code::Aborted,
+        Reason::Aborted | Reason::RevisionConflict => Code::Aborted,
         Reason::Internal | Reason::Unspecified => Code::Internal,
     }
 }
@@ -318,6 +323,8 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::PurposeRequired
         | Reason::CertificateRequired
         | Reason::AgreementOverlaps
+        // Sent again as it is, it is refused again.
+        | Reason::RevisionConflict
         | Reason::Internal => None,
     }
 }
@@ -332,6 +339,7 @@ impl From<Error> for Status {
         let metadata: std::collections::HashMap<String, String> =
             metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut details = ErrorDetails::with_error_info(reason.as_str_name(), DOMAIN, metadata);
+        details.set_localized_message("vi", vietnamese::sentence(reason, &violations));
         if !violations.is_empty() {
             let named = violations
                 .into_iter()
@@ -475,7 +483,32 @@ impl fmt::Display for Chain<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, of_code};
+    use super::{Error, Fault, Reason, Violation, join, of_code};
+
+    #[test]
+    fn many_bad_fields_name_the_first_and_count_the_rest() {
+        let zero = |field: &str| Violation::new(field, "not be 0");
+        let err = Error::field("denominator", "not be 0").under("observations[3]");
+        assert_eq!(err.message(), "observations[3].denominator must not be 0");
+        let item = Error::fields(vec![zero("denominator"), zero("scale")]);
+        assert_eq!(item.message(), "denominator must not be 0 (and 1 more)");
+        let other = Error::not_found("unit", 7);
+        let all = Error::batch(vec![(3, item), (5, other)], "observations");
+        let expect = "nothing was kept: observations[3].denominator must not be 0 (and 2 more)";
+        assert_eq!((all.message(), all.reason()), (expect, Reason::FieldInvalid));
+        let fields: Vec<_> = all.violations().iter().map(|it| it.field.as_str()).collect();
+        let paths = ["observations[3].denominator", "observations[3].scale", "observations[5]"];
+        assert_eq!(fields, paths);
+        let rule = "is refused: no unit `7` is shared with you";
+        assert_eq!(all.violations().last().map(|it| it.rule.as_str()), Some(rule));
+    }
+
+    #[test]
+    fn paths_are_joined_by_one_dot() {
+        let joined = [("a", "b"), ("a", ""), ("", "b"), ("", ""), ("a[0]", "b.c")];
+        let joined = joined.map(|(path, field)| join(path, field));
+        assert_eq!(joined, ["a.b", "a", "b", "", "a[0].b.c"]);
+    }
 
     #[test]
     fn what_a_store_lacks_is_told_by_its_code() {

@@ -11,7 +11,7 @@ use unicode_normalization::is_nfc;
 
 use crate::{
     caller::Caller,
-    error::{Error, Reason, Reply, Result, Violation},
+    error::{Error, Reason, Reply, Result, Violation, join},
     outcome::{Counts, Outcome},
     page::Page,
     pb,
@@ -86,14 +86,14 @@ impl Fields {
 
     /// A field breaks a rule.
     pub fn refuse(&mut self, field: &str, rule: impl Into<Rule>) {
-        let field = format!("{}{field}", self.path);
+        let field = join(&self.path, field);
         self.bad.push(Violation::new(field, rule));
     }
 
     /// Reads the fields of a message inside this one.
     pub fn within<T>(&mut self, path: &str, read: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = self.path.clone();
-        self.path = format!("{outer}{path}.");
+        let inner = join(&self.path, path);
+        let outer = std::mem::replace(&mut self.path, inner);
         let read = read(self);
         self.path = outer;
         read

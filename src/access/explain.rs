@@ -113,7 +113,8 @@ impl Access {
         let mut agreements: Vec<Arc<Agreement>> = directory.agreements_of(system_id).to_vec();
         if let Some(grant) = grant {
             let forest = hub.reference::<Forest>(&view).await?;
-            let drafted = draft(&directory, &forest, grant, hub.db.clock())?;
+            let drafted = draft(&directory, &forest, grant, hub.db.clock())
+                .map_err(|it| it.under("draft"))?;
             agreements.retain(|it| it.code != drafted.code);
             if drafted.system_id == system_id {
                 agreements.push(Arc::new(drafted));

@@ -331,5 +331,5 @@ pub fn is_sha256(text: &str) -> bool {
 
 /// The rule for purposes in metadata.
 pub fn purpose(text: &str) -> Result<Slug, Error> {
-    Slug::parse(text).map_err(|rule| Error::field("sharehub-purpose", rule))
+    Slug::parse(text).map_err(|rule| Error::field("metadata[\"sharehub-purpose\"]", rule))
 }

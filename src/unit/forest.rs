@@ -7,7 +7,7 @@ use std::{
 use super::{CodeSpan, Level, Name, Ref, Scheme, Succession, Transfer, Tree, Unit};
 use crate::{
     decimal::Decimal,
-    error::{Error, Result},
+    error::{Error, Result, join},
     time::{Day, Span},
 };
 
@@ -148,7 +148,7 @@ impl Forest {
     pub fn resolve(&self, named: &Ref, date: Day, field: &str) -> Result<&Unit> {
         match named {
             Ref::Id(id) => {
-                self.get(*id).ok_or_else(|| Error::not_found("unit", id).at(format!("{field}.id")))
+                self.get(*id).ok_or_else(|| Error::not_found("unit", id).at(join(field, "id")))
             }
             Ref::Code { scheme, code, date: own } => {
                 let date = own.unwrap_or(date);
@@ -156,7 +156,7 @@ impl Forest {
                 if bearers.is_empty() {
                     let what = format!("{}:{code}", scheme.as_str());
                     let err = Error::not_found("unit", what);
-                    return Err(err.at(format!("{field}.code.code")));
+                    return Err(err.at(join(field, "code.code")));
                 }
                 let bearer = bearers.iter().find(|(span, _)| span.contains(date));
                 bearer.and_then(|(_, id)| self.get(*id)).ok_or_else(|| {
@@ -169,7 +169,7 @@ impl Forest {
                         "name a unit on {date}: the code `{code}` is on record for {}",
                         known.join(", ")
                     );
-                    Error::field(format!("{field}.code.date"), rule)
+                    Error::field(join(field, "code.date"), rule)
                 })
             }
         }
@@ -188,10 +188,10 @@ impl Forest {
             return Ok(unit);
         }
         Err(match named {
-            Ref::Id(id) => Error::not_found("unit", id).at(format!("{field}.id")),
+            Ref::Id(id) => Error::not_found("unit", id).at(join(field, "id")),
             Ref::Code { scheme, code, date: _ } => {
                 let what = format!("{}:{code}", scheme.as_str());
-                Error::not_found("unit", what).at(format!("{field}.code.code"))
+                Error::not_found("unit", what).at(join(field, "code.code"))
             }
         })
     }

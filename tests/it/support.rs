@@ -21,3 +21,4 @@ pub mod proxy;
 pub mod raw;
 pub mod refusals;
 pub mod rigged;
+pub mod well_formed;

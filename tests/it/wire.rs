@@ -4,5 +4,6 @@ pub mod bad_input;
 pub mod bad_question;
 pub mod personal_marks;
 pub mod reflection;
+pub mod refusals;
 pub mod schema;
 pub mod validate_only;

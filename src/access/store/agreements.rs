@@ -75,7 +75,8 @@ pub async fn grant(
     let after = match tried {
         Some(grant) => {
             let forest = hub.reference::<Forest>(&view).await?;
-            Arc::new(draft(&directory, &forest, grant, hub.db.clock())?)
+            let drafted = draft(&directory, &forest, grant, hub.db.clock());
+            Arc::new(drafted.map_err(|it| it.under("agreement"))?)
         }
         None => {
             let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
@@ -90,7 +91,8 @@ pub async fn grant(
 async fn put(hub: &Hub, write: &Write, grant: Grant) -> Result<ItemResult> {
     let directory = hub.reference::<Directory>(write).await?;
     let forest = hub.reference::<Forest>(write).await?;
-    let drafted = draft(&directory, &forest, grant, write.revision.at)?;
+    let drafted =
+        draft(&directory, &forest, grant, write.revision.at).map_err(|it| it.under("agreement"))?;
     let outcome = match directory.agreement(drafted.code.as_str()) {
         Some(known) if **known == (Agreement { made_at: known.made_at, ..drafted.clone() }) => {
             return Ok(ItemResult::new(Outcome::Unchanged, 0));
@@ -103,6 +105,7 @@ async fn put(hub: &Hub, write: &Write, grant: Grant) -> Result<ItemResult> {
 }
 
 /// An agreement as it would stand: with its system and units found, and no other one that would answer the same calls.
+/// A refusal names fields by their path from the agreement.
 pub fn draft(
     directory: &Directory,
     forest: &Forest,
@@ -124,10 +127,10 @@ pub fn draft(
     let known = directory.agreement(code.as_str());
     let (system_id, _) = directory
         .by_code(system.as_str())
-        .ok_or_else(|| Error::not_found("system", system.as_str()).at("agreement.system"))?;
+        .ok_or_else(|| Error::not_found("system", system.as_str()).at("system"))?;
     if known.is_some_and(|it| it.system_id != system_id) {
         let rule = "be the system that the agreement was made with";
-        return Err(Error::field("agreement.system", rule));
+        return Err(Error::field("system", rule));
     }
     let mut found = std::collections::BTreeSet::new();
     let mut refused = Vec::new();
@@ -139,13 +142,13 @@ pub fn draft(
             Err(err) => refused.push((index, err)),
         }
     }
-    Error::all(refused, "agreement.units")?;
+    Error::all(refused, "units")?;
     let stood = known.filter(|it| it.revoked_at.is_none()).map(|it| it.valid_from);
     let valid_from = valid_from.or(stood).unwrap_or(now);
     let length = valid_before.micros().saturating_sub(valid_from.micros());
     if length <= 0 || length > LONGEST {
         let rule = "lie after `valid_from`, by ten years at most";
-        return Err(Error::field("agreement.valid_before", rule));
+        return Err(Error::field("valid_before", rule));
     }
     let terms = Terms { units: found, ..terms };
     let drafted = Agreement {

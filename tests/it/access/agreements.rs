@@ -81,7 +81,10 @@ async fn exactly_one_agreement_answers_and_they_never_add_up() {
     let (code, ..) = refusal(ioc.indicators().query_observations(request).await);
     assert_eq!(code, Code::NotFound);
     let (code, _, fields) = refusal(ask(&ioc, "No Code").await);
-    assert_eq!((code, fields), (Code::InvalidArgument, vec!["sharehub-purpose".to_owned()]));
+    assert_eq!(
+        (code, fields),
+        (Code::InvalidArgument, vec![r#"metadata["sharehub-purpose"]"#.to_owned()])
+    );
     // What it may know of is in all of them.
     let list = ioc.indicators().list_indicators(pb::ListIndicatorsRequest::default()).await;
     let known = list.unwrap().into_inner().indicators.into_iter().map(|it| it.code);

@@ -5,6 +5,8 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use tonic::Status;
 
+use crate::support::well_formed::{must_be_well_formed, must_name_fields_well};
+
 /// One for each field that holds personal data, and what is sent where a source errs.
 pub const NAME: &str = "Canary Thị Tên";
 pub const NUMBER: &str = "973158264907";
@@ -45,16 +47,19 @@ pub fn must_hold_nobody(what: &str, bytes: &[u8]) {
     assert!(found.is_empty(), "{what} holds {found:?}");
 }
 
-/// Looks at every answer to whoever calls with a key: personal data is for certificates only.
+/// Looks at every answer to whoever calls with a key: personal data is for certificates only. Looks at the form of every
+/// refusal, whoever calls.
 pub async fn guard(req: Request, next: Next) -> http::Response<Body> {
     let is_keyed = req.headers().contains_key("authorization");
     let path = req.uri().path().to_owned();
     let (head, body) = next.run(req).await.into_parts();
-    if !is_keyed {
-        return http::Response::from_parts(head, body);
-    }
+    let method = path.clone();
     let told = move |headers: &HeaderMap| {
         if let Some(status) = Status::from_header_map(headers) {
+            must_be_well_formed(&path, &status);
+            if !is_keyed {
+                return;
+            }
             must_hold_nobody(&format!("the refusal of {path}"), status.message().as_bytes());
             must_hold_nobody(&format!("the refusal of {path}"), status.details());
         }
@@ -62,7 +67,10 @@ pub async fn guard(req: Request, next: Next) -> http::Response<Body> {
     told(&head.headers);
     let body = body.map_frame(move |frame| {
         if let Some(bytes) = frame.data_ref() {
-            must_hold_nobody("an answer to a key", bytes);
+            must_name_fields_well(&method, bytes);
+            if is_keyed {
+                must_hold_nobody("an answer to a key", bytes);
+            }
         }
         if let Some(trailers) = frame.trailers_ref() {
             told(trailers);

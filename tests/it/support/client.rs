@@ -165,7 +165,7 @@ impl Interceptor for Key {
 pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, Vec<String>) {
     let status = answer.expect_err("must be refused");
     let info = status.get_details_error_info().expect("a refusal has an ErrorInfo");
-    assert_eq!(info.domain, "sharehub");
+    assert_eq!(info.domain, "sharehub.gov.vn");
     let reason = info.reason.strip_prefix("ERROR_REASON_").expect("a reason of ours").to_owned();
     let fields = status.get_details_bad_request().into_iter().flat_map(|it| it.field_violations);
     (status.code(), reason, fields.map(|it| it.field).collect())

@@ -96,7 +96,7 @@ impl Answer {
     /// The reason of a refusal, without its prefix; empty for an answer.
     pub fn reason(&self) -> String {
         let Some(info) = self.status().get_details_error_info() else { return String::new() };
-        assert_eq!(info.domain, "sharehub");
+        assert_eq!(info.domain, "sharehub.gov.vn");
         info.reason.strip_prefix("ERROR_REASON_").expect("a reason of ours").to_owned()
     }
 }
