@@ -167,7 +167,8 @@ async fn publisher(channel: &Channel, admin: &str) -> (String, Vec<i64>) {
     };
     let grant = pb::GrantAgreementRequest { agreement: Some(agreement), ..Default::default() };
     access.grant_agreement(with(admin, grant)).await.unwrap();
-    let issue = pb::IssueKeyRequest { system: "bench".to_owned(), expires_at: None };
+    let issue =
+        pb::IssueKeyRequest { system: "bench".to_owned(), expires_at: None, ..Default::default() };
     let key = access.issue_key(with(admin, issue)).await.unwrap().into_inner().key;
     let indicator = pb::Indicator {
         code: "bench.count".to_owned(),

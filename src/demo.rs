@@ -12,7 +12,7 @@ use std::{
 use crate::{
     access::{
         self, Access,
-        queries::{Grant, Issue, Register},
+        queries::{Grant, Issue, PutAgreement, Register},
     },
     caller::{
         Caller, Grants, Pattern, SystemCode,
@@ -24,7 +24,7 @@ use crate::{
     hub::{BatchOptions, Hub},
     outcome::Outcome,
     personal::Tier,
-    revision::{ReferenceData, committer, receipt::Receipt},
+    revision::{ReferenceData, committer, expected::Expected, receipt::Receipt},
     rule::Rule,
     slug::Slug,
     time::Timestamp,
@@ -135,7 +135,12 @@ pub async fn load(hub: &Arc<Hub>, access: &Access) -> Result<Vec<Role>> {
     Ok(roles)
 }
 
+/// Registers a system, unless it is registered: a demo that is started again keeps what was changed in it.
 async fn register(hub: &Arc<Hub>, code: &SystemCode, grants: Grants) -> Result<()> {
+    let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
+    if directory.by_code(code.as_str()).is_some() {
+        return Ok(());
+    }
     let (code, name) = (code.clone(), format!("Demo: {}", code.as_str()));
     let registration = Register { code, name, grants, statuses: BTreeMap::new() };
     let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>, _| {
@@ -153,9 +158,11 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
     let word = |it: &str| Slug::parse(it).map_err(broken);
     let code = word(&format!("{}.{}", system.as_str(), terms.dataset.kind().name()))?;
     let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
-    if directory.agreement(code.as_str()).is_some_and(|it| it.lives(hub.db.clock())) {
+    let known = directory.agreement(code.as_str());
+    if known.is_some_and(|it| it.lives(hub.db.clock())) {
         return Ok(());
     }
+    let expected = Expected(known.map(|it| it.made_at));
     let until = hub.db.clock().micros() + FIVE_YEARS;
     let grant = Grant {
         title: format!("Demo: {} of {}", terms.dataset.kind().name(), system.as_str()),
@@ -170,7 +177,8 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
         valid_before: Timestamp::from_micros(until),
     };
     let own = Caller::hub("hub/Demo", hub.limits.longest);
-    access::store::agreements::grant(hub, &own, BatchOptions::internal("GrantAgreement"), grant)
+    let put = PutAgreement { grant, expected };
+    access::store::agreements::grant(hub, &own, BatchOptions::internal("GrantAgreement"), put)
         .await?;
     Ok(())
 }

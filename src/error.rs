@@ -1,14 +1,16 @@
 //! The one error, and the only file that builds a [`tonic::Status`].
+mod database;
 mod vietnamese;
 
 use std::{error, fmt, sync::Arc, time::Duration};
 
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::DbErr;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::rule::Rule;
 
+pub use self::database::is_lost;
 /// Why a request is refused; its values are documented in the proto.
 pub use crate::pb::ErrorReason as Reason;
 
@@ -151,22 +153,26 @@ impl Error {
 
     /// Refuses a request for the bad items of a list in it, if there are any.
     pub fn all(refused: Vec<(usize, Self)>, list: &str) -> Result<()> {
-        if refused.is_empty() { Ok(()) } else { Err(Self::items(refused, list)) }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(Self::items(refused, |i| format!("{list}[{i}]")))
+        }
     }
 
     /// Refuses a whole batch for its bad items.
-    pub fn batch(refused: Vec<(usize, Self)>, list: &str) -> Self {
-        let mut err = Self::items(refused, list);
+    pub fn batch(refused: Vec<(usize, Self)>, lists: ItemLists) -> Self {
+        let mut err = Self::items(refused, |it| lists.path(it));
         err.0.message = format!("nothing was kept: {}", err.0.message);
         err
     }
 
     /// The first item's reason, every item's fields.
-    fn items(refused: Vec<(usize, Self)>, list: &str) -> Self {
+    fn items(refused: Vec<(usize, Self)>, path: impl Fn(usize) -> String) -> Self {
         let mut violations = Vec::new();
         let mut first = None;
         for (index, err) in refused {
-            let path = format!("{list}[{index}]");
+            let path = path(index);
             let err = if err.0.violations.is_empty() { err.at(path) } else { err.under(&path) };
             violations.extend(err.0.violations);
             first.get_or_insert((err.0.reason, err.0.metadata));
@@ -237,6 +243,24 @@ impl Violation {
     /// A field, and what it must be.
     pub fn new(field: impl Into<String>, rule: impl Into<Rule>) -> Self {
         Self { field: field.into(), rule: format!("must {}", rule.into()) }
+    }
+}
+
+/// The lists of a request that hold its items, for the paths of bad fields.
+#[derive(Clone, Copy, Debug)]
+pub enum ItemLists {
+    /// All items stand in this one.
+    One(&'static str),
+    /// So many items stand in the first one, the rest in the second.
+    Two(&'static str, usize, &'static str),
+}
+
+impl ItemLists {
+    fn path(self, item: usize) -> String {
+        match self {
+            Self::Two(_, count, list) if item >= count => format!("{list}[{}]", item - count),
+            Self::One(list) | Self::Two(list, ..) => format!("{list}[{item}]"),
+        }
     }
 }
 
@@ -355,105 +379,6 @@ impl From<Error> for Status {
     }
 }
 
-impl From<DbErr> for Error {
-    fn from(err: DbErr) -> Self {
-        let (reason, message) = match fault(&err) {
-            // Logged once, when it was found: not for every call that meets it.
-            Fault::Unable if is_away(&err) => (Reason::Unavailable, UNAVAILABLE),
-            Fault::Lost | Fault::Unable => return Self::unavailable(err),
-            Fault::Ours => return Self::internal(err),
-            Fault::InTheWay => (Reason::Aborted, "another write was in the way; try again"),
-            Fault::TooSlow => (Reason::OutOfTime, "the store stopped what took too long"),
-        };
-        let mut told = Self::new(reason, message);
-        if reason != Reason::Unavailable {
-            told.0.source = Some(Arc::new(err));
-        }
-        told
-    }
-}
-
-/// What is the matter with the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// The connection has died.
-    Lost,
-    /// It cannot do this now: it is away, full, read-only, or has no connection to spare.
-    Unable,
-    /// Another write was in the way.
-    InTheWay,
-    /// It took too long, and was stopped.
-    TooSlow,
-    /// It was asked something wrong, or is broken: a fault of ours.
-    Ours,
-}
-
-fn is_away(err: &DbErr) -> bool {
-    matches!(err, DbErr::Conn(RuntimeErr::Internal(what)) if what == AWAY)
-}
-
-/// Whether the connection died before the answer came: what may be done twice can be tried on another one.
-pub fn is_lost(err: &DbErr) -> bool {
-    fault(err) == Fault::Lost
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "foreign enums that grow")]
-fn fault(err: &DbErr) -> Fault {
-    let runtime = match err {
-        DbErr::ConnectionAcquire(_) => return Fault::Unable,
-        DbErr::Conn(it) | DbErr::Exec(it) | DbErr::Query(it) => it,
-        _ => return Fault::Ours,
-    };
-    let (sqlx, connecting) = match runtime {
-        RuntimeErr::SqlxError(it) => (it.as_ref(), matches!(err, DbErr::Conn(_))),
-        RuntimeErr::Internal(_) if matches!(err, DbErr::Conn(_)) => return Fault::Unable,
-        RuntimeErr::Internal(_) => return Fault::Ours,
-    };
-    match sqlx {
-        sqlx::Error::Database(it) => match it.code().as_deref().map(of_code) {
-            // Whoever cannot even connect cannot do it now, whatever the reason.
-            Some(Fault::Ours) | None if connecting => Fault::Unable,
-            known => known.unwrap_or(Fault::Ours),
-        },
-        // While connecting, another try was made already.
-        _ if connecting => Fault::Unable,
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Fault::Lost,
-        sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => Fault::Unable,
-        _ => Fault::Ours,
-    }
-}
-
-/// By the code of the engine: five characters from PostgreSQL (SQLSTATE), a number from SQLite.
-fn of_code(code: &str) -> Fault {
-    if code.len() != 5 {
-        // The low byte is the kind of the failure, the rest its details.
-        return match code.parse().map(|it: i32| it & 0xff) {
-            // Busy, locked.
-            Ok(5 | 6) => Fault::InTheWay,
-            // Not allowed to, read-only, an error of the disk, full, cannot be opened.
-            Ok(3 | 8 | 10 | 13 | 14) => Fault::Unable,
-            Ok(_) | Err(_) => Fault::Ours,
-        };
-    }
-    match code {
-        // Stopped by an administrator, by a crash, or starting; the session was idle in a transaction for too long.
-        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Fault::Lost,
-        // Read-only: a standby, or a primary that was made one. An error of the disk.
-        "25006" | "58030" => Fault::Unable,
-        "40001" | "40P01" | "55P03" => Fault::InTheWay,
-        "57014" => Fault::TooSlow,
-        _ => match code.get(..2) {
-            Some("08") => Fault::Lost,
-            // Out of disk, memory, connections.
-            Some("53") => Fault::Unable,
-            Some(_) | None => Fault::Ours,
-        },
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
@@ -483,7 +408,7 @@ impl fmt::Display for Chain<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Fault, Reason, Violation, join, of_code};
+    use super::{Error, ItemLists, Reason, Violation, join};
 
     #[test]
     fn many_bad_fields_name_the_first_and_count_the_rest() {
@@ -493,7 +418,7 @@ mod tests {
         let item = Error::fields(vec![zero("denominator"), zero("scale")]);
         assert_eq!(item.message(), "denominator must not be 0 (and 1 more)");
         let other = Error::not_found("unit", 7);
-        let all = Error::batch(vec![(3, item), (5, other)], "observations");
+        let all = Error::batch(vec![(3, item), (5, other)], ItemLists::One("observations"));
         let expect = "nothing was kept: observations[3].denominator must not be 0 (and 2 more)";
         assert_eq!((all.message(), all.reason()), (expect, Reason::FieldInvalid));
         let fields: Vec<_> = all.violations().iter().map(|it| it.field.as_str()).collect();
@@ -504,34 +429,18 @@ mod tests {
     }
 
     #[test]
+    fn items_of_a_second_list_are_counted_from_its_own_beginning() {
+        let refused = || Error::field("name", "not be empty");
+        let lists = ItemLists::Two("units", 2, "successions");
+        let err = Error::batch(vec![(1, refused()), (2, refused()), (5, refused())], lists);
+        let fields: Vec<_> = err.violations().iter().map(|it| it.field.as_str()).collect();
+        assert_eq!(fields, ["units[1].name", "successions[0].name", "successions[3].name"]);
+    }
+
+    #[test]
     fn paths_are_joined_by_one_dot() {
         let joined = [("a", "b"), ("a", ""), ("", "b"), ("", ""), ("a[0]", "b.c")];
         let joined = joined.map(|(path, field)| join(path, field));
         assert_eq!(joined, ["a.b", "a", "b", "", "a[0].b.c"]);
-    }
-
-    #[test]
-    fn what_a_store_lacks_is_told_by_its_code() {
-        for (code, fault) in [
-            ("57P01", Fault::Lost),
-            ("08006", Fault::Lost),
-            ("53100", Fault::Unable),
-            ("53300", Fault::Unable),
-            ("25006", Fault::Unable),
-            ("40P01", Fault::InTheWay),
-            ("55P03", Fault::InTheWay),
-            ("57014", Fault::TooSlow),
-            ("23505", Fault::Ours),
-            ("42P01", Fault::Ours),
-            // SQLite: full, an error of the disk while writing, busy, busy with a snapshot, a constraint.
-            ("13", Fault::Unable),
-            ("778", Fault::Unable),
-            ("5", Fault::InTheWay),
-            ("517", Fault::InTheWay),
-            ("2067", Fault::Ours),
-            ("", Fault::Ours),
-        ] {
-            assert_eq!(of_code(code), fault, "{code}");
-        }
     }
 }

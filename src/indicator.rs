@@ -17,6 +17,7 @@ use crate::{
     db_enum::db_enum,
     decimal::Decimal,
     period::{Period, PeriodKind},
+    revision::expected::Expected,
     rule::Rule,
     slug,
     time::{Day, Span},
@@ -310,6 +311,8 @@ pub struct Define {
     pub code: Code,
     /// What it means.
     pub meaning: Meaning,
+    /// The version that it replaces.
+    pub expected: Expected,
 }
 
 /// Where a value comes from.

@@ -1,5 +1,6 @@
 //! The revision: every committed write gets the next number, and a read picks one.
 pub mod committer;
+pub mod expected;
 pub mod idempotency;
 pub mod lease;
 mod log;

@@ -15,7 +15,7 @@ use crate::{
     db_enum::db_enum,
     decimal::Decimal,
     page::Page,
-    revision::Consistency,
+    revision::{Consistency, expected::Expected},
     rule::Rule,
     slug,
     time::{Day, Span},
@@ -259,6 +259,8 @@ pub struct Entry {
     pub codes: Vec<CodeSpan>,
     /// What it belongs to.
     pub parents: Vec<ParentEntry>,
+    /// The version that it replaces.
+    pub expected: Expected,
 }
 
 /// That a unit belongs to another.

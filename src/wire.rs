@@ -17,6 +17,7 @@ use crate::{
     pb,
     revision::{
         Consistency, Revision,
+        expected::Expected,
         receipt::{ItemResult, Receipt},
     },
     rule::Rule,
@@ -208,6 +209,15 @@ impl Fields {
     pub fn request_id(&mut self, text: String) -> Option<Option<String>> {
         let text = self.text("request_id", text, 128)?;
         Some((!text.is_empty()).then_some(text))
+    }
+
+    /// The revision of the version that a change replaces, or none.
+    pub fn expected_revision(&mut self, number: Option<i64>) -> Option<Expected> {
+        if number.is_some_and(|it| it < 0) {
+            self.refuse("expected_revision", "be a revision, or 0 where nothing must stand");
+            return None;
+        }
+        Some(Expected(number))
     }
 
     /// At most so many items in a list.

@@ -261,7 +261,8 @@ async fn system(
     };
     let grant = pb::GrantAgreementRequest { agreement: Some(agreement), ..Default::default() };
     hub.access().grant_agreement(with(admin, grant)).await.unwrap();
-    let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
+    let issue =
+        pb::IssueKeyRequest { system: code.to_owned(), expires_at: None, ..Default::default() };
     let key = hub.access().issue_key(with(admin, issue)).await.unwrap().into_inner().key;
     format!("Bearer {key}").parse().unwrap()
 }

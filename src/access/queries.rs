@@ -3,18 +3,18 @@ use std::collections::BTreeMap;
 
 use crate::{
     caller::{
-        Grants, SystemCode,
+        Grants, Pattern, System, SystemCode,
         agreement::{Document, Terms},
     },
     error::{Error, Result},
     page::Page,
-    revision::{Consistency, committer::Write},
+    revision::{Consistency, committer::Write, expected::Expected},
     slug::Slug,
     time::Timestamp,
     unit,
 };
 
-/// Registers a system, or replaces what is registered under its code.
+/// Registers a system.
 #[derive(Clone, Debug)]
 pub struct Register {
     /// Its code.
@@ -25,6 +25,64 @@ pub struct Register {
     pub grants: Grants,
     /// Its status codes.
     pub statuses: BTreeMap<String, i32>,
+}
+
+/// Changes what is registered of a system: what is none stays as it is.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Its code.
+    pub code: SystemCode,
+    /// Its name.
+    pub name: Option<String>,
+    /// What it may do, duty by duty.
+    pub grants: GrantsUpdate,
+    /// Its status codes.
+    pub statuses: Option<BTreeMap<String, i32>>,
+    /// The version that it changes.
+    pub expected: Expected,
+}
+
+impl Update {
+    /// The system as it is after the change; that it is disabled is not changed.
+    pub fn of(self, known: &System) -> System {
+        let Self { code: _, name, grants, statuses, expected: _ } = self;
+        let known = known.clone();
+        System {
+            name: name.unwrap_or(known.name),
+            grants: grants.of(known.grants),
+            statuses: statuses.unwrap_or(known.statuses),
+            ..known
+        }
+    }
+}
+
+/// Changes what a system may do: what is none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct GrantsUpdate {
+    /// Register systems, issue keys, make agreements.
+    pub administrator: Option<bool>,
+    /// Publish units and successions.
+    pub publish_units: Option<bool>,
+    /// Define these indicators.
+    pub define_indicators: Option<Vec<Pattern>>,
+    /// Define procedures.
+    pub define_procedures: Option<bool>,
+    /// Read the audit log.
+    pub auditor: Option<bool>,
+}
+
+impl GrantsUpdate {
+    fn of(self, known: Grants) -> Grants {
+        let Self { administrator, publish_units, define_indicators, define_procedures, auditor } =
+            self;
+        Grants {
+            administrator: administrator.unwrap_or(known.administrator),
+            publish_units: publish_units.unwrap_or(known.publish_units),
+            define_indicators: define_indicators.unwrap_or(known.define_indicators),
+            define_procedures: define_procedures.unwrap_or(known.define_procedures),
+            auditor: auditor.unwrap_or(known.auditor),
+        }
+    }
 }
 
 /// Asks for systems.
@@ -59,7 +117,25 @@ impl Issue {
     }
 }
 
-/// Makes or replaces an agreement.
+/// Makes an agreement, or replaces the version that is expected.
+#[derive(Clone, Debug)]
+pub struct PutAgreement {
+    /// The agreement.
+    pub grant: Grant,
+    /// The version that it replaces; where none is named, the agreement is new.
+    pub expected: Expected,
+}
+
+/// Ends an agreement.
+#[derive(Clone, Debug)]
+pub struct RevokeAgreement {
+    /// Its code.
+    pub code: Slug,
+    /// The version that it ends.
+    pub expected: Expected,
+}
+
+/// What is agreed.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// Its code.

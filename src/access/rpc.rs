@@ -2,21 +2,23 @@
 mod agreements;
 mod explain;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tonic::Request;
 
 use super::store;
 use crate::{
     access::Access,
-    access::queries::{Grant, Issue, List, Register},
+    access::queries::{GrantsUpdate, Issue, List, PutAgreement, Register, RevokeAgreement, Update},
     caller::System,
     caller::{Grants, Key, Pattern, SystemCode, credential::Credential},
     error::{Error, Reply, Result},
     hub::{BatchOptions, Hub},
     pb,
-    revision::{ReferenceData, committer::Write},
-    slug::Slug,
+    revision::{ReferenceData, committer::Write, expected::Expected},
     time::Timestamp,
     wire::{Fields, check_text, done, fingerprint, open, reply},
 };
@@ -51,6 +53,18 @@ impl pb::access_service_server::AccessService for Rpc {
         done(pb::RegisterSystemResponse { receipt: Some(receipt.into()) })
     }
 
+    async fn update_system(
+        &self,
+        req: Request<pb::UpdateSystemRequest>,
+    ) -> Reply<pb::UpdateSystemResponse> {
+        let (caller, (ask, update)): (_, (BatchOptions, Update)) = open(req)?;
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
+            store::update(&hub, &write, update).await
+        };
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        done(pb::UpdateSystemResponse { receipt: Some(receipt.into()) })
+    }
+
     async fn list_systems(
         &self,
         req: Request<pb::ListSystemsRequest>,
@@ -70,18 +84,27 @@ impl pb::access_service_server::AccessService for Rpc {
     ) -> Reply<pb::DisableSystemResponse> {
         let (caller, (ask, code)): (_, (BatchOptions, SystemCode)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::disable(&hub, &write, code).await
+            store::switch(&hub, &write, code, true).await
         };
         let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
         done(pb::DisableSystemResponse { receipt: Some(receipt.into()) })
     }
 
-    async fn issue_key(&self, req: Request<pb::IssueKeyRequest>) -> Reply<pb::IssueKeyResponse> {
-        let (caller, issue): (_, Issue) = open(req)?;
+    async fn enable_system(
+        &self,
+        req: Request<pb::EnableSystemRequest>,
+    ) -> Reply<pb::EnableSystemResponse> {
+        let (caller, (ask, code)): (_, (BatchOptions, SystemCode)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::issue(&hub, &write, issue).await
+            store::switch(&hub, &write, code, false).await
         };
-        let (key, issued, revision) = self.hub.write_once(&caller, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        done(pb::EnableSystemResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn issue_key(&self, req: Request<pb::IssueKeyRequest>) -> Reply<pb::IssueKeyResponse> {
+        let (caller, (ask, issue)): (_, (BatchOptions, Issue)) = open(req)?;
+        let (key, issued, revision) = store::issue(&self.hub, &caller, ask, issue).await?;
         let (issued, revision) = (Some(issued.into()), Some(revision.into()));
         done(pb::IssueKeyResponse { key, issued, revision })
     }
@@ -98,9 +121,9 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::GrantAgreementRequest>,
     ) -> Reply<pb::GrantAgreementResponse> {
-        let (caller, (ask, grant)): (_, (BatchOptions, Grant)) = open(req)?;
+        let (caller, (ask, put)): (_, (BatchOptions, PutAgreement)) = open(req)?;
         let (receipt, before, after) =
-            store::agreements::grant(&self.hub, &caller, ask, grant).await?;
+            store::agreements::grant(&self.hub, &caller, ask, put).await?;
         let (before, after) = (before.map(Into::into), Some(after.into()));
         done(pb::GrantAgreementResponse { receipt: Some(receipt.into()), before, after })
     }
@@ -109,9 +132,9 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::RevokeAgreementRequest>,
     ) -> Reply<pb::RevokeAgreementResponse> {
-        let (caller, (ask, code)): (_, (BatchOptions, Slug)) = open(req)?;
+        let (caller, (ask, revoke)): (_, (BatchOptions, RevokeAgreement)) = open(req)?;
         let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::agreements::revoke(&hub, &write, code).await
+            store::agreements::revoke(&hub, &write, revoke).await
         };
         let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
         done(pb::RevokeAgreementResponse { receipt: Some(receipt.into()) })
@@ -224,6 +247,106 @@ impl TryFrom<pb::ListSystemsRequest> for List {
     }
 }
 
+impl TryFrom<pb::UpdateSystemRequest> for (BatchOptions, Update) {
+    type Error = Error;
+
+    fn try_from(msg: pb::UpdateSystemRequest) -> Result<Self> {
+        let fingerprint = fingerprint("UpdateSystem", &msg);
+        let pb::UpdateSystemRequest { request_id, system, update_mask, expected_revision } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        let paths = update_mask.unwrap_or_default().paths;
+        let mask = read_mask(&mut fields, &paths);
+        let expected = fields.expected_revision(expected_revision);
+        let update = fields.within("system", |fields| {
+            read_update(fields, system.unwrap_or_default(), &mask, expected)
+        });
+        fields.done(|| Some((BatchOptions::whole(request_id?, fingerprint, false, ""), update?)))
+    }
+}
+
+/// What of a system can be changed, by its paths in a mask; `grants` stands for all of its fields.
+const CHANGEABLE: [&str; 7] = [
+    "name",
+    "grants.administrator",
+    "grants.publish_units",
+    "grants.define_indicators",
+    "grants.define_procedures",
+    "grants.auditor",
+    "statuses",
+];
+
+fn read_mask(fields: &mut Fields, paths: &[String]) -> BTreeSet<&'static str> {
+    let mut mask = BTreeSet::new();
+    if paths.is_empty() {
+        fields.refuse("update_mask", "name the fields that are to change");
+    }
+    for path in paths {
+        let below = |it: &&str| *it == path || (path == "grants" && it.starts_with("grants."));
+        let named: Vec<_> = CHANGEABLE.into_iter().filter(below).collect();
+        if named.is_empty() {
+            let known = "name only `name`, `grants`, a field of `grants`, and `statuses`";
+            // Told as it was sent, unless it is long.
+            let shown: String = path.chars().take(100).collect();
+            fields.refuse("update_mask", format!("{known}, not {shown:?}"));
+            return mask;
+        }
+        mask.extend(named);
+    }
+    mask
+}
+
+/// Reads the fields that the mask names; the others are not looked at.
+fn read_update(
+    fields: &mut Fields,
+    system: pb::RegisteredSystem,
+    mask: &BTreeSet<&str>,
+    expected: Option<Expected>,
+) -> Option<Update> {
+    let pb::RegisteredSystem { code, name, grants, statuses, disabled: _, keys: _, revision: _ } =
+        system;
+    let has = |path: &str| mask.contains(path);
+    let code = fields.read("code", SystemCode::parse(&code));
+    let name = match has("name") {
+        true => fields.some_text("name", name, 200).map(Some),
+        false => Some(None),
+    };
+    let pb::Grants { administrator, publish_units, define_indicators, define_procedures, auditor } =
+        grants.unwrap_or_default();
+    let define_indicators = match has("grants.define_indicators") {
+        true => fields
+            .within("grants", |it| patterns(it, "define_indicators", &define_indicators))
+            .map(Some),
+        false => Some(None),
+    };
+    let statuses = match has("statuses") {
+        true => read_statuses(fields, statuses).map(Some),
+        false => Some(None),
+    };
+    let grants = GrantsUpdate {
+        administrator: has("grants.administrator").then_some(administrator),
+        publish_units: has("grants.publish_units").then_some(publish_units),
+        define_indicators: define_indicators?,
+        define_procedures: has("grants.define_procedures").then_some(define_procedures),
+        auditor: has("grants.auditor").then_some(auditor),
+    };
+    let (name, statuses, expected) = (name?, statuses?, expected?);
+    Some(Update { code: code?, name, grants, statuses, expected })
+}
+
+impl TryFrom<pb::EnableSystemRequest> for (BatchOptions, SystemCode) {
+    type Error = Error;
+
+    fn try_from(msg: pb::EnableSystemRequest) -> Result<Self> {
+        let fingerprint = fingerprint("EnableSystem", &msg);
+        let pb::EnableSystemRequest { request_id, code } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        let code = fields.read("code", SystemCode::parse(&code));
+        fields.done(|| Some((BatchOptions::whole(request_id?, fingerprint, false, ""), code?)))
+    }
+}
+
 impl TryFrom<pb::DisableSystemRequest> for (BatchOptions, SystemCode) {
     type Error = Error;
 
@@ -240,15 +363,20 @@ impl TryFrom<pb::DisableSystemRequest> for (BatchOptions, SystemCode) {
     }
 }
 
-impl TryFrom<pb::IssueKeyRequest> for Issue {
+impl TryFrom<pb::IssueKeyRequest> for (BatchOptions, Issue) {
     type Error = Error;
 
     fn try_from(msg: pb::IssueKeyRequest) -> Result<Self> {
-        let pb::IssueKeyRequest { system, expires_at } = msg;
+        let fingerprint = fingerprint("IssueKey", &msg);
+        let pb::IssueKeyRequest { request_id, system, expires_at } = msg;
         let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
         let system = fields.read("system", SystemCode::parse(&system));
         let expires_at = fields.instant("expires_at", expires_at);
-        fields.done(|| Some(Self { system: system?, expires_at: expires_at? }))
+        fields.done(|| {
+            let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
+            Some((ask, Issue { system: system?, expires_at: expires_at? }))
+        })
     }
 }
 
@@ -257,11 +385,12 @@ impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, String) {
 
     fn try_from(msg: pb::RevokeKeyRequest) -> Result<Self> {
         let fingerprint = fingerprint("RevokeKey", &msg);
-        let pb::RevokeKeyRequest { key_id } = msg;
+        let pb::RevokeKeyRequest { request_id, key_id } = msg;
         let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
         let key_id = fields.read("key_id", check_text(&key_id, 64).map(|()| key_id));
         fields.done(|| {
-            let ask = BatchOptions::whole(None, fingerprint, false, "");
+            let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
             Some((ask, key_id?))
         })
     }

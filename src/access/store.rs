@@ -20,7 +20,7 @@ use super::row::{key, key_use, system};
 use crate::{
     access::{
         Access,
-        queries::{Issue, List, Register},
+        queries::{Issue, List, Register, Update},
     },
     caller::{
         Caller, Grants, Key, System, SystemCode,
@@ -31,11 +31,11 @@ use crate::{
     hub::{BatchOptions, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
-    revision::touched::TouchedSet,
     revision::versioned::{standing, supersede},
     revision::{
         Consistency, ReferenceData, Revision,
         committer::{Done, Effect, Write},
+        expected::in_use,
         receipt::ItemResult,
     },
     time::Timestamp,
@@ -65,32 +65,58 @@ impl Reference for Directory {
     }
 }
 
-/// Registers a system, or replaces what is registered under its code; enables it.
+/// Registers a system; one that is registered is left as it is.
 pub async fn register(hub: &Hub, write: &Write, register: Register) -> Result<ItemResult> {
     let Register { code, name, grants, statuses } = register;
     let directory = hub.reference::<Directory>(write).await?;
     let system = System { code, name, grants, statuses, disabled: false, made_at: 0 };
-    put(write, &directory, system).await
+    put(write, &directory, system, |known| {
+        Err(in_use("system", known.code.as_str(), known.made_at).at("code"))
+    })
+    .await
 }
 
-/// Disables a system.
-pub async fn disable(hub: &Hub, write: &Write, code: SystemCode) -> Result<ItemResult> {
+/// Changes what is registered of a system.
+pub async fn update(hub: &Hub, write: &Write, update: Update) -> Result<ItemResult> {
+    let (expected, code) = (update.expected, update.code.clone());
     let directory = hub.reference::<Directory>(write).await?;
-    let (_, known) = directory
-        .by_code(code.as_str())
-        .ok_or_else(|| Error::not_found("system", code.as_str()))?;
-    put(write, &directory, System { disabled: true, ..known.as_ref().clone() }).await
+    let system = update.of(known(&directory, &code)?);
+    put(write, &directory, system, |known| expected.check("system", code.as_str(), known.made_at))
+        .await
 }
 
-async fn put(write: &Write, directory: &Directory, system: System) -> Result<ItemResult> {
-    let known = directory.by_code(system.code.as_str());
-    if let Some((id, known)) = known
-        && *known.as_ref() == (System { made_at: known.made_at, ..system.clone() })
-    {
-        return Ok(ItemResult::new(Outcome::Unchanged, id));
-    }
-    let (id, outcome) = match known {
-        Some((id, _)) => (id, Outcome::Corrected),
+/// Disables a system, or enables it again.
+pub async fn switch(
+    hub: &Hub,
+    write: &Write,
+    code: SystemCode,
+    disabled: bool,
+) -> Result<ItemResult> {
+    let directory = hub.reference::<Directory>(write).await?;
+    let known = known(&directory, &code)?.clone();
+    put(write, &directory, System { disabled, ..known }, |_| Ok(())).await
+}
+
+fn known<'a>(directory: &'a Directory, code: &SystemCode) -> Result<&'a System> {
+    let known = directory.by_code(code.as_str()).map(|(_, it)| it.as_ref());
+    known.ok_or_else(|| Error::not_found("system", code.as_str()))
+}
+
+/// Keeps a version of a system, unless it stands already; `replaces` may refuse to replace the one that stands.
+async fn put(
+    write: &Write,
+    directory: &Directory,
+    system: System,
+    replaces: impl FnOnce(&System) -> Result<()>,
+) -> Result<ItemResult> {
+    let (id, outcome) = match directory.by_code(system.code.as_str()) {
+        Some((id, known)) => {
+            if *known.as_ref() == (System { made_at: known.made_at, ..system.clone() }) {
+                return Ok(ItemResult::new(Outcome::Unchanged, id));
+            }
+            replaces(known)?;
+            (id, Outcome::Corrected)
+        }
         None => (directory.next_id(), Outcome::Created),
     };
     supersede::<system::Entity>(write, system::Column::Id.eq(id)).await?;
@@ -109,12 +135,44 @@ async fn put(write: &Write, directory: &Directory, system: System) -> Result<Ite
     Ok(ItemResult::new(outcome, id))
 }
 
-/// Issues a key: its text, what is kept of it, and the revision that made it.
+/// Issues a key: its text, what is kept of it, and the revision that made it. The secret is not kept, so a repeated request is
+/// refused: an answer without it would look like a success.
 pub async fn issue(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    ask: BatchOptions,
+    issue: Issue,
+) -> Result<(String, Key, Revision)> {
+    let (id, secret, text) = new_key();
+    let hash = hash(&secret).to_vec();
+    let key_id = id.clone();
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
+        add_key(&hub, &write, issue, id, hash).await
+    };
+    let receipt = hub.write_one(caller, ask, ReferenceData::Access, work).await?;
+    if receipt.replayed {
+        let made = receipt.results.first().map_or("", |it| it.message.as_str());
+        let what = format!(
+            "this request_id issued the key `{made}`, which was shown then and cannot be shown again; revoke it, \
+             and issue another"
+        );
+        let err = Error::new(Reason::AlreadyExists, what).with("key_id", made);
+        return Err(err.at("request_id"));
+    }
+    let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
+    let key = directory.key(&key_id).cloned();
+    let key = key.ok_or_else(|| Error::internal("a key was issued, and is not there"))?;
+    Ok((text, key, receipt.revision))
+}
+
+/// The result names the key, for whoever repeats the request.
+async fn add_key(
     hub: &Hub,
     write: &Write,
     issue: Issue,
-) -> Result<Done<(String, Key, Revision)>> {
+    id: String,
+    hash: Vec<u8>,
+) -> Result<ItemResult> {
     let directory = hub.reference::<Directory>(write).await?;
     let (system_id, _) = directory
         .by_code(issue.system.as_str())
@@ -125,19 +183,16 @@ pub async fn issue(
         return Err(Error::new(Reason::AlreadyExists, what));
     }
     let expires_at = issue.expiry(write)?;
-    let (id, secret, text) = new_key();
-    let hash = hash(&secret).to_vec();
+    let message = id.clone();
     let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
-    insert_key(write, key.clone()).await?;
-    let effect = Effect::Revision { touched: TouchedSet::ACCESS, items: 0, rejected: 0 };
-    Ok(Done { answer: (text, key, write.revision), effect })
+    insert_key(write, key).await?;
+    Ok(ItemResult { message, ..ItemResult::new(Outcome::Created, 0) })
 }
 
 /// Issues a key straight in the store, for the program's own commands.
 pub async fn issue_key(hub: &Arc<Hub>, asked: Issue) -> Result<(String, Key, Revision)> {
     let caller = Caller::hub("hub/IssueKey", hub.limits.longest);
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| issue(&hub, &write, asked).await;
-    hub.write_once(&caller, work).await
+    issue(hub, &caller, BatchOptions::internal("IssueKey"), asked).await
 }
 
 /// Revokes a key.

@@ -126,6 +126,7 @@ const PUBLISH_DOSSIERS: Policy = Data(Kind::Dossiers, &[Publish], Never);
 #[rustfmt::skip]
 pub const POLICIES: &[(&str, Policy)] = &[
     ("AccessService/DisableSystem", ADMINISTRATOR),
+    ("AccessService/EnableSystem", ADMINISTRATOR),
     // About itself; about others, administrators.
     ("AccessService/ExplainAccess", Identified),
     ("AccessService/GrantAgreement", ADMINISTRATOR),
@@ -136,6 +137,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("AccessService/RegisterSystem", ADMINISTRATOR),
     ("AccessService/RevokeAgreement", ADMINISTRATOR),
     ("AccessService/RevokeKey", ADMINISTRATOR),
+    ("AccessService/UpdateSystem", ADMINISTRATOR),
     ("AccessService/WhoAmI", Identified),
     ("AuditService/GetCheckpoint", Identified),
     ("AuditService/ListAccessToSubject", Policy::Grant(SystemGrant::Auditor)),

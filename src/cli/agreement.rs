@@ -26,11 +26,12 @@ pub(super) async fn agreement(command: AgreementCommand) -> Outcome {
     }
 }
 
-/// What a file would do to one agreement.
+/// What a file would do to one agreement, at the revision that made the version that stands (0: there is none): an agreement
+/// that somebody changes after the plan is not replaced by it.
 enum Step {
-    Create(pb::Agreement, Lines),
-    Change(pb::Agreement, Lines, Lines),
-    Revoke(String),
+    Create(pb::Agreement, i64, Lines),
+    Change(pb::Agreement, i64, Lines, Lines),
+    Revoke(String, i64),
 }
 
 async fn apply(asked: Apply) -> Outcome {
@@ -45,7 +46,7 @@ async fn apply(asked: Apply) -> Outcome {
     let (created, changed, revoked) = (
         count(|it| matches!(it, Step::Create(..))),
         count(|it| matches!(it, Step::Change(..))),
-        count(|it| matches!(it, Step::Revoke(_))),
+        count(|it| matches!(it, Step::Revoke(..))),
     );
     say(&format!(
         "plan: {created} to create, {changed} to change, {revoked} to revoke, {unchanged} unchanged"
@@ -59,16 +60,23 @@ async fn apply(asked: Apply) -> Outcome {
     let mut access = caller.access();
     // What is taken away goes first: what is given may stand in its place.
     let (first, then): (Vec<_>, Vec<_>) =
-        steps.into_iter().partition(|it| matches!(it, Step::Revoke(_)));
+        steps.into_iter().partition(|it| matches!(it, Step::Revoke(..)));
     for step in first.into_iter().chain(then) {
         match step {
-            Step::Revoke(code) => {
-                let request = pb::RevokeAgreementRequest { code, ..Default::default() };
+            Step::Revoke(code, standing) => {
+                let request = pb::RevokeAgreementRequest {
+                    code,
+                    expected_revision: Some(standing),
+                    ..Default::default()
+                };
                 access.revoke_agreement(request).await.map_err(|it| explain(&it))?;
             }
-            Step::Create(agreement, _) | Step::Change(agreement, ..) => {
-                let agreement = Some(agreement);
-                let request = pb::GrantAgreementRequest { agreement, ..Default::default() };
+            Step::Create(agreement, standing, _) | Step::Change(agreement, standing, ..) => {
+                let request = pb::GrantAgreementRequest {
+                    agreement: Some(agreement),
+                    expected_revision: Some(standing),
+                    ..Default::default()
+                };
                 access.grant_agreement(request).await.map_err(|it| explain(&it))?;
             }
         }
@@ -84,20 +92,27 @@ async fn plan_of(
 ) -> Outcome<(Vec<Step>, usize)> {
     let named: BTreeSet<_> = wanted.iter().map(|it| it.code.clone()).collect();
     let systems: BTreeSet<_> = wanted.iter().map(|it| it.system.clone()).collect();
+    let known: BTreeMap<_, _> = all(caller, String::new(), true)
+        .await?
+        .into_iter()
+        .map(|it| (it.code.clone(), it.revision))
+        .collect();
     let mut steps = Vec::new();
     if prune {
         for system in systems {
             let standing = all(caller, system, false).await?;
-            let gone = standing.into_iter().map(|it| it.code).filter(|it| !named.contains(it));
-            steps.extend(gone.map(Step::Revoke));
+            let gone = standing.into_iter().filter(|it| !named.contains(&it.code));
+            steps.extend(gone.map(|it| Step::Revoke(it.code, it.revision)));
         }
     }
     let (mut unchanged, mut wrong) = (0, Vec::new());
     for agreement in wanted {
         let code = agreement.code.clone();
+        let standing = known.get(&code).copied().unwrap_or(0);
         let request = pb::GrantAgreementRequest {
             agreement: Some(agreement.clone()),
             validate_only: true,
+            expected_revision: Some(standing),
             ..Default::default()
         };
         match caller.access().grant_agreement(request).await {
@@ -107,9 +122,11 @@ async fn plan_of(
                 let after = render::of(&after.unwrap_or_default());
                 let stood = before.filter(|it| it.revoked_at.is_none());
                 match stood.map(|it| render::of(&it)) {
-                    None => steps.push(Step::Create(agreement, after)),
+                    None => steps.push(Step::Create(agreement, standing, after)),
                     Some(before) if before == after => unchanged += 1,
-                    Some(before) => steps.push(Step::Change(agreement, before, after)),
+                    Some(before) => {
+                        steps.push(Step::Change(agreement, standing, before, after));
+                    }
                 }
             }
         }
@@ -122,11 +139,11 @@ async fn plan_of(
 
 fn show(step: &Step) -> Outcome {
     match step {
-        Step::Create(it, lines) => {
+        Step::Create(it, _, lines) => {
             say(&format!("+ {} (for {})", clean(&it.code), clean(&it.system)))?;
             lines.iter().try_for_each(|(name, it)| say(&format!("    {name}: {}", clean(it))))
         }
-        Step::Change(it, before, after) => {
+        Step::Change(it, _, before, after) => {
             say(&format!("~ {} (for {})", clean(&it.code), clean(&it.system)))?;
             let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
             for name in names {
@@ -139,7 +156,7 @@ fn show(step: &Step) -> Outcome {
             }
             Ok(())
         }
-        Step::Revoke(code) => say(&format!("- {}", clean(code))),
+        Step::Revoke(code, _) => say(&format!("- {}", clean(code))),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         TimeRule, UnitRule, store,
     },
     period::Period,
-    revision::committer::Write,
+    revision::{committer::Write, expected::Expected},
     time::Day,
     unit::{Level, Ref, Scheme, Tree, parse_code},
 };
@@ -156,7 +156,11 @@ fn define(line: &Line) -> Result<Define> {
         tree: Tree::Territory,
         retired: false,
     };
-    Ok(Define { code: Code::parse(line.text("code")?).map_err(broken)?, meaning })
+    Ok(Define {
+        code: Code::parse(line.text("code")?).map_err(broken)?,
+        meaning,
+        expected: Expected::ANY,
+    })
 }
 
 fn observation(line: &Line, figure: &Line) -> Result<ObservationEntry> {

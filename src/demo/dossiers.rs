@@ -11,13 +11,13 @@ use crate::{
     dossier::{
         self, Case, Channel, Code, EventEntry, Longest, OnlineLevel, Procedure, ProcedureCode,
         TimeUnit,
-        queries::{Entry, Publish},
+        queries::{Entry, ProcedureEntry, Publish},
         store,
     },
     error::{Error, Result},
     hub::{BatchOptions, Hub},
     personal::Personal,
-    revision::committer::Write,
+    revision::{committer::Write, expected::Expected},
     time::{Day, Timestamp},
     unit::{Level, Ref, Scheme},
 };
@@ -104,10 +104,10 @@ pub(super) async fn load(hub: &Arc<Hub>, access: &Access, caller: &Caller) -> Re
     Ok(())
 }
 
-fn procedure((code, name, days): &(&str, &str, i32)) -> Result<Procedure> {
+fn procedure((code, name, days): &(&str, &str, i32)) -> Result<ProcedureEntry> {
     let longest = Some(Longest { count: *days, unit: TimeUnit::Day });
     let case = Case { code: String::new(), name: String::new(), longest };
-    Ok(Procedure {
+    let procedure = Procedure {
         id: 0,
         code: ProcedureCode::parse(code).map_err(broken)?,
         name: (*name).to_owned(),
@@ -119,7 +119,8 @@ fn procedure((code, name, days): &(&str, &str, i32)) -> Result<Procedure> {
         cases: vec![case],
         aliases: Vec::new(),
         made_at: 0,
-    })
+    };
+    Ok(ProcedureEntry { procedure, expected: Expected::ANY })
 }
 
 /// The dossier with this number: everything about it follows from the number.

@@ -8,14 +8,23 @@ use crate::{
     page::Page,
     period::Period,
     personal::{Applicant, Sought},
-    revision::Consistency,
+    revision::{Consistency, expected::Expected},
     time::Timestamp,
     unit,
 };
 
 /// Procedures to be kept, as they were read: each one, or why it is refused.
 #[derive(Clone, Debug)]
-pub struct Define(pub Vec<error::Result<Procedure>>);
+pub struct Define(pub Vec<error::Result<ProcedureEntry>>);
+
+/// A procedure to be kept.
+#[derive(Clone, Debug)]
+pub struct ProcedureEntry {
+    /// The procedure.
+    pub procedure: Procedure,
+    /// The version that it replaces.
+    pub expected: Expected,
+}
 
 /// Asks for one procedure.
 #[derive(Debug)]

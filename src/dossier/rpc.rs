@@ -228,6 +228,7 @@ impl From<Procedure> for pb::Procedure {
             cases: cases.into_iter().map(case).collect(),
             aliases: aliases.into_iter().map(alias).collect(),
             revision: made_at,
+            expected_revision: None,
         }
     }
 }

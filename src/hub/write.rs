@@ -6,7 +6,7 @@ use tokio::time;
 use super::Hub;
 use crate::{
     caller::Caller,
-    error::{Error, Reason, Result},
+    error::{Error, ItemLists, Reason, Result},
     outcome::{Counts, Outcome},
     revision::{
         ReferenceData, Revision,
@@ -30,8 +30,8 @@ pub struct BatchOptions {
     pub allow_partial: bool,
     /// It is only checked; nothing is kept.
     pub validate_only: bool,
-    /// Name of the list that holds the items, for the paths of bad fields.
-    pub list: &'static str,
+    /// The lists that hold the items, for the paths of bad fields.
+    pub lists: ItemLists,
 }
 
 impl BatchOptions {
@@ -47,7 +47,8 @@ impl BatchOptions {
         validate_only: bool,
         list: &'static str,
     ) -> Self {
-        Self { request_id, fingerprint, allow_partial: false, validate_only, list }
+        let lists = ItemLists::One(list);
+        Self { request_id, fingerprint, allow_partial: false, validate_only, lists }
     }
 }
 
@@ -165,7 +166,7 @@ where
     W: FnOnce(Arc<Hub>, Arc<Write>, Caller) -> F,
     F: Future<Output = Result<BatchOutcome>>,
 {
-    let BatchOptions { request_id, fingerprint, allow_partial, validate_only, list } = ask;
+    let BatchOptions { request_id, fingerprint, allow_partial, validate_only, lists } = ask;
     // As the caller stands at this write: a right that was taken away before it is not used in it.
     let by = hub.renew_in(&write, &by).await?;
     let system_id = by.system_id;
@@ -194,7 +195,7 @@ where
         }
     }
     if !refused.is_empty() {
-        return Err(Error::batch(refused, list));
+        return Err(Error::batch(refused, lists));
     }
     if validate_only {
         return Ok(Done {

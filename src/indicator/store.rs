@@ -120,7 +120,7 @@ pub async fn define(
     let mut next_id = known.next_id();
     let (mut made, mut items): (Vec<Definition>, _) = (Vec::new(), Vec::new());
     for entry in entries {
-        items.push(entry.and_then(|Define { code, meaning }| {
+        items.push(entry.and_then(|Define { code, meaning, expected }| {
             if !any(&caller.grants().define_indicators, code.as_str()) {
                 return Err(Error::not_permitted("define_indicators").at("code"));
             }
@@ -136,10 +136,12 @@ pub async fn define(
                 };
             }
             let made_at = write.revision.number;
-            let (id, version, outcome) = match known.known(&code) {
-                Some(old) if old.meaning == meaning => {
-                    return Ok(ItemResult::new(Outcome::Unchanged, 0));
-                }
+            let known = known.known(&code);
+            if known.is_some_and(|it| it.meaning == meaning) {
+                return Ok(ItemResult::new(Outcome::Unchanged, 0));
+            }
+            expected.check("indicator", code.as_str(), known.map_or(0, |it| it.made_at))?;
+            let (id, version, outcome) = match known {
                 Some(old) => (old.id, old.version + 1, Outcome::Corrected),
                 None => {
                     next_id += 1;

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    revision::expected::Expected,
     rule::Rule,
     time::{Day, Span},
 };
@@ -60,7 +61,7 @@ fn unit(line: [String; 6], bearers: &HashMap<String, Vec<Span>>) -> Result<Entry
     }
     let code = parse_code(&code).map_err(broken)?;
     let codes = vec![CodeSpan { scheme: Scheme::gso(), code, span }];
-    Ok(Entry { id: None, level, name, span, codes, parents })
+    Ok(Entry { id: None, level, name, span, codes, parents, expected: Expected::ANY })
 }
 
 fn read_level(line: &[String; 6]) -> Result<Level> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     decimal::Decimal,
-    error::{Error, Reply, Result},
+    error::{Error, ItemLists, Reply, Result},
     hub::{BatchOptions, Hub},
     limits::MOST_ITEMS,
     pb,
@@ -167,13 +167,13 @@ impl TryFrom<pb::PublishUnitsRequest> for (BatchOptions, Publish) {
         let request_id = fields.request_id(request_id);
         fields.at_most("units", units.len() + successions.len(), MOST_ITEMS);
         fields.done(|| {
-            let list = "units_and_successions";
+            let lists = ItemLists::Two("units", units.len(), "successions");
             let ask = BatchOptions {
                 request_id: request_id?,
                 fingerprint,
                 allow_partial,
                 validate_only,
-                list,
+                lists,
             };
             let units = units.into_iter().map(Entry::try_from).collect();
             let successions = successions.into_iter().map(SuccessionEntry::try_from).collect();
@@ -186,13 +186,23 @@ impl TryFrom<pb::UnitEntry> for Entry {
     type Error = Error;
 
     fn try_from(msg: pb::UnitEntry) -> Result<Self> {
-        let pb::UnitEntry { id, level, name, valid_from, valid_before, codes, parents } = msg;
+        let pb::UnitEntry {
+            id,
+            level,
+            name,
+            valid_from,
+            valid_before,
+            codes,
+            parents,
+            expected_revision,
+        } = msg;
         let mut fields = Fields::default();
         if id < 0 {
             fields.refuse("id", "not be negative");
         }
         let level = fields.word("level", level, Level::of);
         let name = fields.some_text("name", name, 200);
+        let expected = fields.expected_revision(expected_revision);
         let span = read_span(&mut fields, &valid_from, &valid_before);
         fields.at_most("codes", codes.len(), 20);
         if codes.is_empty() {
@@ -233,6 +243,7 @@ impl TryFrom<pb::UnitEntry> for Entry {
                 span: span?,
                 codes: codes.into_iter().collect::<Option<_>>()?,
                 parents: parents.into_iter().collect::<Option<_>>()?,
+                expected: expected?,
             })
         })
     }

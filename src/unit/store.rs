@@ -204,7 +204,7 @@ struct Draft {
 impl Draft {
     fn unit(&mut self, entry: Entry) -> Result<ItemResult> {
         let known = self.known(&entry)?;
-        let Entry { id: _, level, name, span, codes, parents } = entry;
+        let Entry { id: _, level, name, span, codes, parents, expected } = entry;
         let id = known.unwrap_or_else(|| self.forest.next_id());
         let codes: Vec<_> =
             codes.into_iter().map(|it| CodeSpan { span: it.span.cut(span), ..it }).collect();
@@ -219,11 +219,13 @@ impl Draft {
             Some(old) if old.made_at == made_at => {
                 return Err(Error::field("codes", "name a unit that is not in this batch twice"));
             }
-            Some(_) => {
-                self.ended.push(id);
-                Outcome::Corrected
-            }
+            Some(_) => Outcome::Corrected,
         };
+        let standing = self.forest.get(id).map_or(0, |it| it.made_at);
+        expected.check("unit", &unit.name, standing)?;
+        if outcome == Outcome::Corrected {
+            self.ended.push(id);
+        }
         self.forest.put(unit.clone());
         self.units.push(unit);
         Ok(ItemResult::new(outcome, id))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use super::patterns;
 use crate::{
     access::{
-        queries::{Grant, ListAgreements},
+        queries::{Grant, ListAgreements, PutAgreement, RevokeAgreement},
         store::agreements::Listed,
     },
     caller::{
@@ -28,19 +28,21 @@ const MOST_LIMITS: usize = 10;
 /// Fields, procedures or units of one agreement, at most.
 const MOST_NAMES: usize = 1_000;
 
-impl TryFrom<pb::GrantAgreementRequest> for (BatchOptions, Grant) {
+impl TryFrom<pb::GrantAgreementRequest> for (BatchOptions, PutAgreement) {
     type Error = Error;
 
     fn try_from(msg: pb::GrantAgreementRequest) -> Result<Self> {
         let fingerprint = fingerprint("GrantAgreement", &msg);
-        let pb::GrantAgreementRequest { request_id, agreement, validate_only } = msg;
+        let pb::GrantAgreementRequest { request_id, agreement, validate_only, expected_revision } =
+            msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
+        let expected = fields.expected_revision(expected_revision);
         let grant = fields
             .within("agreement", |fields| read_agreement(fields, agreement.unwrap_or_default()));
         fields.done(|| {
             let ask = BatchOptions::whole(request_id?, fingerprint, validate_only, "");
-            Some((ask, grant?))
+            Some((ask, PutAgreement { grant: grant?, expected: expected? }))
         })
     }
 }
@@ -192,18 +194,19 @@ fn tier(number: i32) -> Option<Tier> {
     }
 }
 
-impl TryFrom<pb::RevokeAgreementRequest> for (BatchOptions, Slug) {
+impl TryFrom<pb::RevokeAgreementRequest> for (BatchOptions, RevokeAgreement) {
     type Error = Error;
 
     fn try_from(msg: pb::RevokeAgreementRequest) -> Result<Self> {
         let fingerprint = fingerprint("RevokeAgreement", &msg);
-        let pb::RevokeAgreementRequest { request_id, code } = msg;
+        let pb::RevokeAgreementRequest { request_id, code, expected_revision } = msg;
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         let code = fields.read("code", Slug::parse(&code));
+        let expected = fields.expected_revision(expected_revision);
         fields.done(|| {
             let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
-            Some((ask, code?))
+            Some((ask, RevokeAgreement { code: code?, expected: expected? }))
         })
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait};
 
 use crate::{
     access::{
-        queries::{Grant, ListAgreements},
+        queries::{Grant, ListAgreements, PutAgreement, RevokeAgreement},
         row::agreement,
     },
     caller::{
@@ -58,19 +58,21 @@ impl Listed {
 /// What a grant did: its receipt, the agreement as it stood, and as it stands now, or would.
 pub type Granted = (Receipt, Option<Listed>, Listed);
 
-/// Makes or replaces an agreement.
+/// Makes an agreement, or replaces the version that it names.
 pub async fn grant(
     hub: &Arc<Hub>,
     caller: &Caller,
     ask: BatchOptions,
-    grant: Grant,
+    put_agreement: PutAgreement,
 ) -> Result<Granted> {
+    let grant = &put_agreement.grant;
     let view = hub.revisions.latest();
     let directory = hub.reference::<Directory>(&view).await?;
     let code = grant.code.clone();
     let before = directory.agreement(code.as_str()).map(|it| Listed::new(it, &directory));
     let tried = ask.validate_only.then(|| grant.clone());
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| put(&hub, &write, grant).await;
+    let work =
+        async move |hub: Arc<Hub>, write: Arc<Write>, _| put(&hub, &write, put_agreement).await;
     let receipt = hub.write_one(caller, ask, ReferenceData::Access, work).await?;
     let after = match tried {
         Some(grant) => {
@@ -88,18 +90,19 @@ pub async fn grant(
     Ok((receipt, before, after))
 }
 
-async fn put(hub: &Hub, write: &Write, grant: Grant) -> Result<ItemResult> {
+async fn put(hub: &Hub, write: &Write, put_agreement: PutAgreement) -> Result<ItemResult> {
+    let PutAgreement { grant, expected } = put_agreement;
     let directory = hub.reference::<Directory>(write).await?;
     let forest = hub.reference::<Forest>(write).await?;
     let drafted =
         draft(&directory, &forest, grant, write.revision.at).map_err(|it| it.under("agreement"))?;
-    let outcome = match directory.agreement(drafted.code.as_str()) {
-        Some(known) if **known == (Agreement { made_at: known.made_at, ..drafted.clone() }) => {
-            return Ok(ItemResult::new(Outcome::Unchanged, 0));
-        }
-        Some(_) => Outcome::Corrected,
-        None => Outcome::Created,
-    };
+    let known = directory.agreement(drafted.code.as_str());
+    if known.is_some_and(|it| **it == (Agreement { made_at: it.made_at, ..drafted.clone() })) {
+        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+    }
+    let standing = known.map_or(0, |it| it.made_at);
+    expected.check_named("agreement", drafted.code.as_str(), standing)?;
+    let outcome = if known.is_some() { Outcome::Corrected } else { Outcome::Created };
     keep(write, drafted).await?;
     Ok(ItemResult::new(outcome, 0))
 }
@@ -174,13 +177,15 @@ pub fn draft(
 }
 
 /// Revokes an agreement.
-pub async fn revoke(hub: &Hub, write: &Write, code: Slug) -> Result<ItemResult> {
+pub async fn revoke(hub: &Hub, write: &Write, revoke: RevokeAgreement) -> Result<ItemResult> {
+    let RevokeAgreement { code, expected } = revoke;
     let directory = hub.reference::<Directory>(write).await?;
     let missing = || Error::not_found("agreement", code.as_str());
     let known = directory.agreement(code.as_str()).ok_or_else(missing)?;
     if known.revoked_at.is_some() {
         return Ok(ItemResult::new(Outcome::Unchanged, 0));
     }
+    expected.check("agreement", code.as_str(), known.made_at)?;
     let revoked_at = Some(write.revision.at);
     keep(write, Agreement { revoked_at, ..known.as_ref().clone() }).await?;
     Ok(ItemResult::new(Outcome::Corrected, 0))

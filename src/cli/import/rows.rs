@@ -394,6 +394,7 @@ impl Reading<'_> {
             valid_before,
             codes,
             parents: parent.into_iter().collect(),
+            expected_revision: None,
         }
     }
 }

@@ -7,9 +7,11 @@ use crate::{
     dossier::{
         Alias, ApplicantKind, Case, Channel, Code, Document, EventEntry, Fee, Longest, OnlineLevel,
         Procedure, ProcedureCode, TimeUnit,
-        queries::{Define, Entry, GetProcedure, ListProcedures, Publish, PublishEvents},
+        queries::{
+            Define, Entry, GetProcedure, ListProcedures, ProcedureEntry, Publish, PublishEvents,
+        },
     },
-    error::{Error, Result},
+    error::{Error, ItemLists, Result},
     hub::BatchOptions,
     limits::MOST_ITEMS,
     load::{
@@ -47,14 +49,14 @@ impl TryFrom<pb::DefineProceduresRequest> for (BatchOptions, Define) {
                 fingerprint,
                 allow_partial,
                 validate_only,
-                list,
+                lists: ItemLists::One(list),
             };
-            Some((ask, Define(procedures.into_iter().map(Procedure::try_from).collect())))
+            Some((ask, Define(procedures.into_iter().map(ProcedureEntry::try_from).collect())))
         })
     }
 }
 
-impl TryFrom<pb::Procedure> for Procedure {
+impl TryFrom<pb::Procedure> for ProcedureEntry {
     type Error = Error;
 
     fn try_from(msg: pb::Procedure) -> Result<Self> {
@@ -69,6 +71,7 @@ impl TryFrom<pb::Procedure> for Procedure {
             cases,
             aliases,
             revision: _,
+            expected_revision,
         } = msg;
         let mut fields = Fields::default();
         let code = fields.read("code", ProcedureCode::parse(&code));
@@ -79,8 +82,9 @@ impl TryFrom<pb::Procedure> for Procedure {
         let online_level = fields.maybe_word("online_level", online_level, OnlineLevel::of);
         let cases = read_cases(&mut fields, cases);
         let aliases = read_aliases(&mut fields, aliases);
+        let expected = fields.expected_revision(expected_revision);
         fields.done(|| {
-            Some(Self {
+            let procedure = Procedure {
                 id: 0,
                 code: code?,
                 name: name?,
@@ -92,7 +96,8 @@ impl TryFrom<pb::Procedure> for Procedure {
                 cases: cases?,
                 aliases: aliases?,
                 made_at: 0,
-            })
+            };
+            Some(Self { procedure, expected: expected? })
         })
     }
 }
@@ -206,7 +211,7 @@ impl TryFrom<pb::PublishDossiersRequest> for (BatchOptions, Publish) {
                 fingerprint,
                 allow_partial,
                 validate_only,
-                list,
+                lists: ItemLists::One(list),
             };
             Some((ask, Publish(dossiers.into_iter().map(Entry::try_from).collect())))
         })
@@ -270,7 +275,7 @@ impl TryFrom<pb::PublishEventsRequest> for (BatchOptions, PublishEvents) {
                 fingerprint,
                 allow_partial,
                 validate_only,
-                list,
+                lists: ItemLists::One(list),
             };
             Some((ask, PublishEvents(events.into_iter().map(read).collect())))
         })

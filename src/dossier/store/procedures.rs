@@ -9,7 +9,7 @@ use crate::{
     dossier::{
         Procedure,
         catalogue::Catalogue,
-        queries::{Define, GetProcedure, ListProcedures},
+        queries::{Define, GetProcedure, ListProcedures, ProcedureEntry},
         row::{of_procedure, procedure},
     },
     error::{Error, Result},
@@ -114,10 +114,11 @@ struct Draft {
 }
 
 impl Draft {
-    fn put(&mut self, entry: Procedure) -> Result<ItemResult> {
-        let known = self.catalogue.by_code(entry.code.as_str());
+    fn put(&mut self, entry: ProcedureEntry) -> Result<ItemResult> {
+        let ProcedureEntry { procedure, expected } = entry;
+        let known = self.catalogue.by_code(procedure.code.as_str());
         let id = known.map_or_else(|| self.catalogue.next_id(), |it| it.id);
-        let procedure = Procedure { id, made_at: self.made_at, ..entry };
+        let procedure = Procedure { id, made_at: self.made_at, ..procedure };
         let outcome = match known {
             None => Outcome::Created,
             Some(old) if *old == (Procedure { made_at: old.made_at, ..procedure.clone() }) => {
@@ -128,6 +129,8 @@ impl Draft {
             }
             Some(_) => Outcome::Corrected,
         };
+        let standing = known.map_or(0, |it| it.made_at);
+        expected.check("procedure", procedure.code.as_str(), standing)?;
         for (i, it) in procedure.aliases.iter().enumerate() {
             let taken = self.catalogue.by_alias(&it.source, &it.alias).filter(|it| it.id != id);
             if let Some(taken) = taken {

@@ -5,7 +5,7 @@ use super::Entries;
 use crate::{
     caller::SystemCode,
     decimal::Decimal,
-    error::{Error, Result},
+    error::{Error, ItemLists, Result},
     hub::BatchOptions,
     indicator::{
         Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
@@ -109,7 +109,7 @@ fn entries<M, E: TryFrom<M, Error = Error>>(
             fingerprint,
             allow_partial,
             validate_only,
-            list,
+            lists: ItemLists::One(list),
         };
         Some((ask, items.into_iter().map(E::try_from).collect()))
     })
@@ -144,8 +144,10 @@ impl TryFrom<pb::Indicator> for Define {
             retired,
             version: _,
             revision: _,
+            expected_revision,
         } = msg;
         let mut fields = Fields::default();
+        let expected = fields.expected_revision(expected_revision);
         let code = fields.read("code", Code::parse(&code));
         let name_vi = fields.some_text("name_vi", name_vi, 300);
         let name_en = fields.text("name_en", name_en, 300);
@@ -212,7 +214,7 @@ impl TryFrom<pb::Indicator> for Define {
                 tree: tree?,
                 retired,
             };
-            Some(Self { code: code?, meaning })
+            Some(Self { code: code?, meaning, expected: expected? })
         })
     }
 }

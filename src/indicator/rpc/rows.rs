@@ -72,6 +72,7 @@ impl From<Definition> for pb::Indicator {
             retired,
             version,
             revision: made_at,
+            expected_revision: None,
         }
     }
 }

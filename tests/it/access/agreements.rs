@@ -100,7 +100,7 @@ async fn exactly_one_agreement_answers_and_they_never_add_up() {
     granted(&desk, pb::Agreement { operations, ..other.clone() }).await.unwrap();
     let valid_from = doc.valid_before;
     let valid_before = Some(prost_types::Timestamp { seconds: 2_000_000_000, nanos: 0 });
-    granted(&desk, pb::Agreement { valid_from, valid_before, ..other.clone() }).await.unwrap();
+    desk.hub.grant(pb::Agreement { valid_from, valid_before, ..other.clone() }).await;
     // And one in place of a revoked one.
     revoke(&desk, "ioc.other").await;
     revoke(&desk, "ioc.doc").await;

@@ -319,7 +319,7 @@ async fn every_bad_key_is_refused_with_the_same_words_and_counted() {
     let mut access = hub.admin().access();
     let revoked = hub.system("so-y-te", all_indicators()).await.key.0.unwrap();
     let key_id = revoked.split('_').nth(1).unwrap().to_owned();
-    access.revoke_key(pb::RevokeKeyRequest { key_id }).await.unwrap();
+    access.revoke_key(pb::RevokeKeyRequest { key_id, ..Default::default() }).await.unwrap();
     hub.register("so-noi-vu", all_indicators()).await;
     let soon = SystemTime::now() + Duration::from_millis(300);
     let soon = soon.duration_since(UNIX_EPOCH).unwrap();
@@ -327,7 +327,8 @@ async fn every_bad_key_is_refused_with_the_same_words_and_counted() {
         seconds: i64::try_from(soon.as_secs()).unwrap(),
         nanos: i32::try_from(soon.subsec_nanos()).unwrap(),
     });
-    let issue = pb::IssueKeyRequest { system: "so-noi-vu".to_owned(), expires_at };
+    let issue =
+        pb::IssueKeyRequest { system: "so-noi-vu".to_owned(), expires_at, ..Default::default() };
     let expired = access.issue_key(issue).await.unwrap().into_inner().key;
     time::sleep(Duration::from_millis(350)).await;
     let admin = hub.admin().key.0.unwrap();

@@ -32,7 +32,7 @@ fn in_a_while(from_now: Duration) -> Option<prost_types::Timestamp> {
 }
 
 pub fn issue(system: &str) -> pb::IssueKeyRequest {
-    pb::IssueKeyRequest { system: system.to_owned(), expires_at: None }
+    pb::IssueKeyRequest { system: system.to_owned(), expires_at: None, ..Default::default() }
 }
 
 pub fn key_of(client: &Client) -> &str {
@@ -41,12 +41,12 @@ pub fn key_of(client: &Client) -> &str {
 }
 
 /// The id inside a key.
-fn id_of(key: &str) -> String {
+pub fn id_of(key: &str) -> String {
     key.split('_').nth(1).unwrap().to_owned()
 }
 
 pub fn revoke(key: &str) -> pb::RevokeKeyRequest {
-    pb::RevokeKeyRequest { key_id: id_of(key) }
+    pb::RevokeKeyRequest { key_id: id_of(key), ..Default::default() }
 }
 
 // === keys ===
@@ -208,7 +208,7 @@ async fn no_call_that_begins_after_a_revocation_is_allowed() {
         let again = admin.revoke_key(revoke(&key)).await.unwrap().into_inner().receipt.unwrap();
         assert_eq!(again.unchanged, 1);
     }
-    let unknown = pb::RevokeKeyRequest { key_id: "aaaaaaaaaaaa".to_owned() };
+    let unknown = pb::RevokeKeyRequest { key_id: "aaaaaaaaaaaa".to_owned(), ..Default::default() };
     assert_eq!(refusal(admin.revoke_key(unknown).await).0, Code::NotFound);
 }
 

@@ -116,7 +116,8 @@ async fn a_hub_that_was_stopped_while_a_right_was_revoked_does_not_use_it_when_i
         ..Default::default()
     };
     access.register_system(registration).await.unwrap();
-    let issue = pb::IssueKeyRequest { system: "ioc".to_owned(), expires_at: None };
+    let issue =
+        pb::IssueKeyRequest { system: "ioc".to_owned(), expires_at: None, ..Default::default() };
     let key = access.issue_key(issue).await.unwrap().into_inner().key;
     for round in 0..5 {
         let code = format!("ioc.{round}");

@@ -206,13 +206,17 @@ async fn nothing_that_is_changed_fails_a_valid_call() {
         authority = change_over(&pki, &program, &mut load, &authority).await;
         // A key: the second lives beside the first until everybody has it.
         let admin = Means { trusted: vec![authority.own.cert.clone()], ..keyed(&admin) };
-        let issue = pb::IssueKeyRequest { system: "publisher".to_owned(), expires_at: None };
+        let issue = pb::IssueKeyRequest {
+            system: "publisher".to_owned(),
+            expires_at: None,
+            ..Default::default()
+        };
         let issued = admin.connect(&program).access().issue_key(issue).await.unwrap();
         let newer = issued.into_inner().key;
         load.by_key.lock().unwrap().key = Key(Some(newer.clone()));
         load.goes_on("a new key").await;
         let key_id = key.split('_').nth(1).unwrap().to_owned();
-        let revoke = pb::RevokeKeyRequest { key_id };
+        let revoke = pb::RevokeKeyRequest { key_id, ..Default::default() };
         admin.connect(&program).access().revoke_key(revoke).await.unwrap();
         key = newer;
         load.goes_on("the new key alone").await;

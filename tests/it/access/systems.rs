@@ -6,7 +6,7 @@ use tonic_types::StatusExt;
 use crate::{
     access::keys::{issue, key_of, revoke, who_am_i},
     support::{
-        client::{Grants, all_indicators, refusal},
+        client::{Grants, all_indicators, refusal, update_of},
         hub::Hub,
     },
 };
@@ -22,7 +22,7 @@ pub fn registration(code: &str, grants: Grants) -> pb::RegisterSystemRequest {
 }
 
 #[tokio::test]
-async fn a_disabled_system_comes_back_by_registering_it_again() {
+async fn a_disabled_system_comes_back_by_enabling_it() {
     let hub = Hub::start().await;
     let mut admin = hub.admin().access();
     let client = hub.system("so-y-te", Grants::default()).await;
@@ -33,7 +33,8 @@ async fn a_disabled_system_comes_back_by_registering_it_again() {
     // Twice is once.
     let receipt = admin.disable_system(disable).await.unwrap().into_inner().receipt.unwrap();
     assert_eq!(receipt.unchanged, 1);
-    admin.register_system(registration("so-y-te", Grants::default())).await.unwrap();
+    let enable = pb::EnableSystemRequest { code: "so-y-te".to_owned(), ..Default::default() };
+    admin.enable_system(enable).await.unwrap();
     who_am_i(&client).await.unwrap();
     let unknown = pb::DisableSystemRequest { code: "nobody".to_owned(), ..Default::default() };
     assert_eq!(refusal(admin.disable_system(unknown).await).0, Code::NotFound);
@@ -60,6 +61,8 @@ async fn only_administrators_administer() {
         other.register_system(registration("so-y-te", promotion)).await.map(drop),
         other.list_systems(pb::ListSystemsRequest::default()).await.map(drop),
         other.disable_system(disable).await.map(drop),
+        other.update_system(update_of(registration("so-y-te", Grants::default()))).await.map(drop),
+        other.enable_system(pb::EnableSystemRequest::default()).await.map(drop),
         other.issue_key(issue("so-y-te")).await.map(drop),
         other.revoke_key(revoke(key_of(&admin))).await.map(drop),
     ];
@@ -73,7 +76,7 @@ async fn only_administrators_administer() {
     // Whether what they name exists, they do not learn.
     let unknown = pb::DisableSystemRequest { code: "nobody".to_owned(), ..Default::default() };
     assert_eq!(refusal(other.disable_system(unknown).await).0, Code::PermissionDenied);
-    let unknown = pb::RevokeKeyRequest { key_id: "aaaaaaaaaaaa".to_owned() };
+    let unknown = pb::RevokeKeyRequest { key_id: "aaaaaaaaaaaa".to_owned(), ..Default::default() };
     assert_eq!(refusal(other.revoke_key(unknown).await).0, Code::PermissionDenied);
     assert_eq!(refusal(other.issue_key(issue("nobody")).await).0, Code::PermissionDenied);
     // Nothing of it was done.
@@ -93,7 +96,7 @@ async fn only_administrators_administer() {
 }
 
 #[tokio::test]
-async fn registering_a_system_again_replaces_its_grants_at_once() {
+async fn updating_a_system_replaces_its_grants_at_once() {
     let hub = Hub::start().await;
     let mut admin = hub.admin().access();
     let grants = |publish_units| Grants { publish_units, ..Default::default() };
@@ -101,12 +104,14 @@ async fn registering_a_system_again_replaces_its_grants_at_once() {
     let nothing = pb::PublishUnitsRequest::default;
     units.publish_units(nothing()).await.unwrap();
     for _ in 0..10 {
-        admin.register_system(registration("so-noi-vu", grants(false))).await.unwrap();
+        let less = update_of(registration("so-noi-vu", grants(false)));
+        admin.update_system(less).await.unwrap();
         let status = units.publish_units(nothing()).await.unwrap_err();
         let info = status.get_details_error_info().unwrap();
         assert_eq!(status.code(), Code::PermissionDenied);
         assert_eq!(info.metadata.get("grant").map(String::as_str), Some("publish_units"));
-        admin.register_system(registration("so-noi-vu", grants(true))).await.unwrap();
+        let more = update_of(registration("so-noi-vu", grants(true)));
+        admin.update_system(more).await.unwrap();
         units.publish_units(nothing()).await.unwrap();
     }
     // The same again is no change and no revision.
@@ -222,7 +227,7 @@ async fn a_retried_registration_has_one_effect() {
     assert_eq!((first.created, first.replayed), (1, false));
     // Something else happens to it.
     let grants = Grants { publish_units: true, ..Default::default() };
-    admin.register_system(registration("so-y-te", grants.clone())).await.unwrap();
+    admin.update_system(update_of(registration("so-y-te", grants.clone()))).await.unwrap();
     let head = hub.hub.revisions.head();
     let again = admin.register_system(request.clone()).await.unwrap().into_inner();
     let again = again.receipt.unwrap();
@@ -239,8 +244,11 @@ async fn a_retried_registration_has_one_effect() {
     // Another system's ids are its own.
     let administrator = Grants { administrator: true, ..Default::default() };
     let mut other = hub.system("other", administrator).await.access();
-    let fresh = other.register_system(request).await.unwrap().into_inner().receipt.unwrap();
-    assert_eq!((fresh.corrected, fresh.replayed), (1, false));
+    assert_eq!(refusal(other.register_system(request.clone()).await).1, "ALREADY_EXISTS");
+    let same = registration("so-y-te", grants.clone());
+    let same = pb::RegisterSystemRequest { request_id: "r-1".to_owned(), ..same };
+    let fresh = other.register_system(same).await.unwrap().into_inner().receipt.unwrap();
+    assert_eq!((fresh.unchanged, fresh.replayed), (1, false));
     // Sent many times at once, it is done once.
     let request = pb::RegisterSystemRequest {
         request_id: "r-2".to_owned(),

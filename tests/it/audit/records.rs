@@ -206,7 +206,8 @@ async fn who_saw_personal_data_is_on_record_before_it_is_seen() {
     let asked = records.iter().filter(|it| it.asked.contains("applicant"));
     assert!(asked.count() >= 3 && records.iter().all(|it| !it.asked.contains("0792030012")));
     // A refusal names what was asked for, too.
-    let keyed = pb::IssueKeyRequest { system: "ioc".to_owned(), expires_at: None };
+    let keyed =
+        pb::IssueKeyRequest { system: "ioc".to_owned(), expires_at: None, ..Default::default() };
     let keyed = hub.admin().access().issue_key(keyed).await.unwrap().into_inner().key;
     let (code, reason, _) = refusal(get(&hub.as_(&keyed), "H1.1").await);
     assert_eq!((code, reason.as_str()), (Code::PermissionDenied, "CERTIFICATE_REQUIRED"));

@@ -117,7 +117,8 @@ async fn system(admin: &Client, program: &Program, code: &str, grants: Grants) -
         let channel = PKI.channel(program.address, Some(&PKI.client(code)));
         return Client { channel, key: Key(None) };
     }
-    let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
+    let issue =
+        pb::IssueKeyRequest { system: code.to_owned(), expires_at: None, ..Default::default() };
     as_(program, &admin.access().issue_key(issue).await.unwrap().into_inner().key)
 }
 

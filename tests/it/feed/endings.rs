@@ -88,7 +88,7 @@ async fn a_watch_ends_when_its_key_is_revoked_or_its_system_disabled() {
         } else {
             let key = reader.key.0.clone().unwrap();
             let key_id = key.split('_').nth(1).unwrap().to_owned();
-            let request = pb::RevokeKeyRequest { key_id };
+            let request = pb::RevokeKeyRequest { key_id, ..Default::default() };
             admin.revoke_key(request).await.unwrap();
         }
         let status = ending(&mut watch).await.expect("a refusal");

@@ -171,6 +171,24 @@ pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, 
     (status.code(), reason, fields.map(|it| it.field).collect())
 }
 
+/// The revision of the version that stands, as a refusal to replace it tells.
+pub fn current(status: &Status) -> i64 {
+    let info = status.get_details_error_info().unwrap();
+    info.metadata.get("current").unwrap().parse().unwrap()
+}
+
+/// A change of everything that is registered of a system to what a registration says.
+pub fn update_of(registration: pb::RegisterSystemRequest) -> pb::UpdateSystemRequest {
+    let pb::RegisterSystemRequest { request_id, code, name, grants, statuses } = registration;
+    let paths = ["name", "grants", "statuses"].map(str::to_owned).to_vec();
+    pb::UpdateSystemRequest {
+        request_id,
+        system: Some(pb::RegisteredSystem { code, name, grants, statuses, ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths }),
+        expected_revision: None,
+    }
+}
+
 /// A unit by its `gso` code on a date.
 pub fn gso(code: &str, date: &str) -> Option<pb::UnitRef> {
     let (scheme, code, date) = (String::new(), code.to_owned(), date.to_owned());

@@ -23,13 +23,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{
-    Status,
+    Code, Status,
     transport::{Channel, Endpoint},
 };
 
 use crate::support::{
     canary::guard,
-    client::{Client, Grants, Key},
+    client::{Client, Grants, Key, current, update_of},
     engine::{Store, is_postgres},
     pki::PKI,
 };
@@ -279,7 +279,10 @@ impl Hub {
             statuses,
             ..Default::default()
         };
-        access.register_system(registration).await.unwrap();
+        if let Err(status) = access.register_system(registration.clone()).await {
+            assert_eq!(status.code(), Code::AlreadyExists, "{status:?}");
+            access.update_system(update_of(registration)).await.unwrap();
+        }
         self.agree(code, grants.agreements(code)).await;
     }
 
@@ -299,11 +302,16 @@ impl Hub {
         }
     }
 
-    /// Makes an agreement.
+    /// Makes an agreement, or replaces the one under its code.
     pub async fn grant(&self, agreement: pb::Agreement) {
         let agreement = Some(agreement);
         let grant = pb::GrantAgreementRequest { agreement, ..Default::default() };
-        self.admin().access().grant_agreement(grant).await.unwrap();
+        let mut access = self.admin().access();
+        let Err(status) = access.grant_agreement(grant.clone()).await else { return };
+        assert_eq!(status.code(), Code::AlreadyExists, "{status:?}");
+        let expected_revision = Some(current(&status));
+        let replace = pb::GrantAgreementRequest { expected_revision, ..grant };
+        access.grant_agreement(replace).await.unwrap();
     }
 
     /// The administrator.
@@ -339,7 +347,8 @@ impl Hub {
             return self.by_certificate(code).await;
         }
         let mut access = self.admin().access();
-        let issue = pb::IssueKeyRequest { system: code.to_owned(), expires_at: None };
+        let issue =
+            pb::IssueKeyRequest { system: code.to_owned(), expires_at: None, ..Default::default() };
         let key = access.issue_key(issue).await.unwrap().into_inner().key;
         self.as_(&key)
     }

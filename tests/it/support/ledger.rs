@@ -248,7 +248,11 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
         let grant = pb::GrantAgreementRequest { agreement, ..Default::default() };
         access.grant_agreement(grant).await.unwrap();
     }
-    let issue = pb::IssueKeyRequest { system: "publisher".to_owned(), expires_at: None };
+    let issue = pb::IssueKeyRequest {
+        system: "publisher".to_owned(),
+        expires_at: None,
+        ..Default::default()
+    };
     let key = access.issue_key(issue).await.unwrap().into_inner().key;
     let publisher = Client { channel: admin.channel.clone(), key: Key(Some(key.clone())) };
     let indicator = pb::Indicator {

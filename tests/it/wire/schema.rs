@@ -30,6 +30,7 @@ use crate::support::{
 #[rustfmt::skip]
 const MESSAGES: &[(&str, &str)] = &[
     ("AccessService/DisableSystem", r#"{"code": "so-y-te"}"#),
+    ("AccessService/EnableSystem", r#"{"code": "so-y-te"}"#),
     ("AccessService/ExplainAccess", r#"{"method": "UnitService/GetUnit"}"#),
     ("AccessService/GrantAgreement", r#"{"agreement": {"code": "so-y-te.one", "system": "so-y-te", "purpose": "work", "title": "Một", "legal_basis": "Luật", "operations": ["AGREEMENT_OPERATION_READ"], "indicators": {"patterns": ["x"]}, "valid_from": "2001-01-01T00:00:00Z", "valid_before": "2002-01-01T00:00:00Z"}}"#),
     ("AccessService/IssueKey", r#"{"system": "so-y-te"}"#),
@@ -38,6 +39,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ("AccessService/RegisterSystem", r#"{"code": "so-y-te", "name": "Sở Y tế"}"#),
     ("AccessService/RevokeAgreement", r#"{"code": "so-y-te.one"}"#),
     ("AccessService/RevokeKey", r#"{"key_id": "aaaaaaaaaaaa"}"#),
+    ("AccessService/UpdateSystem", r#"{"system": {"code": "so-y-te", "name": "Sở Y tế"}, "update_mask": "name"}"#),
     ("AccessService/WhoAmI", "{}"),
     ("AuditService/GetCheckpoint", "{}"),
     ("AuditService/ListAccessToSubject", r#"{"dossier": "H61.1"}"#),
@@ -393,7 +395,7 @@ fn every_reason_begins_with_the_code_that_it_is_answered_with() {
         let info = status.get_details_error_info().unwrap();
         assert_eq!((status.code(), info.reason.as_str()), (code, value.name()));
         let waits = status.get_details_retry_info().is_some();
-        assert_eq!(waits, comment.contains("RetryInfo") || code == Code::Aborted, "{comment}");
+        assert_eq!(waits, comment.contains("RetryInfo") || reason == Reason::Aborted, "{comment}");
         codes.insert(documented.to_owned());
     }
     let never = ["OK", "UNKNOWN", "DATA_LOSS", "CANCELLED"];
