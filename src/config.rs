@@ -63,7 +63,7 @@ pub enum Command {
     Query(Query),
     /// Print a line for each change, as it is committed.
     Watch(Watch),
-    /// Give up reading what was known long ago: move the retention floor, on record, and free its space.
+    /// Drop history older than `--keep`: move the retention floor, on record, and free its space.
     Compact(Compact),
     /// Bring the units that came with an earlier release up to those of this one, in one revision. What else was published
     /// about units stays. A hub may run on the store meanwhile.
