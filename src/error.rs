@@ -305,6 +305,7 @@ fn code(reason: Reason) -> Code {
         | Reason::LoadTaken
         | Reason::PersonalDataLocked
         | Reason::PersonalDataErased
+        | Reason::ProcedureInUse
         | Reason::PurposeRequired
         | Reason::AgreementOverlaps => Code::FailedPrecondition,
         Reason::OutOfTime => Code::DeadlineExceeded,
@@ -342,6 +343,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::LoadTaken
         | Reason::PersonalDataLocked
         | Reason::PersonalDataErased
+        | Reason::ProcedureInUse
         | Reason::OutOfTime
         | Reason::ReaderTooSlow
         | Reason::PurposeRequired

@@ -96,7 +96,7 @@ pub enum Thing {
     /// A version of a definition, an observation or a target.
     Indicator(indicator::store::changes::IndicatorChange),
     /// A version of a procedure.
-    Procedure(Arc<dossier::Procedure>),
+    Procedure(Arc<dossier::store::changes::ProcedureChange>),
     /// A version of a dossier.
     Dossier(Arc<dossier::store::changes::DossierChange>),
 }
@@ -107,8 +107,27 @@ impl Thing {
         match self {
             Self::Unit(it) => it.made_at,
             Self::Indicator(it) => it.revision(),
-            Self::Procedure(it) => it.made_at,
+            Self::Procedure(it) => it.procedure.made_at,
             Self::Dossier(it) => it.dossier.made_at,
+        }
+    }
+
+    /// Whether it was withdrawn.
+    pub fn is_withdrawal(&self) -> bool {
+        match self {
+            Self::Unit(_) => false,
+            Self::Indicator(it) => it.withdrawal_reason().is_some(),
+            Self::Procedure(it) => it.withdrawal_reason.is_some(),
+            Self::Dossier(it) => it.is_withdrawal,
+        }
+    }
+
+    /// Why it was withdrawn. Of dossiers it is not told: it may speak of a person.
+    pub fn withdrawal_reason(&self) -> Option<&str> {
+        match self {
+            Self::Unit(_) | Self::Dossier(_) => None,
+            Self::Indicator(it) => it.withdrawal_reason(),
+            Self::Procedure(it) => it.withdrawal_reason.as_deref(),
         }
     }
 
@@ -117,7 +136,10 @@ impl Thing {
         match self {
             Self::Unit(_) => 600,
             Self::Indicator(it) => it.weight(),
-            Self::Procedure(it) => 1_000 + 500 * it.cases.len() + 200 * it.aliases.len(),
+            Self::Procedure(it) => {
+                let it = &it.procedure;
+                1_000 + 500 * it.cases.len() + 200 * it.aliases.len()
+            }
             Self::Dossier(it) => it.weight(),
         }
     }
@@ -176,7 +198,7 @@ pub enum Happened {
     State,
     /// It stands from now on.
     Set,
-    /// It no longer matches.
+    /// It was withdrawn, or no longer matches.
     Left,
 }
 

@@ -2,6 +2,7 @@
 pub mod reference;
 pub mod retention;
 pub mod rpc;
+pub mod withdraw;
 mod write;
 
 use std::{fmt::Debug, sync::Arc};

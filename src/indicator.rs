@@ -426,6 +426,19 @@ pub struct ObservationEntry {
     pub correction_reason: String,
 }
 
+/// What names an observation, or a target: that one has no breakdown.
+#[derive(Clone, Debug)]
+pub struct CellKey {
+    /// The indicator.
+    pub indicator: Code,
+    /// The unit.
+    pub unit: unit::Ref,
+    /// The period.
+    pub period: Period,
+    /// The breakdown.
+    pub breakdown: Breakdown,
+}
+
 /// A target to be kept.
 #[derive(Clone, Debug)]
 pub struct TargetEntry {

@@ -11,6 +11,7 @@ pub mod store;
 pub mod touched;
 pub mod unit_of_work;
 pub mod versioned;
+pub mod withdrawal;
 
 use std::{
     sync::{

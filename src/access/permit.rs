@@ -45,7 +45,7 @@ impl Scope {
                 let is_inside = |it: &&crate::dossier::Procedure| {
                     procedures.contains(it.code.as_str()) || fields.contains(&it.field_code)
                 };
-                Some(catalogue.after("").filter(is_inside).map(|it| it.id).collect())
+                Some(catalogue.ever().filter(is_inside).map(|it| it.id).collect())
             }
             Dataset::Dossiers { .. } | Dataset::Indicators(_) => None,
         };

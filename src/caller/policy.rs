@@ -157,6 +157,8 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("DossierService/PublishDossiers", PUBLISH_DOSSIERS),
     ("DossierService/PublishEvents", PUBLISH_DOSSIERS),
     ("DossierService/SummarizeDossiers", Data(Kind::Dossiers, &[Read], Never)),
+    ("DossierService/WithdrawDossiers", PUBLISH_DOSSIERS),
+    ("DossierService/WithdrawProcedures", Policy::Grant(SystemGrant::DefineProcedures)),
     // A token is its owner's, whatever it may follow by now.
     ("FeedService/Acknowledge", Identified),
     ("FeedService/ListConsumers", ADMINISTRATOR),
@@ -177,6 +179,8 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("IndicatorService/QueryTargets", READ_INDICATORS),
     ("IndicatorService/RankUnits", READ_INDICATORS),
     ("IndicatorService/RollUp", READ_INDICATORS),
+    ("IndicatorService/WithdrawObservations", PUBLISH_INDICATORS),
+    ("IndicatorService/WithdrawTargets", PUBLISH_INDICATORS),
     ("UnitService/GetUnit", Identified),
     ("UnitService/ListUnits", Identified),
     ("UnitService/PublishUnits", Policy::Grant(SystemGrant::PublishUnits)),

@@ -161,7 +161,11 @@ impl Following {
         }
         let kind = plain_word(change.r#type().as_str_name(), "FEED_CHANGE_TYPE_");
         let about = change.subject.as_ref().map_or_else(String::new, |it| self.about(it));
-        Ok(clean(&format!("{} {kind} {about}", change.revision)))
+        let why = match change.withdrawal_reason.as_str() {
+            "" => String::new(),
+            why => format!(" (withdrawn: {why})"),
+        };
+        Ok(clean(&format!("{} {kind} {about}{why}", change.revision)))
     }
 
     fn about(&self, subject: &Subject) -> String {
@@ -187,19 +191,21 @@ impl Following {
                 )
             }
             Subject::Target(it) => {
+                let key = format!("target {} {} {}", it.indicator, name(&it.unit), it.period);
+                // Of what left there is only the key.
+                if it.comparison() == pb::TargetComparison::Unspecified {
+                    return key;
+                }
                 let comparison = plain_word(it.comparison().as_str_name(), "TARGET_COMPARISON_");
                 let value = spell(it.value.as_deref().unwrap_or_default(), self.numbers);
-                format!(
-                    "target {} {} {}: {comparison} {value}",
-                    it.indicator,
-                    name(&it.unit),
-                    it.period
-                )
+                format!("{key}: {comparison} {value}")
             }
+            Subject::Dossier(it) if it.receiving_unit.is_none() => format!("dossier {}", it.code),
             Subject::Dossier(it) => {
                 let state = plain_word(it.state().as_str_name(), "DOSSIER_STATE_");
                 format!("dossier {} {}: {state}", it.code, name(&it.receiving_unit))
             }
+            Subject::Procedure(it) if it.name.is_empty() => format!("procedure {}", it.code),
             Subject::Procedure(it) => format!("procedure {}: {}", it.code, it.name),
             Subject::Unit(it) => format!("unit id:{}: {}", it.id, it.name),
             Subject::Access(it) => match &it.about {

@@ -154,6 +154,15 @@ impl Keys {
         self.select(db, table, "AND v.superseded_at IS NULL").await
     }
 
+    /// Those of them that are tombstones: see [`crate::revision::withdrawal`].
+    pub async fn withdrawn<R: FromQueryResult>(
+        self,
+        db: &impl ConnectionTrait,
+        table: &str,
+    ) -> Result<Vec<R>> {
+        self.select(db, table, "AND v.withdrawal_reason IS NOT NULL").await
+    }
+
     async fn select<R: FromQueryResult>(
         self,
         db: &impl ConnectionTrait,

@@ -7,31 +7,46 @@ use super::Procedure;
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     procedures: BTreeMap<i64, Procedure>,
+    /// Those that were withdrawn, as they stood last.
+    withdrawn: BTreeMap<i64, Procedure>,
     codes: BTreeMap<String, i64>,
     aliases: HashMap<String, HashMap<String, i64>>,
 }
 
 impl Catalogue {
-    /// From every procedure.
-    pub fn new(procedures: Vec<Procedure>) -> Self {
-        let mut catalogue = Self::default();
+    /// From every procedure that stands, and those that were withdrawn.
+    pub fn new(procedures: Vec<Procedure>, withdrawn: Vec<Procedure>) -> Self {
+        let withdrawn = withdrawn.into_iter().map(|it| (it.id, it)).collect();
+        let mut catalogue = Self { withdrawn, ..Self::default() };
         for procedure in procedures {
             catalogue.put(procedure);
         }
         catalogue
     }
 
+    /// Takes a procedure out: from then on it is only known to what was said of it before.
+    pub fn withdraw(&mut self, id: i64) {
+        if let Some(old) = self.take(id) {
+            self.withdrawn.insert(id, old);
+        }
+    }
+
+    fn take(&mut self, id: i64) -> Option<Procedure> {
+        let old = self.procedures.remove(&id)?;
+        self.codes.remove(old.code.as_str());
+        for it in &old.aliases {
+            if let Some(aliases) = self.aliases.get_mut(&it.source) {
+                aliases.remove(&it.alias);
+            }
+        }
+        Some(old)
+    }
+
     /// Adds a procedure, or replaces it.
     pub fn put(&mut self, procedure: Procedure) {
         let id = procedure.id;
-        if let Some(old) = self.procedures.remove(&id) {
-            self.codes.remove(old.code.as_str());
-            for it in &old.aliases {
-                if let Some(aliases) = self.aliases.get_mut(&it.source) {
-                    aliases.remove(&it.alias);
-                }
-            }
-        }
+        self.take(id);
+        self.withdrawn.remove(&id);
         self.codes.insert(procedure.code.as_str().to_owned(), id);
         for it in &procedure.aliases {
             self.aliases.entry(it.source.clone()).or_default().insert(it.alias.clone(), id);
@@ -39,9 +54,19 @@ impl Catalogue {
         self.procedures.insert(id, procedure);
     }
 
-    /// A procedure by its id.
+    /// A procedure by its id, also one that was withdrawn: what was said of it before still names it.
     pub fn get(&self, id: i64) -> Option<&Procedure> {
-        self.procedures.get(&id)
+        self.procedures.get(&id).or_else(|| self.withdrawn.get(&id))
+    }
+
+    /// A procedure that was withdrawn, by its national code.
+    pub fn withdrawn(&self, code: &str) -> Option<&Procedure> {
+        self.withdrawn.values().find(|it| it.code.as_str() == code)
+    }
+
+    /// Every procedure, also those that were withdrawn.
+    pub fn ever(&self) -> impl Iterator<Item = &Procedure> {
+        self.procedures.values().chain(self.withdrawn.values())
     }
 
     /// A procedure by its national code.
@@ -73,6 +98,7 @@ impl Catalogue {
 
     /// The id that the next new procedure gets.
     pub fn next_id(&self) -> i64 {
-        self.procedures.last_key_value().map_or(1, |(id, _)| id + 1)
+        let last = [&self.procedures, &self.withdrawn].map(|it| it.last_key_value());
+        last.into_iter().flatten().map(|(id, _)| id + 1).max().unwrap_or(1)
     }
 }

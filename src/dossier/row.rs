@@ -38,6 +38,8 @@ pub mod procedure {
         #[sea_orm(primary_key, auto_increment = false)]
         pub made_at: i64,
         pub superseded_at: Option<i64>,
+        /// Why it withdraws the version before; none of what is not a tombstone.
+        pub withdrawal_reason: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -85,6 +87,8 @@ pub mod dossier {
         #[sea_orm(primary_key, auto_increment = false)]
         pub made_at: i64,
         pub superseded_at: Option<i64>,
+        /// Why it withdraws the version before; none of what is not a tombstone.
+        pub withdrawal_reason: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -178,8 +182,11 @@ fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
 }
 
-/// The row of a procedure.
-pub fn of_procedure(it: &Procedure) -> Result<procedure::ActiveModel> {
+/// The row of a procedure; of the tombstone that withdraws it, if a reason is given.
+pub fn of_procedure(
+    it: &Procedure,
+    withdrawal_reason: Option<&str>,
+) -> Result<procedure::ActiveModel> {
     let Procedure {
         id,
         code,
@@ -209,7 +216,8 @@ pub fn of_procedure(it: &Procedure) -> Result<procedure::ActiveModel> {
         cases_json: json(&cases.iter().map(case).collect::<Vec<_>>())?,
         aliases_json: json(aliases)?,
         made_at: *made_at,
-        superseded_at: None,
+        superseded_at: withdrawal_reason.map(|_| *made_at),
+        withdrawal_reason: withdrawal_reason.map(str::to_owned),
     };
     Ok(row.into_active_model().reset_all())
 }
@@ -231,6 +239,7 @@ impl TryFrom<procedure::Model> for Procedure {
             aliases_json,
             made_at,
             superseded_at: _,
+            withdrawal_reason: _,
         } = row;
         let cases: Vec<KeptCase> = serde_json::from_str(&cases_json).map_err(Error::internal)?;
         let case = |KeptCase(code, name, count, unit)| {
@@ -303,7 +312,16 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
         returned_at,
         made_at,
         superseded_at: None,
+        withdrawal_reason: None,
     })
+}
+
+/// The tombstone that withdraws a dossier. There is nothing of a person in it.
+pub fn tombstone(it: Dossier, reason: &str) -> Result<dossier::Model> {
+    let header = Header { applicant: None, digests: [None, None, None], ..it.header };
+    let row = of_dossier(Dossier { header, ..it })?;
+    let superseded_at = Some(row.made_at);
+    Ok(dossier::Model { superseded_at, withdrawal_reason: Some(reason.to_owned()), ..row })
 }
 
 impl TryFrom<dossier::Model> for Dossier {
@@ -338,6 +356,7 @@ impl TryFrom<dossier::Model> for Dossier {
             returned_at,
             made_at,
             superseded_at: _,
+            withdrawal_reason: _,
         } = row;
         let documents = |text: &str| -> Result<Vec<Document>> {
             serde_json::from_str(text).map_err(Error::internal)

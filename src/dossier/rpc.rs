@@ -1,5 +1,6 @@
 //! `DossierService` on the wire: open, ask, answer.
 mod entries;
+mod keys;
 pub mod questions;
 
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
-    Alias, Case, Document, Dossier, DossierView, Event, EventEntry, Fee, Header, Procedure,
+    Alias, Case, Code, Document, Dossier, DossierView, Event, EventEntry, Fee, Header, Procedure,
+    ProcedureCode,
     catalogue::Catalogue,
     history::Standing,
     national_766::{self, Counts},
@@ -23,7 +25,7 @@ use crate::{
     hub::{BatchOptions, Hub},
     load, pb,
     personal::Applicant,
-    revision::{Revision, committer::Write},
+    revision::{Revision, committer::Write, withdrawal::Withdrawal},
     time::Timestamp,
     unit::forest::Forest,
     wire::{
@@ -60,6 +62,19 @@ impl pb::dossier_service_server::DossierService for Rpc {
         };
         let receipt = self.hub.write_batch(&caller, ask, work).await?;
         done(pb::DefineProceduresResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn withdraw_procedures(
+        &self,
+        req: Request<pb::WithdrawProceduresRequest>,
+    ) -> Reply<pb::WithdrawProceduresResponse> {
+        let (caller, (ask, withdrawal)): (_, (BatchOptions, Withdrawal<ProcedureCode>)) =
+            open(req)?;
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
+            store::procedures::withdraw(&hub, &write, withdrawal).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        done(pb::WithdrawProceduresResponse { receipt: Some(receipt.into()) })
     }
 
     async fn get_procedure(
@@ -106,6 +121,18 @@ impl pb::dossier_service_server::DossierService for Rpc {
         let (caller, messages) = open_stream(req)?;
         let progress = load::run::<_, Entry>(&self.hub, caller, messages)?;
         stream(progress)
+    }
+
+    async fn withdraw_dossiers(
+        &self,
+        req: Request<pb::WithdrawDossiersRequest>,
+    ) -> Reply<pb::WithdrawDossiersResponse> {
+        let (caller, (ask, withdrawal)): (_, (BatchOptions, Withdrawal<Code>)) = open(req)?;
+        let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
+            store::withdraw::withdraw(&hub, &by, &write, withdrawal).await
+        };
+        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        done(pb::WithdrawDossiersResponse { receipt: Some(receipt.into()) })
     }
 
     async fn publish_events(

@@ -5,6 +5,7 @@ pub mod export;
 pub mod procedures;
 pub mod publish;
 pub mod summary;
+pub mod withdraw;
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -56,6 +56,9 @@ fn of(reason: Reason) -> &'static str {
         Reason::RevisionConflict => {
             "Đối tượng đã được thay đổi sau lần đọc gần nhất; hãy đọc lại rồi quyết định"
         }
+        Reason::ProcedureInUse => {
+            "Thủ tục còn hồ sơ; hãy thu hồi các hồ sơ đó trước khi thu hồi thủ tục"
+        }
         Reason::TooManyStreams => "Số luồng đang mở đã đạt giới hạn; hãy thử lại sau",
         Reason::LoadTaken => "Đợt nạp dữ liệu này đã được một luồng khác tiếp nhận",
         Reason::ReaderTooSlow => {

@@ -70,7 +70,10 @@ impl Matcher {
                     });
                     let known = procedure.as_ref().map(|it| {
                         let missing = || Error::not_found("procedure", it.as_str()).at("procedure");
-                        catalogue.by_code(it.as_str()).map(|it| it.id).ok_or_else(missing)
+                        // One that was withdrawn is followed by who followed it before.
+                        let known = catalogue.by_code(it.as_str());
+                        let known = known.or_else(|| catalogue.withdrawn(it.as_str()));
+                        known.map(|it| it.id).ok_or_else(missing)
                     });
                     dossiers.push(Dossiers {
                         receivers: receivers.transpose().map_err(under)?,
@@ -150,8 +153,9 @@ impl Matcher {
 
     /// What a thing's change is to the watch, if it is for it.
     pub fn happened(&self, caller: &Caller, thing: &Thing) -> Option<Happened> {
+        let is_withdrawal = thing.is_withdrawal();
         if self.is_match(caller, thing) {
-            return Some(Happened::Set);
+            return Some(if is_withdrawal { Happened::Left } else { Happened::Set });
         }
         match thing {
             Thing::Dossier(made) => {

@@ -12,7 +12,10 @@ use crate::{
     dossier::{self, ProcedureCode},
     error::{Error, Reply, Result},
     hub::Hub,
-    indicator::store::changes::IndicatorChangeView,
+    indicator::{
+        rpc::rows::{observation_key, target_key},
+        store::changes::IndicatorChangeView,
+    },
     pb,
     slots::Slots,
     time::Timestamp,
@@ -260,13 +263,15 @@ impl std::convert::From<Message> for pb::WatchResponse {
 
 fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::FeedChange> {
     use pb::{FeedChangeType as ChangeType, feed_change::Subject};
+    let mut withdrawal_reason = String::new();
     let (revision, kind, subject) = match change {
         Change::Thing(happened, thing) => {
             let revision = thing.revision();
+            thing.withdrawal_reason().unwrap_or_default().clone_into(&mut withdrawal_reason);
             let (kind, subject) = match happened {
                 Happened::State => (ChangeType::State, subject(names, caller, &thing)?),
                 Happened::Set => (ChangeType::Set, subject(names, caller, &thing)?),
-                Happened::Left => (ChangeType::Left, key(&thing)?),
+                Happened::Left => (ChangeType::Left, key(names, &thing)?),
             };
             (revision, kind, subject)
         }
@@ -282,7 +287,8 @@ fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::F
             (revision, kind, Subject::Access(pb::AccessChange { about: Some(about) }))
         }
     };
-    Some(pb::FeedChange { revision, r#type: kind.into(), subject: Some(subject) })
+    let (kind, subject) = (kind.into(), Some(subject));
+    Some(pb::FeedChange { revision, r#type: kind, subject, withdrawal_reason })
 }
 
 fn subject(
@@ -295,7 +301,7 @@ fn subject(
         Thing::Unit(it) => {
             Subject::Unit(unit::rpc::answer(&names.indicators.forest, it.as_ref().clone()))
         }
-        Thing::Procedure(it) => Subject::Procedure(it.as_ref().clone().into()),
+        Thing::Procedure(it) => Subject::Procedure(it.procedure.clone().into()),
         Thing::Dossier(it) => {
             let shown = it.shown(&names.vault, caller);
             // What cannot be opened is told as withheld: the watch goes on.
@@ -313,12 +319,24 @@ fn subject(
 }
 
 /// Only the key of what is no longer for a watch.
-fn key(thing: &Thing) -> Option<pb::feed_change::Subject> {
+fn key(names: &watch::Names, thing: &Thing) -> Option<pb::feed_change::Subject> {
+    use pb::feed_change::Subject;
     match thing {
         Thing::Dossier(it) => {
             let code = it.dossier.code.as_str().to_owned();
-            Some(pb::feed_change::Subject::Dossier(pb::Dossier { code, ..pb::Dossier::default() }))
+            Some(Subject::Dossier(pb::Dossier { code, ..pb::Dossier::default() }))
         }
-        Thing::Unit(_) | Thing::Procedure(_) | Thing::Indicator(_) => None,
+        Thing::Procedure(it) => {
+            let code = it.procedure.code.as_str().to_owned();
+            Some(Subject::Procedure(pb::Procedure { code, ..pb::Procedure::default() }))
+        }
+        Thing::Indicator(it) => match it.told(&names.indicators)? {
+            IndicatorChangeView::Observation(it) => {
+                Some(Subject::Observation(observation_key(*it)))
+            }
+            IndicatorChangeView::Target(it) => Some(Subject::Target(target_key(*it))),
+            IndicatorChangeView::Definition(_) => None,
+        },
+        Thing::Unit(_) => None,
     }
 }

@@ -154,8 +154,12 @@ pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(St
         Stage::Procedures => {
             let catalogue = hub.reference::<Catalogue>(view).await?;
             let procedures = catalogue.after(after).take(most);
-            let keyed = procedures
-                .map(|it| (it.code.as_str().to_owned(), Thing::Procedure(Arc::new(it.clone()))));
+            let keyed = procedures.map(|it| {
+                let (procedure, withdrawal_reason) = (it.clone(), None);
+                let made =
+                    dossier::store::changes::ProcedureChange { procedure, withdrawal_reason };
+                (it.code.as_str().to_owned(), Thing::Procedure(Arc::new(made)))
+            });
             keyed.collect()
         }
         Stage::Observations => keyed(changes::state_observations(&db, &asked).await?),
@@ -178,7 +182,7 @@ pub fn key(thing: &Thing) -> String {
     match thing {
         Thing::Unit(it) => it.id.to_string(),
         Thing::Indicator(it) => it.key(),
-        Thing::Procedure(it) => it.id.to_string(),
+        Thing::Procedure(it) => it.procedure.id.to_string(),
         Thing::Dossier(it) => it.dossier.id.to_string(),
     }
 }

@@ -75,7 +75,7 @@ pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
         // A read that picked its revision before the floor moved may still be under way, here or in another hub.
         time::sleep(grace).await;
     }
-    let mut rows = 0;
+    let mut rows = take_events(hub.db.write(), floor).await?;
     for table in TABLES {
         rows += take_away(hub.db.write(), table, "superseded_at", floor).await?;
     }
@@ -83,6 +83,37 @@ pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
     rows += take_away(hub.db.write(), "answered_request", "answered_at", forgotten).await?;
     tracing::info!(floor, rows, "compacted");
     Ok(Compacted { floor, revision, rows })
+}
+
+/// Deletes the events of dossiers that were withdrawn up to the floor: no read can show them, and no dossier of the same code
+/// takes them up again. Before their tombstones, by which they are found.
+async fn take_events(db: &impl ConnectionTrait, floor: i64) -> Result<u64> {
+    const DOSSIERS: u64 = 500;
+    let mut rows = 0;
+    loop {
+        let event = || Expr::col(("dossier_event", "dossier_id"));
+        let has_events = Query::select()
+            .expr(Expr::val(1))
+            .from("dossier_event")
+            .and_where(event().equals(("dossier", "id")))
+            .take();
+        let withdrawn = Query::select()
+            .column("id")
+            .from("dossier")
+            .and_where(Expr::col("withdrawal_reason").is_not_null())
+            .and_where(Expr::col("superseded_at").lte(floor))
+            .and_where(Expr::exists(has_events))
+            .limit(DOSSIERS)
+            .take();
+        let delete = Query::delete()
+            .from_table("dossier_event")
+            .and_where(Expr::col("dossier_id").in_subquery(withdrawn))
+            .take();
+        match db.execute(&delete).await?.rows_affected() {
+            0 => return Ok(rows),
+            taken => rows += taken,
+        }
+    }
 }
 
 /// Deletes the rows of a table with a column up to a bound, some at a time, so that commits go on in between.

@@ -95,6 +95,8 @@ pub mod observation {
         pub as_written: String,
         pub note: String,
         pub correction_reason: String,
+        /// Why it withdraws the version before; none of what is not a tombstone.
+        pub withdrawal_reason: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -138,6 +140,8 @@ pub mod target {
         pub quote: String,
         pub as_written: String,
         pub note: String,
+        /// Why it withdraws the version before; none of what is not a tombstone.
+        pub withdrawal_reason: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

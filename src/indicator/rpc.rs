@@ -1,15 +1,16 @@
 //! `IndicatorService` on the wire: open, ask, answer.
 pub mod encoded;
 mod entries;
+mod keys;
 mod questions;
-mod rows;
+pub(crate) mod rows;
 
 use std::sync::Arc;
 
 use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
-    Define, ObservationEntry, TargetEntry,
+    CellKey, Define, ObservationEntry, TargetEntry,
     queries::{
         Availability, Export, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
     },
@@ -17,6 +18,7 @@ use super::{
         self, availability, compute, export, publish,
         read::{self, ObservationView},
         snapshot::{self, Snapshots},
+        withdraw,
     },
 };
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
     error::{Reply, Result},
     hub::{BatchOptions, Hub},
     load, pb,
-    revision::committer::Write,
+    revision::{committer::Write, withdrawal::Withdrawal},
     wire::{
         done, open, reply,
         stream::{open_stream, sheets, stream},
@@ -46,6 +48,7 @@ pub fn start(hub: &Arc<Hub>) -> Rpc {
 }
 
 type Entries<T> = (BatchOptions, Vec<Result<T>>);
+type CellKeys = (BatchOptions, Withdrawal<CellKey>);
 
 #[tonic::async_trait]
 impl pb::indicator_service_server::IndicatorService for Rpc {
@@ -111,6 +114,24 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         let (caller, (ask, entries)): (_, Entries<TargetEntry>) = open(req)?;
         let receipt = publish::targets(&self.hub, &caller, ask, entries).await?;
         done(pb::PublishTargetsResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn withdraw_observations(
+        &self,
+        req: Request<pb::WithdrawObservationsRequest>,
+    ) -> Reply<pb::WithdrawObservationsResponse> {
+        let (caller, (ask, withdrawal)): (_, CellKeys) = open(req)?;
+        let receipt = withdraw::observations(&self.hub, &caller, ask, withdrawal).await?;
+        done(pb::WithdrawObservationsResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn withdraw_targets(
+        &self,
+        req: Request<pb::WithdrawTargetsRequest>,
+    ) -> Reply<pb::WithdrawTargetsResponse> {
+        let (caller, (ask, withdrawal)): (_, CellKeys) = open(req)?;
+        let receipt = withdraw::targets(&self.hub, &caller, ask, withdrawal).await?;
+        done(pb::WithdrawTargetsResponse { receipt: Some(receipt.into()) })
     }
 
     async fn get_snapshot(

@@ -10,6 +10,7 @@ pub mod publish;
 pub mod read;
 pub mod snapshot;
 mod version_buffer;
+pub mod withdraw;
 
 use std::sync::Arc;
 

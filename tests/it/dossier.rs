@@ -6,3 +6,4 @@ pub mod lists;
 pub mod personal_data;
 pub mod procedures;
 pub mod publish;
+pub mod withdrawals;

@@ -5,3 +5,4 @@ pub mod filters;
 pub mod guarantees;
 pub mod hubs;
 pub mod resume_tokens;
+pub mod withdrawals;

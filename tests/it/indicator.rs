@@ -10,3 +10,4 @@ pub mod sharing;
 pub mod snapshot_cache;
 pub mod snapshots;
 pub mod values;
+pub mod withdrawals;

@@ -103,6 +103,7 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
         correction_reason,
         revision,
         superseded: _,
+        withdrawal_reason: _,
     } = it;
     let unit = unit.unwrap_or_default();
     let figure = figure.unwrap_or_default();

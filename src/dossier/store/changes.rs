@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     caller::Caller,
-    dossier::{Dossier, Event, Procedure, history, row::dossier},
+    dossier::{
+        Dossier, Event, Procedure, history,
+        row::{dossier, procedure},
+    },
     error::{Error, Result},
     personal::{Personal, vault::Vault},
     revision::Stretch,
@@ -28,6 +31,17 @@ pub struct DossierChange {
     pub events: Vec<Event>,
     /// Where the version before was received, and of which procedure it was.
     pub before: Option<Before>,
+    /// Whether it is a tombstone.
+    pub is_withdrawal: bool,
+}
+
+/// A version of a procedure.
+#[derive(Clone, Debug)]
+pub struct ProcedureChange {
+    /// The procedure.
+    pub procedure: Procedure,
+    /// Why it was withdrawn, if the version is a tombstone.
+    pub withdrawal_reason: Option<String>,
 }
 
 /// What a filter must know of the version before.
@@ -102,7 +116,9 @@ pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Ve
             let (id, event) = (row.dossier_id, Event::from(row));
             events.entry((id, event.made_at)).or_default().push(event);
         }
+        // A tombstone ends as it begins: the version before is the one that it withdrew.
         let ended = every_version(*through)
+            .filter(Column::WithdrawalReason.is_null())
             .filter(Column::Id.is_in(ids.iter().copied()))
             .filter(Column::SupersededAt.gt(*after))
             .filter(Column::SupersededAt.lte(*through))
@@ -126,7 +142,8 @@ pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Ve
             let key = (row.id, row.made_at);
             let mut events = events.remove(&key).unwrap_or_default();
             events.sort_unstable_by(history::compare);
-            Ok(DossierChange { dossier: row.try_into()?, events, before: before.remove(&key) })
+            let (before, is_withdrawal) = (before.remove(&key), row.withdrawal_reason.is_some());
+            Ok(DossierChange { dossier: row.try_into()?, events, before, is_withdrawal })
         })
         .collect()
 }
@@ -143,7 +160,8 @@ pub async fn state(
     let rows = visible(db.get_database_backend(), caller, revision)?;
     let rows = rows.filter(Code.gt(after)).order_by_asc(Code).limit(limit);
     let made = |row: dossier::Model| {
-        Ok(DossierChange { dossier: row.try_into()?, events: Vec::new(), before: None })
+        let (events, before, is_withdrawal) = (Vec::new(), None, false);
+        Ok(DossierChange { dossier: row.try_into()?, events, before, is_withdrawal })
     };
     rows.all(db).await?.into_iter().map(made).collect()
 }
@@ -152,7 +170,11 @@ pub async fn state(
 pub async fn made_procedures(
     db: &impl ConnectionTrait,
     stretch: &Stretch,
-) -> Result<Vec<Arc<Procedure>>> {
+) -> Result<Vec<Arc<ProcedureChange>>> {
     let rows = procedures::made(db, stretch).await?;
-    rows.into_iter().map(|it| Ok(Arc::new(it.try_into()?))).collect()
+    let made = |mut row: procedure::Model| {
+        let withdrawal_reason = row.withdrawal_reason.take();
+        Ok(Arc::new(ProcedureChange { procedure: row.try_into()?, withdrawal_reason }))
+    };
+    rows.into_iter().map(made).collect()
 }

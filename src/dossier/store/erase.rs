@@ -67,11 +67,14 @@ pub async fn erase(
     caller.must_administer()?;
     let Erase { whose, superseded_only, legal_basis } = erase;
     let mut items = Vec::new();
-    for (code, id) in named(hub, write, whose).await? {
-        items.push(match id {
-            Some(id) => take(write, id, superseded_only, &legal_basis).await,
-            None => Err(Error::not_found("dossier", &code)),
-        });
+    for (code, ids) in named(hub, write, whose).await? {
+        let mut outcome = None;
+        for id in ids {
+            let taken = take(write, id, superseded_only, &legal_basis).await?;
+            outcome = outcome.filter(|it| *it == Outcome::Corrected).or(Some(taken));
+        }
+        let outcome = outcome.ok_or_else(|| Error::not_found("dossier", &code));
+        items.push(outcome.map(|it| ItemResult::new(it, 0)));
     }
     let touched = if superseded_only {
         TouchedSet::ERASED
@@ -81,24 +84,31 @@ pub async fn erase(
     Ok(BatchOutcome { items, touched })
 }
 
-/// The dossiers that are meant, by code: each with its id, or none.
-async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Option<i64>)>> {
-    use dossier::Column::Code;
+/// The dossiers that are meant, by code: each with its ids. One that was withdrawn and published again has several.
+async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Vec<i64>)>> {
+    use dossier::Column::{Code, Id};
     match whose {
         Whose::Dossiers(codes) => {
             let codes: Vec<String> = codes.iter().map(|it| it.as_str().to_owned()).collect();
-            let known: HashMap<String, i64> = dossiers()
+            let found: Vec<(String, i64)> = dossiers()
                 .filter(Code.is_in(codes.iter().map(String::as_str)))
-                .into_tuple::<(String, i64)>()
+                .order_by_asc(Id)
+                .into_tuple()
                 .all(&write.db)
-                .await?
-                .into_iter()
-                .collect();
-            Ok(codes.into_iter().map(|it| (it.clone(), known.get(&it).copied())).collect())
+                .await?;
+            let mut known: HashMap<String, Vec<i64>> = HashMap::new();
+            for (code, id) in found {
+                known.entry(code).or_default().push(id);
+            }
+            let known = |it: String| {
+                let ids = known.get(&it).cloned().unwrap_or_default();
+                (it, ids)
+            };
+            Ok(codes.into_iter().map(known).collect())
         }
         Whose::Applicant(sought) => {
             let found = of_applicant(hub.db.vault(), &write.db, &sought).await?;
-            Ok(found.into_iter().map(|(code, id)| (code, Some(id))).collect())
+            Ok(found.into_iter().map(|(code, id)| (code, vec![id])).collect())
         }
     }
 }
@@ -124,16 +134,13 @@ pub async fn of_applicant(
     Ok(found)
 }
 
-async fn take(
-    write: &Write,
-    id: i64,
-    superseded_only: bool,
-    legal_basis: &str,
-) -> Result<ItemResult> {
+async fn take(write: &Write, id: i64, superseded_only: bool, legal_basis: &str) -> Result<Outcome> {
     use dossier::Column;
     let number = write.revision.number;
-    let stands = versions().filter(Column::Id.eq(id)).filter(Column::SupersededAt.is_null());
-    let stands = stands.one(&write.db).await?;
+    let of = || versions().filter(Column::Id.eq(id));
+    let stands = of().filter(Column::SupersededAt.is_null()).one(&write.db).await?;
+    // Of one that was withdrawn, its tombstone remembers what was erased.
+    let tombstone = of().filter(Column::WithdrawalReason.is_not_null()).one(&write.db).await?;
     let mut rows = change()
         .col_expr(Column::Applicant, Expr::value(None::<String>))
         .col_expr(Column::IdentityDigest, Expr::value(None::<String>))
@@ -152,9 +159,13 @@ async fn take(
             .filter(event::Column::Note.ne(""));
         taken += notes.exec(&write.db).await?.rows_affected;
     }
-    let is_marked = stands.as_ref().is_none_or(|it| it.erased);
+    let is_marked = stands.as_ref().or(tombstone.as_ref()).is_none_or(|it| it.erased);
     if taken == 0 && (superseded_only || is_marked) {
-        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        return Ok(Outcome::Unchanged);
+    }
+    if tombstone.is_some() && !superseded_only {
+        let mark = change().col_expr(Column::Erased, Expr::value(true)).filter(Column::Id.eq(id));
+        mark.filter(Column::WithdrawalReason.is_not_null()).exec(&write.db).await?;
     }
     if let Some(row) = stands.filter(|_| !superseded_only) {
         let ended = vec![vec![id.into(), row.made_at.into(), number.into()]];
@@ -178,7 +189,7 @@ async fn take(
         legal_basis: Set(legal_basis.to_owned()),
     };
     erasure::Entity::insert(line).exec_without_returning(&write.db).await?;
-    Ok(ItemResult::new(Outcome::Corrected, 0))
+    Ok(Outcome::Corrected)
 }
 
 /// Seals anew, under the newest key, what was kept in clear or is sealed with an older one: so many applicants and remarks,

@@ -1,18 +1,19 @@
 //! Procedures: how they are loaded, read and kept.
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use super::{CHUNK, standing as standing_dossiers};
 use crate::{
     caller::Caller,
     db::MOST_BINDS,
     dossier::{
-        Procedure,
+        Procedure, ProcedureCode,
         catalogue::Catalogue,
         queries::{Define, GetProcedure, ListProcedures, ProcedureEntry},
-        row::{of_procedure, procedure},
+        row::{dossier, of_procedure, procedure},
     },
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     hub::{BatchOutcome, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
@@ -22,6 +23,7 @@ use crate::{
         receipt::ItemResult,
         touched::TouchedSet,
         versioned::{every, standing, supersede},
+        withdrawal::Withdrawal,
     },
 };
 
@@ -54,8 +56,14 @@ impl Reference for Catalogue {
 
     /// Loads every procedure as it stood at a revision.
     async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
-        let rows = visible(number).order_by_asc(procedure::Column::Id).all(db).await?;
-        Ok(Catalogue::new(rows.into_iter().map(Procedure::try_from).collect::<Result<_>>()?))
+        use procedure::Column::{Id, MadeAt, WithdrawalReason};
+        let read = |rows: Vec<procedure::Model>| {
+            rows.into_iter().map(Procedure::try_from).collect::<Result<Vec<_>>>()
+        };
+        let rows = visible(number).order_by_asc(Id).all(db).await?;
+        let gone = every::<procedure::Entity>(number).filter(WithdrawalReason.is_not_null());
+        let gone = gone.order_by_asc(MadeAt).all(db).await?;
+        Ok(Catalogue::new(read(rows)?, read(gone)?))
     }
 }
 
@@ -101,8 +109,47 @@ pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<BatchOut
         ended: Vec::new(),
     };
     let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
-    draft.keep(write).await?;
+    draft.keep(write, None).await?;
     Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+}
+
+/// Withdraws procedures of which there are no dossiers.
+pub async fn withdraw(
+    hub: &Hub,
+    write: &Write,
+    withdrawal: Withdrawal<ProcedureCode>,
+) -> Result<BatchOutcome> {
+    let Withdrawal { keys, reason } = withdrawal;
+    let catalogue = hub.reference::<Catalogue>(write).await?;
+    let named = keys.iter().flatten().filter_map(|it| catalogue.by_code(it.as_str()));
+    let in_use = in_use(write, named.map(|it| it.id).collect()).await?;
+    let mut draft = Draft {
+        catalogue: catalogue.as_ref().clone(),
+        made_at: write.revision.number,
+        put: Vec::new(),
+        ended: Vec::new(),
+    };
+    let items = keys.into_iter().map(|it| draft.withdraw(&it?, &in_use)).collect();
+    draft.keep(write, Some(&reason)).await?;
+    Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+}
+
+/// Which of these procedures have dossiers.
+async fn in_use(write: &Write, procedures: Vec<i64>) -> Result<HashSet<i64>> {
+    use dossier::Column::ProcedureId;
+    let mut found = HashSet::new();
+    for ids in procedures.chunks(CHUNK) {
+        let rows: Vec<i64> = standing_dossiers(write.head.newest.number)
+            .filter(ProcedureId.is_in(ids.iter().copied()))
+            .select_only()
+            .column(ProcedureId)
+            .distinct()
+            .into_tuple()
+            .all(&write.db)
+            .await?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// A catalogue that takes procedures, and remembers what must be written.
@@ -114,10 +161,30 @@ struct Draft {
 }
 
 impl Draft {
+    fn withdraw(&mut self, code: &ProcedureCode, in_use: &HashSet<i64>) -> Result<ItemResult> {
+        let Some(known) = self.catalogue.by_code(code.as_str()) else {
+            return match self.catalogue.withdrawn(code.as_str()) {
+                Some(_) => Ok(ItemResult::new(Outcome::Unchanged, 0)),
+                None => Err(Error::not_found("procedure", code.as_str())),
+            };
+        };
+        let id = known.id;
+        if in_use.contains(&id) {
+            let what = format!("there are dossiers of `{}`; withdraw them first", code.as_str());
+            return Err(Error::new(Reason::ProcedureInUse, what));
+        }
+        self.put.push(Procedure { made_at: self.made_at, ..known.clone() });
+        self.ended.push(id);
+        self.catalogue.withdraw(id);
+        Ok(ItemResult::new(Outcome::Corrected, 0))
+    }
+
     fn put(&mut self, entry: ProcedureEntry) -> Result<ItemResult> {
         let ProcedureEntry { procedure, expected } = entry;
         let known = self.catalogue.by_code(procedure.code.as_str());
-        let id = known.map_or_else(|| self.catalogue.next_id(), |it| it.id);
+        // Under its old id: agreements that name the procedure cover it again.
+        let before = known.or_else(|| self.catalogue.withdrawn(procedure.code.as_str()));
+        let id = before.map_or_else(|| self.catalogue.next_id(), |it| it.id);
         let procedure = Procedure { id, made_at: self.made_at, ..procedure };
         let outcome = match known {
             None => Outcome::Created,
@@ -149,14 +216,15 @@ impl Draft {
         Ok(ItemResult::new(outcome, 0))
     }
 
-    async fn keep(self, write: &Write) -> Result<()> {
+    async fn keep(self, write: &Write, withdrawal_reason: Option<&str>) -> Result<()> {
         let Self { catalogue: _, made_at: _, put, ended } = self;
         for ids in ended.chunks(MOST_BINDS / 2) {
             let which = procedure::Column::Id.is_in(ids.iter().copied());
             supersede::<procedure::Entity>(write, which).await?;
         }
-        for chunk in put.chunks(MOST_BINDS / 12) {
-            let rows = chunk.iter().map(of_procedure).collect::<Result<Vec<_>>>()?;
+        for chunk in put.chunks(MOST_BINDS / 13) {
+            let rows = chunk.iter().map(|it| of_procedure(it, withdrawal_reason));
+            let rows = rows.collect::<Result<Vec<_>>>()?;
             procedure::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{applicant_of, is_inside, note_of, standing};
+use super::{applicant_of, every_version, is_inside, note_of};
 use crate::{
     caller::{
         Caller,
@@ -21,7 +21,7 @@ use crate::{
         catalogue::Catalogue,
         history,
         queries::{Entry, Publish, PublishEvents},
-        row::{dossier, event, of_dossier, of_event},
+        row::{dossier, event, of_dossier, of_event, tombstone},
     },
     error::{Error, Reason, Result, Violation},
     hub::{BatchOutcome, Hub},
@@ -82,13 +82,15 @@ pub async fn publish_events(
 }
 
 /// A dossier as it is known, with what this batch adds to it.
-struct Known {
-    dossier: Dossier,
+pub(super) struct Known {
+    pub(super) dossier: Dossier,
     events: BTreeMap<String, Event>,
     /// The revision of the version that stands, unless it is new.
     stood: Option<i64>,
+    /// Why this batch withdraws it, if it does.
+    pub(super) withdrawn: Option<Arc<str>>,
     /// Whether it must be written.
-    is_changed: bool,
+    pub(super) is_changed: bool,
     /// Whether this batch spoke of it before.
     is_seen: bool,
 }
@@ -106,20 +108,29 @@ impl Known {
     }
 }
 
+/// A dossier that was withdrawn.
+pub(super) struct Withdrawn {
+    source_id: i64,
+    /// Whether its personal data was erased.
+    erased: bool,
+}
+
 /// Everything that a batch speaks of.
-struct Draft<'a> {
-    caller: &'a Caller,
+pub(super) struct Draft<'a> {
+    pub(super) caller: &'a Caller,
     made_at: i64,
     vault: Vault,
     forest: Arc<Forest>,
     catalogue: Arc<Catalogue>,
     directory: Arc<Directory>,
-    known: HashMap<String, Known>,
+    pub(super) known: HashMap<String, Known>,
+    /// Those that do not stand because they were withdrawn, as the newest tombstone says.
+    withdrawn: HashMap<String, Withdrawn>,
     next_id: i64,
 }
 
 impl<'a> Draft<'a> {
-    async fn read(
+    pub(super) async fn read(
         hub: &'a Hub,
         caller: &'a Caller,
         write: &Write,
@@ -132,7 +143,7 @@ impl<'a> Draft<'a> {
         let mut known = HashMap::new();
         let mut by_id = HashMap::new();
         // Whosever they are: a write must know whose a code is.
-        let keys = Keys::new(db, &["code"], codes.into_iter().map(|it| vec![it.into()]))?;
+        let keys = Keys::new(db, &["code"], codes.iter().map(|it| vec![(*it).into()]))?;
         let rows: Vec<dossier::Model> = keys.standing(db, "dossier").await?;
         for row in rows {
             let made_at = row.made_at;
@@ -140,9 +151,18 @@ impl<'a> Draft<'a> {
             let code = dossier.code.as_str().to_owned();
             by_id.insert(dossier.id, code.clone());
             let (events, is_changed, is_seen) = (BTreeMap::new(), false, false);
-            let stood = Some(made_at);
-            known.insert(code, Known { dossier, events, stood, is_changed, is_seen });
+            let (stood, withdrawn) = (Some(made_at), None);
+            known.insert(code, Known { dossier, events, stood, withdrawn, is_changed, is_seen });
         }
+        let gone = codes.into_iter().filter(|it| !known.contains_key(*it));
+        let keys = Keys::new(db, &["code"], gone.map(|it| vec![it.into()]))?;
+        let mut tombstones: Vec<dossier::Model> = keys.withdrawn(db, "dossier").await?;
+        tombstones.sort_unstable_by_key(|it| it.made_at);
+        let withdrawn = tombstones.into_iter().map(|it| {
+            let (source_id, erased) = (it.source_id, it.erased);
+            (it.code.as_str().to_owned(), Withdrawn { source_id, erased })
+        });
+        let withdrawn = withdrawn.collect();
         let keys = Keys::new(db, &["dossier_id"], by_id.keys().map(|it| vec![(*it).into()]))?;
         let events: Vec<event::Model> = keys.find(db, "dossier_event").await?;
         for row in events {
@@ -157,7 +177,7 @@ impl<'a> Draft<'a> {
                 it.renew(&vault, code)?;
             }
         }
-        let last: Option<i64> = standing(number)
+        let last: Option<i64> = every_version(number)
             .select_only()
             .column(dossier::Column::Id)
             // Says nothing, but that the last one is found by its key.
@@ -175,6 +195,7 @@ impl<'a> Draft<'a> {
             catalogue: hub.reference::<Catalogue>(write).await?,
             directory: hub.reference::<Directory>(write).await?,
             known,
+            withdrawn,
             next_id: last.unwrap_or(0) + 1,
         })
     }
@@ -185,14 +206,18 @@ impl<'a> Draft<'a> {
         if let Some(known) = known
             && known.dossier.source_id != self.caller.system_id
         {
-            return Err(self.not_authoritative(&known.dossier));
+            return Err(self.not_authoritative(&known.dossier, "code"));
         }
         if known.is_none() && entry.events.is_empty() {
             return Err(Error::field("events", "hold at least one event of a new dossier"));
         }
         let none = BTreeMap::new();
         let events = known.map_or(&none, |it| &it.events);
-        let erased = known.is_some_and(|it| it.dossier.header.erased);
+        let erased = match known {
+            Some(it) => it.dossier.header.erased,
+            // Its source still has what was erased here, also when it was withdrawn since.
+            None => self.withdrawn_before(&code).is_some_and(|it| it.erased),
+        };
         let path = |i: usize| format!("events[{i}]");
         let fresh = self.fresh(&code, erased, events, &entry.events, path)?;
         let steps = history::steps(events.values().chain(fresh.values()));
@@ -219,8 +244,9 @@ impl<'a> Draft<'a> {
                     made_at: self.made_at,
                 };
                 self.next_id += 1;
-                let (events, stood, is_changed, is_seen) = (BTreeMap::new(), None, true, false);
-                let new = Known { dossier, events, stood, is_changed, is_seen };
+                let (events, stood, withdrawn) = (BTreeMap::new(), None, None);
+                let (is_changed, is_seen) = (true, false);
+                let new = Known { dossier, events, stood, withdrawn, is_changed, is_seen };
                 self.known.entry(code.as_str().to_owned()).or_insert(new)
             }
         };
@@ -236,7 +262,7 @@ impl<'a> Draft<'a> {
         let known = self.known.get(code.as_str()).ok_or_else(not_found)?;
         if known.dossier.source_id != self.caller.system_id {
             if self.caller.knows_every_dossier() {
-                return Err(self.not_authoritative(&known.dossier));
+                return Err(self.not_authoritative(&known.dossier, "code"));
             }
             return Err(not_found());
         }
@@ -253,8 +279,13 @@ impl<'a> Draft<'a> {
         Ok(ItemResult::new(Outcome::Created, 0))
     }
 
+    /// The caller's own dossier that does not stand because it was withdrawn.
+    pub(super) fn withdrawn_before(&self, code: &Code) -> Option<&Withdrawn> {
+        self.withdrawn.get(code.as_str()).filter(|it| it.source_id == self.caller.system_id)
+    }
+
     /// Refuses what the agreement that answers the call does not cover.
-    fn must_cover(&self, header: &Header, field: &str) -> Result<()> {
+    pub(super) fn must_cover(&self, header: &Header, field: &str) -> Result<()> {
         let right = self.caller.right(Kind::Dossiers, Operation::Publish)?;
         let units = (header.receiving_unit_id, header.competent_unit_id);
         if is_inside(right, units, header.procedure_id) {
@@ -265,9 +296,9 @@ impl<'a> Draft<'a> {
         Err(outside(&right.agreement, &format!("{procedure} at {unit}")).at(field))
     }
 
-    fn not_authoritative(&self, dossier: &Dossier) -> Error {
+    pub(super) fn not_authoritative(&self, dossier: &Dossier, field: &str) -> Error {
         let what = format!("another system is the source of `{}`", dossier.code.as_str());
-        let err = Error::new(Reason::NotAuthoritative, what).at("code");
+        let err = Error::new(Reason::NotAuthoritative, what).at(field);
         if self.caller.knows_every_dossier() {
             return err.with("source", self.directory.code_of(dossier.source_id));
         }
@@ -391,7 +422,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Ends the versions that stood, and adds the new ones, with the events that are new.
-    async fn keep(self, write: &Write) -> Result<()> {
+    pub(super) async fn keep(self, write: &Write) -> Result<()> {
         let made_at = self.made_at;
         let mut changed: Vec<_> = self.known.into_values().filter(|it| it.is_changed).collect();
         changed.sort_unstable_by_key(|it| it.dossier.id);
@@ -399,14 +430,25 @@ impl<'a> Draft<'a> {
         let stood = stood.map(|(id, stood)| vec![id.into(), stood.into(), made_at.into()]);
         bulk::end(&write.db, "dossier", &["id", "made_at"], stood.collect()).await?;
         let (mut rows, mut events) = (Vec::with_capacity(changed.len()), Vec::new());
-        for Known { mut dossier, events: known, stood: _, is_changed: _, is_seen: _ } in changed {
+        for it in changed {
+            let Known {
+                mut dossier,
+                events: known,
+                withdrawn,
+                stood: _,
+                is_changed: _,
+                is_seen: _,
+            } = it;
             dossier.standing = history::standing(&history::steps(known.values()));
             dossier.made_at = made_at;
             let fresh = known.into_values().filter(|it| it.made_at == made_at);
             for it in fresh {
                 events.push(of_event(dossier.id, it)?);
             }
-            rows.push(of_dossier(dossier)?);
+            rows.push(match withdrawn {
+                Some(reason) => tombstone(dossier, &reason)?,
+                None => of_dossier(dossier)?,
+            });
         }
         bulk::add::<dossier::Entity>(&write.db, rows).await?;
         bulk::add::<event::Entity>(&write.db, events).await

@@ -107,6 +107,7 @@ impl From<ObservationView> for pb::Observation {
             as_written,
             note,
             correction_reason,
+            withdrawal_reason,
         } = row;
         let provenance = pb::Provenance {
             source_system: source,
@@ -118,6 +119,11 @@ impl From<ObservationView> for pb::Observation {
             note,
         };
         let figure = figure(&definition.meaning, reading, Some(provenance), inconsistent);
+        // A tombstone says who withdrew the value, and nothing of the value.
+        let figure = match withdrawal_reason {
+            Some(_) => pb::Figure { provenance: figure.provenance, ..pb::Figure::default() },
+            None => figure,
+        };
         Self {
             indicator: definition.code.as_str().to_owned(),
             unit: Some(unit.into()),
@@ -130,7 +136,31 @@ impl From<ObservationView> for pb::Observation {
             correction_reason,
             revision: Some(Revision { number: made_at, at: committed_at }.into()),
             superseded: superseded.map(Into::into),
+            withdrawal_reason: withdrawal_reason.unwrap_or_default(),
         }
+    }
+}
+
+/// What names an observation, for who is to take it out of a copy.
+pub(crate) fn observation_key(observed: ObservationView) -> pb::Observation {
+    let ObservationView { definition, unit, row, source: _, superseded: _ } = observed;
+    pb::Observation {
+        indicator: definition.code.as_str().to_owned(),
+        unit: Some(unit.into()),
+        period: row.period.to_string(),
+        breakdown: Breakdown::from_text(&row.breakdown).0,
+        ..pb::Observation::default()
+    }
+}
+
+/// What names a target, likewise.
+pub(crate) fn target_key(aimed: TargetView) -> pb::IndicatorTarget {
+    let TargetView { definition, unit, row, source: _ } = aimed;
+    pb::IndicatorTarget {
+        indicator: definition.code.as_str().to_owned(),
+        unit: Some(unit.into()),
+        period: row.period.to_string(),
+        ..pb::IndicatorTarget::default()
     }
 }
 
@@ -185,6 +215,7 @@ impl From<TargetView> for pb::IndicatorTarget {
             quote,
             as_written,
             note,
+            withdrawal_reason: _,
         } = row;
         let provenance = pb::Provenance {
             source_system: source,

@@ -51,6 +51,7 @@ struct Published {
     superseded_at: Option<i64>,
     committed_at: Timestamp,
     status: Status,
+    withdrawal_reason: Option<String>,
 }
 
 /// Who has reported what.
@@ -86,6 +87,11 @@ pub async fn availability(
             .await?;
         let mut seen: HashMap<(i64, Period), (Timestamp, Option<Status>)> = HashMap::new();
         for row in rows {
+            // What was withdrawn counts as never published.
+            if row.withdrawal_reason.is_some() {
+                seen.remove(&(row.unit_id, row.period));
+                continue;
+            }
             let stands = row.superseded_at.is_none_or(|it| it > view.number());
             let entry = seen.entry((row.unit_id, row.period)).or_insert((row.committed_at, None));
             if stands && row.made_at <= view.number() {

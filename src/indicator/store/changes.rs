@@ -67,6 +67,15 @@ impl IndicatorChange {
         }
     }
 
+    /// Why it was withdrawn, if it is a tombstone.
+    pub fn withdrawal_reason(&self) -> Option<&str> {
+        match self {
+            Self::Definition(_) => None,
+            Self::Observation(it) => it.withdrawal_reason.as_deref(),
+            Self::Target(it) => it.withdrawal_reason.as_deref(),
+        }
+    }
+
     /// Its key in the order of one revision.
     pub fn key(&self) -> String {
         match self {

@@ -13,8 +13,15 @@ use crate::{
         row::{observation, target},
     },
     outcome::Outcome,
-    revision::{committer::Write, receipt::ItemResult, touched::TouchedSet},
+    revision::{Revision, committer::Write, receipt::ItemResult, touched::TouchedSet},
 };
+
+/// What a tombstone says: which revision withdraws, for which system, and why.
+pub(super) struct Tombstone {
+    pub(super) at: Revision,
+    pub(super) by: i64,
+    pub(super) reason: String,
+}
 
 /// Keeps what differs from what stands.
 pub(super) async fn keep<V: Version>(
@@ -65,6 +72,7 @@ fn repeated(is_same: bool, earlier: usize) -> Result<ItemResult> {
 }
 
 impl Version for observation::Model {
+    const NAME: &'static str = "observation";
     const MADE: TouchedSet = TouchedSet::OBSERVATIONS;
     const TABLE: &'static str = "observation";
     const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id", "breakdown"];
@@ -107,6 +115,7 @@ impl Version for observation::Model {
             as_written,
             note,
             correction_reason: _,
+            withdrawal_reason: _,
         } = self;
         *indicator_id == other.indicator_id
             && *unit_id == other.unit_id
@@ -154,6 +163,33 @@ impl Version for observation::Model {
         self.made_at
     }
 
+    fn is_withdrawal(&self) -> bool {
+        self.withdrawal_reason.is_some()
+    }
+
+    fn withdrawn(&self, tombstone: &Tombstone) -> Self {
+        let Tombstone { at, by, reason } = tombstone;
+        Self {
+            made_at: at.number,
+            superseded_at: Some(at.number),
+            committed_at: at.at,
+            value: None,
+            numerator: None,
+            denominator: None,
+            inconsistent: false,
+            source_id: *by,
+            channel: None,
+            source_document: String::new(),
+            source_record: String::new(),
+            quote: String::new(),
+            as_written: String::new(),
+            note: String::new(),
+            correction_reason: String::new(),
+            withdrawal_reason: Some(reason.clone()),
+            ..self.clone()
+        }
+    }
+
     fn supersede(&mut self, revision: i64) {
         self.superseded_at = Some(revision);
     }
@@ -164,6 +200,7 @@ impl Version for observation::Model {
 }
 
 impl Version for target::Model {
+    const NAME: &'static str = "target";
     const MADE: TouchedSet = TouchedSet::TARGETS;
     const TABLE: &'static str = "target";
     const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id"];
@@ -199,6 +236,7 @@ impl Version for target::Model {
             quote,
             as_written,
             note,
+            withdrawal_reason: _,
         } = self;
         *indicator_id == other.indicator_id
             && *unit_id == other.unit_id
@@ -232,6 +270,29 @@ impl Version for target::Model {
 
     fn made_at(&self) -> i64 {
         self.made_at
+    }
+
+    fn is_withdrawal(&self) -> bool {
+        self.withdrawal_reason.is_some()
+    }
+
+    fn withdrawn(&self, tombstone: &Tombstone) -> Self {
+        let Tombstone { at, by, reason } = tombstone;
+        Self {
+            made_at: at.number,
+            superseded_at: Some(at.number),
+            committed_at: at.at,
+            value: None,
+            source_id: *by,
+            channel: None,
+            source_document: String::new(),
+            source_record: String::new(),
+            quote: String::new(),
+            as_written: String::new(),
+            note: String::new(),
+            withdrawal_reason: Some(reason.clone()),
+            ..self.clone()
+        }
     }
 
     fn supersede(&mut self, revision: i64) {

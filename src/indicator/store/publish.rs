@@ -28,15 +28,23 @@ use crate::{
 };
 
 /// What entries are checked against.
-struct Checks<'a> {
+pub(super) struct Checks<'a> {
     caller: &'a Caller,
     definitions: Arc<Definitions>,
-    forest: Arc<Forest>,
+    pub(super) forest: Arc<Forest>,
+}
+
+impl<'a> Checks<'a> {
+    /// With the books as a write sees them.
+    pub(super) async fn open(hub: &Hub, write: &Write, caller: &'a Caller) -> Result<Self> {
+        let definitions = hub.reference::<Definitions>(write).await?;
+        Ok(Self { caller, definitions, forest: hub.reference::<Forest>(write).await? })
+    }
 }
 
 impl Checks<'_> {
     /// Finds the indicator, and checks that the caller may publish it.
-    fn definition(&self, code: &Code) -> Result<Arc<Definition>> {
+    pub(super) fn definition(&self, code: &Code) -> Result<Arc<Definition>> {
         let known = self.definitions.known_to(self.caller, code);
         let definition = Arc::clone(known.map_err(|err| err.at("indicator"))?);
         if !self.caller.sees_indicator(code.as_str()) {
@@ -60,11 +68,17 @@ impl Checks<'_> {
             let rule = format!("be valid in {period}; {} is valid {valid}", unit.name);
             return Err(Error::field("unit", rule));
         }
-        if !self.caller.sees_unit(unit.id) {
-            let right = self.caller.right(policy::Kind::Indicators, Operation::Publish)?;
-            return Err(outside(&right.agreement, &unit.name).at("unit"));
-        }
+        self.must_cover(unit.id, &unit.name)?;
         Ok(unit.id)
+    }
+
+    /// Refuses a unit that the agreement does not cover.
+    pub(super) fn must_cover(&self, unit_id: i64, name: &str) -> Result<()> {
+        if self.caller.sees_unit(unit_id) {
+            return Ok(());
+        }
+        let right = self.caller.right(policy::Kind::Indicators, Operation::Publish)?;
+        Err(outside(&right.agreement, name).at("unit"))
     }
 }
 
@@ -83,7 +97,7 @@ fn both(unit: Result<i64>, rest: Result<()>) -> Result<i64> {
 const FEW: usize = 200;
 
 /// The keys that a few entries are about, as far as they can be told before it is their turn.
-async fn ahead<'a>(
+pub(super) async fn ahead<'a>(
     hub: &Hub,
     caller: &Caller,
     named: impl ExactSizeIterator<Item = Option<(&'a Code, &'a unit::Ref, Period, String)>>,
@@ -148,11 +162,7 @@ async fn publish_observations(
     caller: &Caller,
     entries: Vec<Result<ObservationEntry>>,
 ) -> Result<BatchOutcome> {
-    let checks = Checks {
-        caller,
-        definitions: hub.reference::<Definitions>(write).await?,
-        forest: hub.reference::<Forest>(write).await?,
-    };
+    let checks = Checks::open(hub, write, caller).await?;
     let drafts = entries.into_iter().map(|it| checks.observation(write, it?)).collect();
     keep(write, drafts).await
 }
@@ -181,11 +191,7 @@ async fn publish_targets(
     caller: &Caller,
     entries: Vec<Result<TargetEntry>>,
 ) -> Result<BatchOutcome> {
-    let checks = Checks {
-        caller,
-        definitions: hub.reference::<Definitions>(write).await?,
-        forest: hub.reference::<Forest>(write).await?,
-    };
+    let checks = Checks::open(hub, write, caller).await?;
     let drafts = entries.into_iter().map(|it| checks.target(write, it?)).collect();
     keep(write, drafts).await
 }
@@ -253,6 +259,7 @@ impl Checks<'_> {
             as_written,
             note,
             correction_reason,
+            withdrawal_reason: None,
         };
         Ok((definition, row))
     }
@@ -303,6 +310,7 @@ impl Checks<'_> {
             quote,
             as_written,
             note,
+            withdrawal_reason: None,
         };
         Ok((definition, row))
     }

@@ -469,14 +469,16 @@ pub async fn list_revisions(
     let Paged { items: rows, next } =
         page.cut(rows, &hub.mark(caller, &view), |last| last.made_at.to_string());
     let known = |it: &i64| *it <= view.number();
-    let ends = rows.iter().filter_map(|it| it.superseded_at).filter(known);
+    // A tombstone ends as it begins: it is superseded by no other version.
+    let ended = |it: &observation::Model| {
+        it.superseded_at.filter(|at| it.withdrawal_reason.is_none() && known(at))
+    };
+    let ends = rows.iter().filter_map(ended);
     let times =
         revisions::times(&hub.db.at(view.position()), ends.collect::<BTreeSet<_>>()).await?;
     let items = rows.into_iter().map(|row| {
-        let superseded = row
-            .superseded_at
-            .filter(known)
-            .and_then(|number| Some(Revision { number, at: *times.get(&number)? }));
+        let superseded =
+            ended(&row).and_then(|number| Some(Revision { number, at: *times.get(&number)? }));
         ObservationView { superseded, ..names.observed(definition, row) }
     });
     Ok((view.revision, Paged { items: items.collect(), next }))

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::{FutureExt, future::BoxFuture};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, Value};
 
+use super::keep::Tombstone;
 use crate::{
     db::bulk::{self, Keys},
     error::Result,
@@ -23,6 +24,8 @@ pub(super) struct Key {
 
 /// What observations and targets have in common: versions under a key, of which one stands.
 pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
+    /// What one is called.
+    const NAME: &'static str;
     /// What a revision touches that makes versions of this kind.
     const MADE: TouchedSet;
     /// The table.
@@ -49,6 +52,12 @@ pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
     /// The revision that made it.
     fn made_at(&self) -> i64;
 
+    /// Whether it is a tombstone.
+    fn is_withdrawal(&self) -> bool;
+
+    /// The tombstone that withdraws it.
+    fn withdrawn(&self, tombstone: &Tombstone) -> Self;
+
     /// A later revision supersedes it.
     fn supersede(&mut self, revision: i64);
 
@@ -74,6 +83,8 @@ pub(super) struct VersionBuffer<V> {
     /// Versions in the table that are superseded, by their names and the revision that did it.
     ended: Vec<Vec<Value>>,
     added: Vec<V>,
+    /// Keys under which nothing stands because it was withdrawn, where that is known.
+    withdrawn: HashSet<Key>,
 }
 
 /// Keys of which it is remembered beyond a flush what stands, at most.
@@ -87,6 +98,7 @@ impl<V> Default for VersionBuffer<V> {
             drafts: Vec::new(),
             ended: Vec::new(),
             added: Vec::new(),
+            withdrawn: HashSet::new(),
         }
     }
 }
@@ -119,6 +131,24 @@ impl<V: Version> VersionBuffer<V> {
         }
     }
 
+    /// Finds out which of these keys, that were read, were withdrawn.
+    pub(super) async fn read_withdrawn<'a>(
+        &mut self,
+        db: &impl ConnectionTrait,
+        keys: impl Iterator<Item = &'a Key>,
+    ) -> Result<()> {
+        let gone: HashSet<_> = keys.filter(|it| self.standing(it).is_none()).collect();
+        let wanted = Keys::new(db, V::STANDS, gone.into_iter().map(V::stands))?;
+        let found: Vec<V> = wanted.withdrawn(db, V::TABLE).await?;
+        self.withdrawn.extend(found.iter().map(Version::key));
+        Ok(())
+    }
+
+    /// Whether nothing stands under a key because it was withdrawn.
+    pub(super) fn is_withdrawn(&self, key: &Key) -> bool {
+        self.withdrawn.contains(key)
+    }
+
     /// What the write that runs makes: it supersedes what stands under its key.
     pub(super) fn make(&mut self, drafts: Vec<V>) {
         self.drafts.extend(drafts);
@@ -134,7 +164,15 @@ impl<V: Version> Buffered for VersionBuffer<V> {
     fn settle(&mut self, is_kept: bool) {
         let drafts = std::mem::take(&mut self.drafts);
         for row in drafts.into_iter().filter(|_| is_kept) {
-            match self.standing.insert(row.key(), Some(Origin::New(self.added.len()))).flatten() {
+            let key = row.key();
+            let stands = match row.is_withdrawal() {
+                true => {
+                    self.withdrawn.insert(key.clone());
+                    None
+                }
+                false => Some(Origin::New(self.added.len())),
+            };
+            match self.standing.insert(key, stands).flatten() {
                 Some(Origin::Kept(old)) => {
                     let mut names = old.names();
                     names.push(row.made_at().into());
@@ -154,7 +192,10 @@ impl<V: Version> Buffered for VersionBuffer<V> {
     fn flush<'a>(&'a mut self, db: &'a DatabaseTransaction) -> BoxFuture<'a, Result<()>> {
         let (ended, added) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.added));
         match self.standing.len() > REMEMBERED {
-            true => self.standing.clear(),
+            true => {
+                self.standing.clear();
+                self.withdrawn.clear();
+            }
             false => self.standing.retain(|_, it| !matches!(it, Some(Origin::New(_)))),
         }
         async move {

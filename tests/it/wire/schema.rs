@@ -58,6 +58,8 @@ const MESSAGES: &[(&str, &str)] = &[
     ("DossierService/PublishDossiers", "{}"),
     ("DossierService/PublishEvents", "{}"),
     ("DossierService/SummarizeDossiers", r#"{"rule": "national-766", "period": "2024"}"#),
+    ("DossierService/WithdrawDossiers", r#"{"reason": "x"}"#),
+    ("DossierService/WithdrawProcedures", r#"{"reason": "x"}"#),
     ("FeedService/Acknowledge", r#"{"resume_token": "{token}"}"#),
     ("FeedService/ListConsumers", "{}"),
     // A procedure that there is not: a watch that begins does not end.
@@ -77,6 +79,8 @@ const MESSAGES: &[(&str, &str)] = &[
     ("IndicatorService/QueryTargets", r#"{"indicators": ["secret.one"]}"#),
     ("IndicatorService/RankUnits", r#"{"indicator": "secret.one", "period": "2026", "below": {"code": {"code": "86", "date": "2026-01-01"}}, "level": "UNIT_LEVEL_COMMUNE"}"#),
     ("IndicatorService/RollUp", r#"{"indicator": "secret.one", "unit": {"code": {"code": "86", "date": "2026-01-01"}}, "periods": ["2026"], "geography": "GEOGRAPHY_CURRENT"}"#),
+    ("IndicatorService/WithdrawObservations", r#"{"reason": "x"}"#),
+    ("IndicatorService/WithdrawTargets", r#"{"reason": "x"}"#),
     ("UnitService/GetUnit", r#"{"unit": {"id": 1}}"#),
     ("UnitService/ListUnits", "{}"),
     ("UnitService/PublishUnits", "{}"),

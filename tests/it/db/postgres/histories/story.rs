@@ -279,10 +279,82 @@ impl Story {
         }
     }
 
+    /// Withdraws some of what may have been published.
+    async fn withdraw(
+        &mut self,
+        pair: &mut Pair,
+        request_id: String,
+        allow_partial: bool,
+        validate_only: bool,
+    ) -> Option<pb::Receipt> {
+        let reason = if self.chance(0.05) { String::new() } else { "nhập nhầm".to_owned() };
+        let count = self.random.random_range(1..4);
+        match self.random.random_range(0..8) {
+            0..4 => {
+                let all = self.published.clone();
+                let said = all.iter().flat_map(|it| &it.observations).cloned();
+                let said: Vec<_> = said.collect();
+                let observations = (0..count).map(|_| {
+                    let is_known = !said.is_empty() && self.chance(0.9);
+                    let it = if is_known { self.any(&said) } else { self.observation() };
+                    let pb::ObservationEntry { indicator, unit, period, breakdown, .. } = it;
+                    pb::ObservationKey { indicator, unit, period, breakdown }
+                });
+                let observations = observations.collect();
+                let request = pb::WithdrawObservationsRequest {
+                    request_id,
+                    allow_partial,
+                    observations,
+                    reason,
+                    validate_only,
+                };
+                both!(pair, indicators.withdraw_observations(request)).and_then(|it| it.receipt)
+            }
+            4 => {
+                let targets = (0..count).map(|_| pb::TargetKey {
+                    indicator: self.indicator(),
+                    unit: self.unit(),
+                    period: self.period(),
+                });
+                let targets = targets.collect();
+                let request = pb::WithdrawTargetsRequest {
+                    request_id,
+                    allow_partial,
+                    targets,
+                    reason,
+                    validate_only,
+                };
+                both!(pair, indicators.withdraw_targets(request)).and_then(|it| it.receipt)
+            }
+            5 => {
+                let procedures = vec![self.procedure()];
+                let request = pb::WithdrawProceduresRequest {
+                    request_id,
+                    allow_partial,
+                    procedures,
+                    reason,
+                    validate_only,
+                };
+                both!(pair, dossiers.withdraw_procedures(request)).and_then(|it| it.receipt)
+            }
+            _ => {
+                let dossiers = (0..count).map(|_| self.dossier()).collect();
+                let request = pb::WithdrawDossiersRequest {
+                    request_id,
+                    allow_partial,
+                    dossiers,
+                    reason,
+                    validate_only,
+                };
+                both!(pair, dossiers.withdraw_dossiers(request)).and_then(|it| it.receipt)
+            }
+        }
+    }
+
     pub(super) async fn write(&mut self, pair: &mut Pair) {
         let (allow_partial, validate_only) = (self.chance(0.8), self.chance(0.05));
         let request_id = self.request_id();
-        let receipt = match self.random.random_range(0..12) {
+        let receipt = match self.random.random_range(0..15) {
             0 => {
                 let codes = self.chosen();
                 let indicators = codes.into_iter().map(|it| self.definition(it)).collect();
@@ -348,6 +420,7 @@ impl Story {
                     pb::PublishEventsRequest { request_id, allow_partial, events, validate_only };
                 both!(pair, dossiers.publish_events(request)).and_then(|it| it.receipt)
             }
+            12..15 => self.withdraw(pair, request_id, allow_partial, validate_only).await,
             // Sent again as it was, or with the same id and something else.
             6 if !self.published.is_empty() => {
                 let all = self.published.clone();

@@ -1,0 +1,58 @@
+//! Withdraws dossiers: the version that stands is superseded by a tombstone. What is kept of it stays in its history.
+use std::sync::Arc;
+
+use super::publish::Draft;
+use crate::{
+    caller::Caller,
+    dossier::Code,
+    error::{Error, Result},
+    hub::{BatchOutcome, Hub},
+    outcome::Outcome,
+    revision::{
+        committer::Write, receipt::ItemResult, touched::TouchedSet, withdrawal::Withdrawal,
+    },
+};
+
+/// Withdraws dossiers.
+pub async fn withdraw(
+    hub: &Hub,
+    caller: &Caller,
+    write: &Write,
+    withdrawal: Withdrawal<Code>,
+) -> Result<BatchOutcome> {
+    let Withdrawal { keys, reason } = withdrawal;
+    let codes = keys.iter().flatten().map(Code::as_str);
+    let mut draft = Draft::read(hub, caller, write, codes).await?;
+    let reason: Arc<str> = reason.into();
+    let items = keys.into_iter().map(|it| draft.withdraw(&it?, &reason)).collect();
+    draft.keep(write).await?;
+    Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+}
+
+impl Draft<'_> {
+    fn withdraw(&mut self, code: &Code, reason: &Arc<str>) -> Result<ItemResult> {
+        let not_found = || Error::not_found("dossier", code.as_str());
+        let Some(known) = self.known.get(code.as_str()) else {
+            // Of whom it was: nobody else learns that there was one.
+            return match self.withdrawn_before(code) {
+                Some(_) => Ok(ItemResult::new(Outcome::Unchanged, 0)),
+                None => Err(not_found()),
+            };
+        };
+        if known.dossier.source_id != self.caller.system_id {
+            return Err(match self.caller.knows_every_dossier() {
+                true => self.not_authoritative(&known.dossier, ""),
+                false => not_found(),
+            });
+        }
+        self.must_cover(&known.dossier.header, "")?;
+        if known.withdrawn.is_some() {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        if let Some(known) = self.known.get_mut(code.as_str()) {
+            known.withdrawn = Some(Arc::clone(reason));
+            known.is_changed = true;
+        }
+        Ok(ItemResult::new(Outcome::Corrected, 0))
+    }
+}

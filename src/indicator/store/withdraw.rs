@@ -1,0 +1,108 @@
+//! Withdraws observations and targets: what stands under a key is superseded by a tombstone.
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    keep::Tombstone,
+    publish::{Checks, ahead},
+    version_buffer::{Key, Version, VersionBuffer, want},
+};
+use crate::{
+    caller::Caller,
+    error::{Error, Result},
+    hub::{BatchOptions, BatchOutcome, Hub},
+    indicator::{
+        CellKey,
+        row::{observation, target},
+    },
+    outcome::Outcome,
+    revision::{
+        committer::Write,
+        receipt::{ItemResult, Receipt},
+        unit_of_work::CommitBuffer,
+        withdrawal::Withdrawal,
+    },
+};
+
+/// Withdraws observations, in a commit with what others write.
+pub async fn observations(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    ask: BatchOptions,
+    withdrawal: Withdrawal<CellKey>,
+) -> Result<Receipt> {
+    withdraw::<observation::Model>(hub, caller, ask, withdrawal).await
+}
+
+/// Withdraws targets, likewise.
+pub async fn targets(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    ask: BatchOptions,
+    withdrawal: Withdrawal<CellKey>,
+) -> Result<Receipt> {
+    withdraw::<target::Model>(hub, caller, ask, withdrawal).await
+}
+
+async fn withdraw<V: Version>(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    ask: BatchOptions,
+    withdrawal: Withdrawal<CellKey>,
+) -> Result<Receipt> {
+    let named = withdrawal.keys.iter().map(|it| {
+        let it = it.as_ref().ok()?;
+        Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
+    });
+    let keys = ahead(hub, caller, named).await?;
+    let ahead = move |buffer: &mut CommitBuffer| want::<V>(buffer, &keys);
+    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
+        let Withdrawal { keys, reason } = withdrawal;
+        let checks = Checks::open(&hub, &write, &by).await?;
+        let keys = keys.into_iter().map(|it| checks.key(it?)).collect();
+        take::<V>(&write, keys, &Tombstone { at: write.revision, by: by.system_id, reason }).await
+    };
+    hub.write_ahead(caller, ask, ahead, work).await
+}
+
+impl Checks<'_> {
+    /// The key that is meant, if the caller may publish it; and how it is called. A unit that does not stand in the period by
+    /// now may have stood when the value was published.
+    fn key(&self, key: CellKey) -> Result<(Key, String)> {
+        let CellKey { indicator, unit, period, breakdown } = key;
+        let definition = self.definition(&indicator)?;
+        let unit = self.forest.resolve(&unit, definition.meaning.range(period).to, "unit")?;
+        self.must_cover(unit.id, &unit.name)?;
+        let name = format!("{} {} {period} {breakdown}", indicator.as_str(), unit.name);
+        let (indicator_id, unit_id) = (definition.id, unit.id);
+        let breakdown = breakdown.to_string();
+        Ok((Key { indicator_id, unit_id, period, breakdown }, name.trim_end().to_owned()))
+    }
+}
+
+async fn take<V: Version>(
+    write: &Write,
+    keys: Vec<Result<(Key, String)>>,
+    tombstone: &Tombstone,
+) -> Result<BatchOutcome> {
+    let mut buffer = write.buffer().await;
+    let versions = buffer.buffered::<VersionBuffer<V>>();
+    versions.read(write.before(), keys.iter().flatten().map(|(it, _)| it.clone())).await?;
+    versions.read_withdrawn(write.before(), keys.iter().flatten().map(|(it, _)| it)).await?;
+    let (mut taken, mut rows) = (HashSet::new(), Vec::new());
+    let mut take = |(key, name): (Key, String)| {
+        let outcome = match versions.standing(&key) {
+            _ if taken.contains(&key) => Outcome::Unchanged,
+            Some(row) => {
+                rows.push(row.withdrawn(tombstone));
+                taken.insert(key);
+                Outcome::Corrected
+            }
+            None if versions.is_withdrawn(&key) => Outcome::Unchanged,
+            None => return Err(Error::not_found(V::NAME, name)),
+        };
+        Ok(ItemResult::new(outcome, 0))
+    };
+    let items = keys.into_iter().map(|it| it.and_then(&mut take)).collect();
+    versions.make(rows);
+    Ok(BatchOutcome { items, touched: V::MADE })
+}
