@@ -1,7 +1,7 @@
 //! The hub: what every slice shares, and the two ways in, a read at one revision and a write that makes one.
 pub mod reference;
-pub mod retention;
 pub mod rpc;
+pub mod store;
 pub mod withdraw;
 mod write;
 

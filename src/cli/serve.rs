@@ -12,7 +12,7 @@ use crate::{
     config::{Compact, IssueKey, Settings, StoreSettings, TlsSettings, Written},
     db::{Db, Options, presence},
     demo, dossier,
-    hub::retention,
+    hub::store::retention,
     limits::Limits,
     log::{AuditLog, key::Key},
     outcome,

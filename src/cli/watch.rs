@@ -61,7 +61,7 @@ pub(super) async fn watch(asked: Watch) -> Outcome {
         ("", token) => From::ResumeToken(token.to_owned()),
         (kept, _) => From::ResumeToken(kept.to_owned()),
     };
-    let json = if json { Some(Json::of("Change")?) } else { None };
+    let json = if json { Some(Json::of("FeedChange")?) } else { None };
     let request = pb::WatchRequest { filters, from: Some(from), bookmark_seconds: 0 };
     let mut following =
         Following { caller: Caller::connect(&by).await?, request, token_file, json, numbers };

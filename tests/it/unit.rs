@@ -122,7 +122,7 @@ async fn the_reference_data_loaded_twice_changes_nothing() {
     let before = hub.hub.revisions.head();
     let receipt = sharehub::unit::store::publish_reference(&hub.hub).await.unwrap();
     let unchanged = sharehub::outcome::Outcome::Unchanged;
-    assert_eq!(receipt.results.len(), 14_144 + 10_631);
+    assert_eq!(receipt.results.len(), 14_145 + 10_632);
     assert!(receipt.results.iter().all(|it| it.outcome == unchanged));
     assert_eq!(hub.hub.revisions.head(), before);
 }

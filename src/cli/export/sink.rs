@@ -1,5 +1,6 @@
 //! Where an export goes: CSV or XLSX. A file is there when it is whole, and not before.
 use std::{
+    error::Error as StdError,
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -95,7 +96,7 @@ impl Sink {
                         parse::spell(number.as_deref().unwrap_or_default(), numbers)
                     }
                 });
-                to.write_record(cells).map_err(|err| unwritten(err.into()))?;
+                to.write_record(cells).map_err(unrecorded)?;
             }
             Kind::Xlsx(book, next) => {
                 if *next >= MOST_ROWS {
@@ -155,6 +156,12 @@ impl Drop for Sink {
             drop(fs::remove_file(part));
         }
     }
+}
+
+/// An error of writing a row. Converted by `into`, it would lose its kind: a closed pipe would be a failure.
+fn unrecorded(err: csv::Error) -> Box<dyn StdError> {
+    let text = err.to_string();
+    if let csv::ErrorKind::Io(err) = err.into_kind() { unwritten(err) } else { text.into() }
 }
 
 /// A decimal as a sheet's number, if the sheet keeps every digit of it.

@@ -20,18 +20,18 @@ async fn a_file_is_checked_planned_and_applied_and_again_nothing() {
     let hub = Hub::start().await;
     let dir = tempfile::tempdir().unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/agreements.toml");
-    let text = fs::read_to_string(sample).unwrap();
+    let text = fs::read_to_string(sample).unwrap().replace("#units", "units");
     let file = dir.path().join("agreements.toml");
     fs::write(&file, &text).unwrap();
     let path = file.to_str().unwrap();
     // Nothing of it is applied while anything of it is wrong.
     let ran = agreement(&hub, dir.path(), &["apply", path, "--yes"]).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.err.contains("ioc.dashboards:") && ran.err.contains("NOT_FOUND"), "{ran:?}");
+    assert!(ran.err.contains("ioc.indicators:") && ran.err.contains("NOT_FOUND"), "{ran:?}");
     hub.system("ioc", Grants::default()).await;
     let ran = agreement(&hub, dir.path(), &["apply", path, "--plan"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.out.contains("+ ioc.dashboards (for ioc)"), "{ran:?}");
+    assert!(ran.out.contains("+ ioc.indicators (for ioc)"), "{ran:?}");
     assert!(ran.out.contains("2 to create, 0 to change, 0 to revoke, 0 unchanged"), "{ran:?}");
     // Without a terminal, nobody agrees to it.
     let ran = agreement(&hub, dir.path(), &["apply", path]).await;
@@ -46,14 +46,14 @@ async fn a_file_is_checked_planned_and_applied_and_again_nothing() {
     fs::write(&file, text.replace("calls = 100,", "calls = 50,")).unwrap();
     let ran = agreement(&hub, dir.path(), &["apply", path, "--yes"]).await;
     let change = "    limits: 100 per second, 1000000 per day -> 50 per second, 1000000 per day";
-    assert!(ran.out.contains("~ ioc.dashboards (for ioc)"), "{ran:?}");
+    assert!(ran.out.contains("~ ioc.indicators (for ioc)"), "{ran:?}");
     assert!(ran.out.contains(change), "{ran:?}");
     let ran = agreement(&hub, dir.path(), &["list", "--system", "ioc"]).await;
     assert!(ran.out.contains("limits: 50 per second"), "{ran:?}");
     let method = "IndicatorService/QueryObservations";
     let explain = ["explain", method, "--system", "ioc", "--unit", "80@2024-12-31"];
     let ran = agreement(&hub, dir.path(), &explain).await;
-    assert!(ran.out.starts_with("allowed\nagreement ioc.dashboards\n"), "{ran:?}");
+    assert!(ran.out.starts_with("allowed\nagreement ioc.indicators\n"), "{ran:?}");
     assert!(ran.out.contains("left out units: "), "{ran:?}");
     // What the file does not name any more is revoked only when that is asked for.
     let first = text.split("\n[[agreement]]").nth(1).unwrap();

@@ -115,6 +115,13 @@ async fn a_whole_export_is_printed_and_counts_as_the_table_does() {
     let dir = tempfile::tempdir().unwrap();
     let target = format!("http://{}", hub.address);
     let by = ["--target", &target, "--key", key];
+    // A reader that goes away in the middle: rows meet the closed pipe, not only the end of the table.
+    let mut piped = Command::new("sh");
+    let script = r#"{ "$@"; echo "exit $?" >&2; } | head -1"#;
+    piped.args(["-c", script, "sh", env!("CARGO_BIN_EXE_sharehub")]);
+    piped.args(["export", "dossiers", "--out", "-"]).args(by);
+    let ran = run(piped).await;
+    assert_eq!(ran.err.trim(), "exit 0", "{ran:?}");
     let run = async |arguments: &[&str]| {
         let ran = sharehub(dir.path(), &[arguments, &by].concat()).await;
         assert_eq!(ran.code, Some(0), "{}", ran.err);

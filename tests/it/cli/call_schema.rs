@@ -41,7 +41,7 @@ async fn the_schema_is_printed_without_a_hub() {
         "rpc Watch(WatchRequest) returns (stream WatchResponse);",
         "message WatchRequest {",
         "  // What to follow: ",
-        "  repeated WatchFilter filters = 1;",
+        "  repeated WatchFilter filters = 1 [(google.api.field_behavior) = REQUIRED];",
         "  oneof from {",
         "    bool beginning = 3;",
         "message WatchResponse {",

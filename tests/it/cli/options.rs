@@ -87,7 +87,7 @@ async fn a_key_is_read_from_a_file() {
     assert_eq!(json(&ran.out)["system"]["code"], SOURCE, "{ran:?}");
     for file in ["empty", "no-such"] {
         let ran = sharehub(dir, &[who.as_slice(), &["--key-file", file]].concat()).await;
-        assert!(ran.code == Some(64) && ran.err.contains("`key_file` must"), "{ran:?}");
+        assert!(ran.code == Some(64) && ran.err.contains("`--key-file` must"), "{ran:?}");
     }
     let ran = sharehub(dir, &who).await;
     assert!(ran.code == Some(64) && ran.err.contains("--key-file"), "{ran:?}");

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use sharehub::{
-    hub::retention::{Compact, compact},
+    hub::store::retention::{Compact, compact},
     pb::{self, ItemOutcome as Outcome},
     time::Timestamp,
 };

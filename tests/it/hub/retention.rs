@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use prost::Message;
 use sea_orm::{ConnectionTrait, Database, Statement};
 use sharehub::{
-    hub::retention::{Compact, Compacted, compact},
+    hub::store::retention::{Compact, Compacted, compact},
     pb::{self, watch_request::From},
     time::Timestamp,
 };

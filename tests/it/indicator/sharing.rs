@@ -88,6 +88,7 @@ async fn what_is_not_shared_does_not_exist() {
         assert_eq!((*code, reason.as_str()), (Code::NotFound, "NOT_FOUND"), "question {n}");
     }
     let request = batch(vec![saw("doc.count", BEN_TRE, "2024", "5")]);
+    let request = pb::PublishObservationsRequest { allow_partial: true, ..request };
     let receipt = rpc.publish_observations(request).await.unwrap().into_inner().receipt.unwrap();
     assert_eq!(rejected(&receipt), ("NOT_FOUND", vec!["indicator"]));
     let listed = rpc.list_indicators(pb::ListIndicatorsRequest::default()).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prost_types::Timestamp as Instant;
 use sharehub::{
-    hub::retention::{Compact, compact},
+    hub::store::retention::{Compact, compact},
     pb::{self, AgreementOperation as Operation, ItemOutcome as Outcome},
     time::Timestamp,
 };

@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use prost::Message;
 use rand::Rng;
-use sharehub::{hub::retention, pb, time::Timestamp};
+use sharehub::{hub::store::retention, pb, time::Timestamp};
 use tonic::{Response, Status};
 
 use super::{Pair, same, story::Story, whole};

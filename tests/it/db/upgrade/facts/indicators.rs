@@ -1,7 +1,7 @@
 //! Facts about indicators: definitions, numbers, targets, and what is judged of them.
 use sharehub::pb;
 
-use super::{Facts, days, instant, name, or_none, revision, whole};
+use super::{Facts, instant, name, or_none, revision, whole};
 use crate::support::client::gso;
 
 fn provenance(it: &Option<pb::Provenance>) -> String {
@@ -37,7 +37,8 @@ fn observation(it: &pb::Observation) -> String {
         it.indicator,
         name(&it.unit),
         it.period,
-        days(&it.period_from, &it.period_before),
+        // Half-open then, too.
+        format_args!("{}..{}", it.period_from, it.period_before),
         it.breakdown,
         it.as_of,
         figure(it.figure.as_ref().unwrap()),

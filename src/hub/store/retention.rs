@@ -8,10 +8,10 @@ use sea_orm::{
 };
 use tokio::time;
 
-use super::Hub;
 use crate::{
     caller::Caller,
     error::Result,
+    hub::Hub,
     revision::{
         Revision,
         committer::{Done, Effect, Write},

@@ -1,0 +1,2 @@
+//! What the hub itself asks of the database.
+pub mod retention;
