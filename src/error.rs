@@ -20,8 +20,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What every method on the wire answers.
 pub type Reply<T> = std::result::Result<tonic::Response<T>, Status>;
 
-/// `domain` of every `ErrorInfo`: whose words the reasons are. A constant, because every hub speaks the same reasons, those
-/// of its proto, wherever it runs; a client that talks to several hubs compares one text.
+/// `domain` of every `ErrorInfo`: it says whose vocabulary the reasons belong to.
+///
+/// A constant, because every hub has the reasons of its proto, wherever it runs: a client that talks to several hubs
+/// compares one text.
 pub const DOMAIN: &str = "sharehub.gov.vn";
 
 /// What the database says while the store is known not to answer.

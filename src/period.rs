@@ -11,7 +11,7 @@ use crate::{
     time::{Day, Span, YEARS, number},
 };
 
-/// Periods that [`Period::within`] names, at most.
+/// Periods that [`Period::ending_within`] names, at most.
 const MOST_PERIODS: usize = 10_000;
 
 /// How long a period is.

@@ -5,6 +5,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
     unreachable_pub,
     reason = "it may fail loudly, and shares a file"
 )]
@@ -14,7 +16,6 @@ mod binaries;
 use std::{
     env,
     ffi::OsString,
-    io::Write,
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
 };
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "\n{line}").unwrap();
+    println!("\n{line}");
 }
 
 /// Where cargo has put the suite; it builds it when only this target was asked for.

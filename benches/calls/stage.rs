@@ -204,6 +204,6 @@ pub fn audit_key(dir: &Path) -> PathBuf {
 pub async fn key(hub: &Arc<Hub>, system: &str) -> Key {
     let system = SystemCode::parse(system).unwrap();
     let (key, _, _) =
-        sharehub::access::store::issue_key(&hub, Issue { system, expires_at: None }).await.unwrap();
+        sharehub::access::store::issue_key(hub, Issue { system, expires_at: None }).await.unwrap();
     wire::bearer(&key)
 }

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::wildcard_enum_match_arm,
     unreachable_pub,
     reason = "a test crate: helpers may fail loudly, and are shared between modules"
