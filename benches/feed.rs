@@ -51,8 +51,8 @@ use tonic::{
 
 /// Streams on one connection, below the hub's limit.
 const PER_CONNECTION: usize = 90;
-/// Watches that are being opened at the same time: an opening is a call in flight, and the hub has a limit of those. The
-/// slower the store, the more of them there are.
+/// Watches that are being opened at the same time: an opening is a call in flight, and the hub has a limit of those.
+/// The slower the store, the more of them there are.
 const OPENING: usize = 64;
 
 fn scale(variable: &str, usual: usize) -> usize {
@@ -114,7 +114,7 @@ async fn prepare(url: &str, audit_key: &Path) -> String {
     let audit = sharehub::log::key::Key::open(audit_key).unwrap();
     let (slices, committer) =
         sharehub::server::start(db.clone(), Limits::default(), audit).await.unwrap();
-    unit::store::load_reference(&slices.hub).await.unwrap();
+    unit::store::reference::load_reference(&slices.hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     access::store::ensure_administrator(&slices.hub, &admin).await.unwrap();
     let (key, ..) =

@@ -30,8 +30,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// The system behind a request, and what it may do by it. Made by the `identify` layer, given its rights by `permit`; every
-/// store function asks for it.
+/// The system behind a request, and what it may do by it. Made by the `identify` layer, given its rights by `permit`;
+/// every store function asks for it.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The hub's id of the system.
@@ -59,7 +59,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The hub itself, for what it keeps of its own accord, by a name for it. It may do everything to itself, and has no data.
+    /// The hub itself, for what it keeps of its own accord, by a name for it. It may do everything to itself, and has
+    /// no data.
     pub fn hub(what: &'static str, longest: Duration) -> Self {
         let grants = Grants { administrator: true, publish_units: true, ..Grants::default() };
         let system = System {

@@ -65,8 +65,8 @@ pub enum Command {
     Watch(Watch),
     /// Drop history older than `--keep`: move the retention floor, on record, and free its space.
     Compact(Compact),
-    /// Bring the units that came with an earlier release up to those of this one, in one revision. What else was published
-    /// about units stays. A hub may run on the store meanwhile.
+    /// Bring the units that came with an earlier release up to those of this one, in one revision. What else was
+    /// published about units stays. A hub may run on the store meanwhile.
     UpdateUnits(StoreSettings),
     /// Say that a backup was restored: who follows changes then starts over, since revisions may be used again.
     Restored(StoreSettings),
@@ -188,8 +188,8 @@ pub struct VerifyAudit {
     /// The public key of the log, or a file with it, got by another way than the file.
     #[arg(long)]
     pub key: String,
-    /// A file with a checkpoint that was kept, as a publish answer or a bookmark had it. May be given more than once: the end of
-    /// a log can be cut off without a trace for those who kept none.
+    /// A file with a checkpoint that was kept, as a publish answer or a bookmark had it. May be given more than once:
+    /// the end of a log can be cut off without a trace for those who kept none.
     #[arg(long)]
     pub checkpoint: Vec<PathBuf>,
 }

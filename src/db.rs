@@ -179,17 +179,19 @@ impl Db {
                 let db = self.0.pool.now();
                 Ok(self.0.pool.once(db.begin()).await?)
             }
-            // It has one writer, whoever begins.
+            // SQLite has one writer.
             DbBackend::Sqlite | DbBackend::MySql | _ => self.commits().begin().await,
         }
     }
 
-    /// For questions about what is newest, such as the head itself. It sees what was committed when each statement began.
+    /// For questions about what is newest, such as the head itself. It sees what was committed when each statement
+    /// began.
     pub fn read(&self) -> &Reader {
         &self.0.read
     }
 
-    /// For questions about what stood at a revision of an epoch: the replica, when it has come as far, or else the primary.
+    /// For questions about what stood at a revision of an epoch: the replica, when it has come as far, or else the
+    /// primary.
     pub fn at(&self, (epoch, revision): (i64, i64)) -> Reader {
         let place = Position { epoch, revision };
         match &self.0.replica {
@@ -276,7 +278,7 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Waits until nobody else writes to an embedded store: whoever waits for its lock inside of the engine is refused after
+    /// Waits for the write lock of an embedded store in a fair queue: the engine's own lock refuses a waiter after
     /// a while, and is not served in turn. A server sees to that itself.
     pub async fn turn(self) -> Option<MutexGuard<'a, ()>> {
         match &self.db.0.turns {
@@ -305,7 +307,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Commits. When it fails, nobody knows whether it happened.
+    /// Commits. A failure leaves unknown whether it happened.
     pub async fn commit(self, tx: DatabaseTransaction) -> Result<()> {
         let fate = match self.faults {
             None => Fate::Happens,
@@ -324,9 +326,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Works in a transaction only as long as the store answers, and no longer than `most`. What fails or is given up leaves
-    /// its connection behind: it may hang, or still be inside a transaction that neither the driver nor we know of, and
-    /// what was committed inside that would be acknowledged and not be durable.
+    /// Works in a transaction only as long as the store answers, and no longer than `most`. What fails or is given up
+    /// leaves its connection behind: it may hang, or still be inside a transaction that neither the driver nor we
+    /// know of, and what was committed inside that would be acknowledged and not be durable.
     pub async fn bounded<T>(
         self,
         most: Duration,
@@ -380,8 +382,8 @@ fn tuned(url: &str, connections: u32, patience: Duration) -> ConnectOptions {
     options
 }
 
-/// What every session with PostgreSQL keeps to. A hub that hangs, or is gone without a word, must not hold the counter row
-/// for long: other hubs wait for it.
+/// What every session with PostgreSQL keeps to. A hub that hangs, or is gone without a word, must not hold the
+/// counter row for long: other hubs wait for it.
 const SESSION: [(&str, &str); 9] = [
     // Acknowledged means durable, whatever the server's own setting is; a standby that is named for it included.
     ("synchronous_commit", "on"),

@@ -30,8 +30,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// The sample legal basis: the decree on mandatory connection and sharing of data, whose articles 7 and 8 say how systems
-/// connect and which databases are shared.
+/// The sample legal basis: the decree on mandatory connection and sharing of data, whose articles 7 and 8 say how
+/// systems connect and which databases are shared.
 const LEGAL_BASIS: &str = "Nghị định 278/2025/NĐ-CP, Điều 7 và Điều 8";
 
 /// A role of the demo, and the key of the system that plays it.

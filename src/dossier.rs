@@ -1,4 +1,4 @@
-//! Dossiers: the words of this slice.
+//! Dossiers: their values, states and code lists.
 pub mod catalogue;
 pub mod history;
 pub mod national_766;

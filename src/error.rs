@@ -1,4 +1,4 @@
-//! The one error, and the only file that builds a [`tonic::Status`].
+//! The one error type, and the only file that builds a [`tonic::Status`].
 mod database;
 mod vietnamese;
 
@@ -277,10 +277,12 @@ pub fn join(path: &str, field: &str) -> String {
 
 /// Names the first field that breaks a rule, and counts the rest.
 fn first_of(violations: &[Violation]) -> String {
+    // The field is empty where it is the item itself.
+    let told = |it: &Violation| format!("{} {}", it.field, it.rule).trim_start().to_owned();
     match violations {
         [] => "a field breaks a rule".to_owned(),
-        [one] => format!("{} {}", one.field, one.rule),
-        [first, rest @ ..] => format!("{} {} (and {} more)", first.field, first.rule, rest.len()),
+        [one] => told(one),
+        [first, rest @ ..] => format!("{} (and {} more)", told(first), rest.len()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The feed: what changed, in order, for those who keep a copy.
+//! The change feed: what changed, in order, for systems that keep a copy.
 pub mod filter;
 pub mod position;
 pub mod row;

@@ -59,8 +59,8 @@ pub trait Gate: Debug + Send + Sync {
 }
 
 impl Hub {
-    /// Starts on a store and its audit log, with the gate that renews callers. The task ends when the hub is dropped, after
-    /// its last commit.
+    /// Starts on a store and its audit log, with the gate that renews callers. The task ends when the hub is dropped,
+    /// after its last commit.
     pub async fn start(
         db: Db,
         limits: Limits,

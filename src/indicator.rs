@@ -1,4 +1,4 @@
-//! Indicators: the words of this slice.
+//! Indicators: their values, kinds and code lists.
 pub mod cells;
 pub mod definitions;
 pub mod judge;

@@ -22,7 +22,7 @@
 //! | floor [`config`], [`pki`] | settings; certificates for development |
 //! | floor [`server`] | the listener, TLS, and the one place where everything is wired |
 //! | floor [`stack`], [`demo`] | what every request passes, outermost first; a hub with the figures of five articles |
-//! | floor [`audit`], [`feed`], [`access`] | what auditors ask of the log; what changed, in order; systems, keys, agreements, and what they permit |
+//! | floor [`audit`], [`feed`], [`access`] | auditing the log; the change feed; systems, keys and agreements |
 //! | floor [`dossier`] | procedures, dossiers, their events and counts |
 //! | floor [`indicator`] | definitions, observations, targets, snapshots, roll-ups |
 //! | floor [`unit`](mod@unit) | units: codes, trees and lineage by date |
@@ -34,7 +34,7 @@
 //! | floor [`caller`] | who asks: system, credential, agreements, the policy of each method |
 //! | floor [`log`] | the audit log: records in a Merkle tree with signed checkpoints |
 //! | floor [`db`] | the two engines: connections, migrations, bulk statements |
-//! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | versions kept in memory; request coalescing; concurrency limits; personal data; pages; periods |
+//! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | what several rooms share |
 //! | floor [`error`], [`time`], [`decimal`], [`slug`] | refusals, and values that cannot be wrong |
 //! | floor [`pb`], [`rule`], [`limits`], [`outcome`], [`bad_config`], [`code_name`], [`db_enum`] | the ground |
 //!

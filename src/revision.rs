@@ -193,8 +193,8 @@ impl Revisions {
         Self { db, head, lease, reread: Arc::new(reread), told: Arc::default() }
     }
 
-    /// The newest view, good enough to decide by it who may do what: see [`lease`]. Calls that find the lease over share a
-    /// question.
+    /// The newest view, good enough to decide by it who may do what: see [`lease`]. Calls that find the lease over
+    /// share a question.
     pub async fn fresh(&self) -> Result<View> {
         if !self.lease.holds() {
             self.reread.get(()).await?;

@@ -47,8 +47,8 @@ pub struct Slices {
     pub feed: feed::rpc::Rpc,
 }
 
-/// Starts a hub on a store, with the key of its audit log, and the slices around it. The task ends when all of it is dropped,
-/// after the last commit and the last record.
+/// Starts a hub on a store, with the key of its audit log, and the slices around it. The task ends when all of it is
+/// dropped, after the last commit and the last record.
 pub async fn start(db: Db, limits: Limits, key: Key) -> error::Result<(Slices, JoinHandle<()>)> {
     let (audit, writer) = AuditLog::start(db.clone(), key, limits.audit_grace).await?;
     let access = Access::start(db.clone(), &limits, &audit);
@@ -119,13 +119,13 @@ pub async fn services(
     Ok((Routes::from(wrapped).add_service(health).prepare().into_axum_router(), reporter))
 }
 
-/// Tells who asks for the hub's health whether its store answers, until the hub stops.
+/// Reports in the health service whether the store answers, until the hub stops.
 async fn tell_health(
     reporter: HealthReporter,
     mut pulse: watch::Receiver<bool>,
     stopping: CancellationToken,
 ) {
-    // Told already; who watches is told what changes, and nothing twice.
+    // Reported already; watchers are told changes only.
     let mut told = true;
     loop {
         let serves = *pulse.borrow_and_update() && !stopping.is_cancelled();
@@ -166,7 +166,8 @@ pub struct Endpoint {
 /// How long a connection may stay.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetime {
-    /// From its beginning, and up to a tenth longer: it is then asked to go, and cut when its calls take too long to end.
+    /// From its beginning, and up to a tenth longer: it is then asked to go, and cut when its calls take too long to
+    /// end.
     pub age: Duration,
     /// Without any call.
     pub idle: Duration,
@@ -183,7 +184,7 @@ impl Endpoint {
 /// The service under whose name a health check is told whether the audit log can be written.
 const AUDIT: &str = "sharehub.audit";
 
-/// Tells who asks for it whether the audit log can be written, until the hub stops.
+/// Reports in the health service whether the audit log can be written, until the hub stops.
 async fn tell_audit(
     reporter: HealthReporter,
     mut log: watch::Receiver<log::writer::State>,
@@ -229,7 +230,7 @@ pub async fn serve(
             connections.spawn(connection::serve(accepted, Arc::clone(&shared)));
         }
     }
-    // First tell who asks that there is no point in sending more here, then finish what is here.
+    // First report NOT_SERVING, so that no new calls come; then finish the open ones.
     health.set_service_status("", ServingStatus::NotServing).await;
     drop((accept, shared));
     connections.close();

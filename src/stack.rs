@@ -1,4 +1,4 @@
-//! The middleware, outermost first. Each line says why it stands where it stands.
+//! The middleware, outermost first. Each line says why it stands there.
 mod deadline;
 mod ending;
 pub mod identify;

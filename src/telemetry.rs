@@ -71,8 +71,9 @@ impl Telemetry {
         Ok(Self(exporter))
     }
 
-    /// Sends a hub's counts every minute, where spans are sent: calls by method and code, items of writes by method and outcome, refused identifications by cause,
-    /// commits, the newest revision, how the audit log does, and open watches, loads and exports.
+    /// Sends a hub's counts every minute, where spans are sent: calls by method and code, items of writes by method
+    /// and outcome, refused identifications by cause, commits, the newest revision, how the audit log does, and open
+    /// watches, loads and exports.
     pub fn observe(&self, slices: &Slices, meter: &Arc<Meter>) {
         let Slices { hub, access, feed, indicator: _, dossier: _ } = slices;
         let Some((_, provider)) = &self.0 else { return };

@@ -1,4 +1,4 @@
-//! Units: the words of this slice, and its rules.
+//! Units: their values, levels, code schemes and rules.
 pub mod forest;
 pub mod reference;
 pub mod row;

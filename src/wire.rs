@@ -1,4 +1,4 @@
-//! Opens requests and reads their fields; words that every service shares on the wire.
+//! Opens requests and reads their fields; messages that every service shares.
 pub mod codec;
 pub mod projection;
 pub mod stream;

@@ -1,7 +1,8 @@
 //! Runs the suite again, on PostgreSQL: the binary of `it`, which is built once. Cargo itself runs it on SQLite.
 //!
-//! It takes the arguments of any test binary, such as a part of a name, and passes them on. Where PostgreSQL is not on the
-//! machine, it says that it was skipped. `SHAREHUB_TEST_ENGINE=sqlite` or `postgres` keeps `cargo test` to one engine.
+//! It takes the arguments of any test binary, such as a part of a name, and passes them on. Where PostgreSQL is not
+//! on the machine, it says that it was skipped. `SHAREHUB_TEST_ENGINE=sqlite` or `postgres` keeps `cargo test` to one
+//! engine.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -46,7 +46,7 @@ pub async fn audit(engine: &Engine) {
     let vault = Vault::new(&Keys::generate("bench")).unwrap();
     let db = Db::open_with(Options { vault, ..Options::new(&url) }).await.unwrap();
     let (slices, _) = server::start(db, Limits::default(), audit_of()).await.unwrap();
-    unit::store::load_reference(&slices.hub).await.unwrap();
+    unit::store::reference::load_reference(&slices.hub).await.unwrap();
     let desk = Desk::open(&slices).await;
     let codes = desk.fill().await;
     Bare::readers(&url).await.analyze().await;

@@ -1,7 +1,8 @@
 //! What the hub costs beside what it cannot be cheaper than, in turns in one run: `cargo bench --bench calls`.
 //!
-//! Sections, and engines, are chosen by name: `cargo bench --bench calls -- dossier snapshot postgres`. Without a name all
-//! of them run; PostgreSQL where its binaries are on the machine. Ratios hold on a noisy machine; rates do not.
+//! Sections, and engines, are chosen by name: `cargo bench --bench calls -- dossier snapshot postgres`. Without a
+//! name all of them run; PostgreSQL where its binaries are on the machine. Ratios hold on a noisy machine; rates do
+//! not.
 //!
 //! | section | measures |
 //! |---|---|

@@ -41,7 +41,7 @@ impl Stage {
     async fn on(url: String) -> Self {
         let db = Db::open(&url).await.unwrap();
         let (slices, _) = server::start(db, Limits::default(), audit_of()).await.unwrap();
-        unit::store::load_reference(&slices.hub).await.unwrap();
+        unit::store::reference::load_reference(&slices.hub).await.unwrap();
         demo::load(&slices.hub, &slices.access).await.unwrap();
         Bare::readers(&url).await.analyze().await;
         let (services, health) = server::services(&slices, &Arc::<Meter>::default()).await.unwrap();

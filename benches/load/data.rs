@@ -36,7 +36,7 @@ pub async fn fill(url: &str, secrets: &Secrets) -> Key {
     let audit = sharehub::log::key::Key::open(&secrets.audit_key()).unwrap();
     let (slices, committer) =
         sharehub::server::start(db.clone(), Limits::default(), audit).await.unwrap();
-    sharehub::unit::store::load_reference(&slices.hub).await.unwrap();
+    sharehub::unit::store::reference::load_reference(&slices.hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     sharehub::access::store::ensure_administrator(&slices.hub, &admin).await.unwrap();
     let key =

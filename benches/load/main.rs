@@ -1,10 +1,10 @@
 //! Loads by the ingest streams beside `COPY` (PostgreSQL) or a bare transaction (SQLite) of the same rows into the same
 //! tables, in one run, and an export of them while publishing goes on: `cargo bench --bench load`.
 //!
-//! `SHAREHUB_BENCH_PROGRAM` is a program to measure in place of this one's.
-//! `SHAREHUB_BENCH_OBSERVATIONS` (50000) and `SHAREHUB_BENCH_DOSSIERS` (10000) say how many; `SHAREHUB_BENCH_ENGINES`
-//! (`sqlite,postgres`) on what. The hub is a process of its own, so that its memory is its own. Compare the ratios, not the
-//! rates: they hold on a noisy machine. Everything is as durable as in use.
+//! `SHAREHUB_BENCH_PROGRAM` is a program to measure in place of this one's. `SHAREHUB_BENCH_OBSERVATIONS` (50000) and
+//! `SHAREHUB_BENCH_DOSSIERS` (10000) say how many; `SHAREHUB_BENCH_ENGINES` (`sqlite,postgres`) on what. The hub is a
+//! process of its own, so that its memory is its own. Compare the ratios, not the rates: they hold on a noisy
+//! machine. Everything is as durable as in use.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Says what a call would be answered, by the same rules by which calls are answered.
+//! Explains how a call would be answered, by the rules that answer calls.
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::Access;

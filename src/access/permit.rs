@@ -1,4 +1,4 @@
-//! What a caller may do: found once at the door, and again for each step of what stays open and for each write.
+//! Permits calls: finds a caller's rights once per call, and again for each step of a stream and for each write.
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},

@@ -164,7 +164,7 @@ impl pb::access_service_server::AccessService for Rpc {
 
 // === words in ===
 
-/// Asks nothing but who asks.
+/// The request of `WhoAmI` has no fields.
 struct WhoAmI;
 
 impl TryFrom<pb::WhoAmIRequest> for WhoAmI {

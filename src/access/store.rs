@@ -135,8 +135,8 @@ async fn put(
     Ok(ItemResult::new(outcome, id))
 }
 
-/// Issues a key: its text, what is kept of it, and the revision that made it. The secret is not kept, so a repeated request is
-/// refused: an answer without it would look like a success.
+/// Issues a key: its text, what is kept of it, and the revision that made it. The secret is not kept, so a repeated
+/// request is refused: an answer without it would look like a success.
 pub async fn issue(
     hub: &Arc<Hub>,
     caller: &Caller,
@@ -245,7 +245,7 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
 /// How often it is written.
 const EACH: Duration = Duration::from_secs(60);
 
-/// The one door to the uses of keys; who asks for them has the keys already.
+/// The one door to the uses of keys; callers of it have the keys already.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible_uses() -> sea_orm::Select<key_use::Entity> {
     key_use::Entity::find()

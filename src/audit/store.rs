@@ -55,8 +55,8 @@ pub async fn list(hub: &Hub, caller: &Caller, list: List) -> Result<(u64, Paged<
     Ok((size(through)?, page))
 }
 
-/// Lists the records of answers with personal data of a dossier, or of every dossier in which somebody is the applicant, in
-/// whichever version.
+/// Lists the records of answers with personal data of a dossier, or of every dossier in which somebody is the
+/// applicant, in whichever version.
 pub async fn list_access(hub: &Hub, caller: &Caller, list: ListAccess) -> Result<Paged<Vec<u8>>> {
     caller.must_audit()?;
     let ListAccess { subject: whose, page } = list;

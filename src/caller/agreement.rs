@@ -218,7 +218,7 @@ impl Agreement {
 pub struct Right {
     /// The agreement.
     pub agreement: Arc<Agreement>,
-    /// The operation of it that was found: who may only publish dossiers sees its own.
+    /// The operation of it that was found: a publisher of dossiers sees its own.
     pub operation: Operation,
     /// The units inside it; all where there is no list.
     pub units: Option<Arc<BTreeSet<i64>>>,

@@ -39,7 +39,7 @@ impl SystemGrant {
         }
     }
 
-    /// Refuses who does not have it.
+    /// Refuses a caller without the grant.
     pub fn must_be_held(self, grants: &Grants) -> Result<()> {
         let is_held = match self {
             Self::Administrator => grants.administrator,
@@ -118,7 +118,7 @@ use Policy::{Data, Feed, Identified};
 const ADMINISTRATOR: Policy = Policy::Grant(SystemGrant::Administrator);
 const READ_INDICATORS: Policy = Data(Kind::Indicators, &[Read], Never);
 const PUBLISH_INDICATORS: Policy = Data(Kind::Indicators, &[Publish], Never);
-/// Who is the source of dossiers may read its own.
+/// The source of a dossier may read it.
 const READ_DOSSIERS: Policy = Data(Kind::Dossiers, &[Read, Publish], AsAgreed);
 const PUBLISH_DOSSIERS: Policy = Data(Kind::Dossiers, &[Publish], Never);
 
@@ -131,7 +131,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("AccessService/ExplainAccess", Identified),
     ("AccessService/GrantAgreement", ADMINISTRATOR),
     ("AccessService/IssueKey", ADMINISTRATOR),
-    // Who is no administrator sees its own.
+    // Callers other than administrators see their own.
     ("AccessService/ListAgreements", Identified),
     ("AccessService/ListSystems", ADMINISTRATOR),
     ("AccessService/RegisterSystem", ADMINISTRATOR),
@@ -141,7 +141,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("AccessService/WhoAmI", Identified),
     ("AuditService/GetCheckpoint", Identified),
     ("AuditService/ListAccessToSubject", Policy::Grant(SystemGrant::Auditor)),
-    // Who is no auditor sees its own.
+    // Callers other than auditors see their own.
     ("AuditService/ListRecords", Identified),
     ("AuditService/ProveConsistency", Identified),
     ("AuditService/ProveInclusion", Identified),
@@ -237,8 +237,7 @@ impl Search<'_> {
         Err(not_covered(operation, kind, purpose))
     }
 
-    /// Refuses an answer that may show personal data to who comes without a client certificate: a key or a token that was
-    /// stolen shows none.
+    /// Personal data requires a client certificate: a stolen key or token must not reveal any.
     pub fn may_show(&self, agreement: &Agreement, personal: Personal) -> Result<()> {
         if self.certified || !personal.shows(agreement) {
             return Ok(());

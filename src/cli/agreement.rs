@@ -26,8 +26,8 @@ pub(super) async fn agreement(command: AgreementCommand) -> Outcome {
     }
 }
 
-/// What a file would do to one agreement, at the revision that made the version that stands (0: there is none): an agreement
-/// that somebody changes after the plan is not replaced by it.
+/// What a file would do to one agreement, at the revision that made the version that stands (0: there is none): an
+/// agreement that somebody changes after the plan is not replaced by it.
 enum Step {
     Create(pb::Agreement, i64, Lines),
     Change(pb::Agreement, i64, Lines, Lines),
@@ -84,7 +84,8 @@ async fn apply(asked: Apply) -> Outcome {
     say(&format!("applied: {created} created, {changed} changed, {revoked} revoked"))
 }
 
-/// What is to be done, and how many agreements stand already as the file says. Every one is checked before any is applied.
+/// What is to be done, and how many agreements stand already as the file says. Every one is checked before any is
+/// applied.
 async fn plan_of(
     caller: &Caller,
     wanted: Vec<pb::Agreement>,

@@ -80,7 +80,7 @@ fn page(before: Option<pb::PageRequest>, wanted: usize) -> Outcome<pb::PageReque
     Ok(pb::PageRequest { size: i32::try_from(wanted.min(PAGE))?, token })
 }
 
-/// What the table is, for whoever looks at it; not for whoever reads it by machine.
+/// A title above the table, for people; machine formats have none.
 fn told(rows: usize, more: bool, read_at: Option<pb::Revision>, judged: &str) {
     let revision = read_at.map_or(0, |it| it.number);
     let more = if more { "; there are more: --limit" } else { "" };

@@ -46,7 +46,7 @@ async fn open(options: Options, limits: Limits, audit_key: &Path) -> Outcome<Ope
     let db = Db::open_with(options).await?;
     let key = Key::open(audit_key)?;
     let (slices, committer) = server::start(db.clone(), limits, key).await?;
-    unit::store::load_reference(&slices.hub).await?;
+    unit::store::reference::load_reference(&slices.hub).await?;
     Ok((db, slices, committer))
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn serve(settings: Settings) -> Outcome {
     let signals = (stop_on_signal()?, reload::hangup()?);
     let key = settings.store.audit.key();
     let (db, slices, committer) = open(settings.options()?, settings.limits(), &key).await?;
-    if unit::store::is_reference_behind(&slices.hub).await? {
+    if unit::store::reference::is_reference_behind(&slices.hub).await? {
         tracing::warn!("the units are those of an earlier release: `update-units` brings them up");
     }
     let listener = TcpListener::bind(settings.listen).await?;
@@ -169,7 +169,7 @@ async fn serve_on(
     let uses = tokio::spawn(access::store::keep_uses(Arc::downgrade(&hub), access, stop.clone()));
     server::serve(door, services, health, stop).await;
     uses.await?;
-    // The last call is answered. When nobody holds the hub any more, the committer ends.
+    // The last call is answered. The committer ends once the last handle of the hub is dropped.
     drop(hub);
     Ok(())
 }
@@ -265,7 +265,7 @@ pub(super) async fn reseal(store: StoreSettings) -> Outcome {
 pub(super) async fn update_units(store: StoreSettings) -> Outcome {
     let _telemetry = Telemetry::start(&store.log, None)?;
     let (db, slices, committer) = open_beside(&store).await?;
-    let done = unit::store::publish_reference(&slices.hub).await;
+    let done = unit::store::reference::publish_reference(&slices.hub).await;
     drop(slices);
     stopped(db, committer).await?;
     let results = done?.results;

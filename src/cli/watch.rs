@@ -78,7 +78,7 @@ struct Following {
     numbers: Numbers,
 }
 
-/// Whether there is somebody who reads on.
+/// Whether standard output is still read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reader {
     Reads,

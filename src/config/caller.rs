@@ -16,8 +16,9 @@ const USUAL: &str = "127.0.0.1:50051";
 /// A running hub.
 #[derive(Debug, Args)]
 pub struct Target {
-    /// Its address: `https://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`. The last means `https`, but for a host that is
-    /// this machine (`localhost`, `127.0.0.1`, `::1`) when neither `--ca` nor `--cert` is given [default: 127.0.0.1:50051].
+    /// Its address: `https://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`. The last means `https`, but for a host
+    /// that is this machine (`localhost`, `127.0.0.1`, `::1`) when neither `--ca` nor `--cert` is given [default:
+    /// 127.0.0.1:50051].
     #[arg(long, env = "SHAREHUB_TARGET")]
     pub target: Option<String>,
     /// The CA that has issued the hub's certificate (PEM) [default: the CAs that this machine trusts].
@@ -132,7 +133,7 @@ pub struct Call {
     /// The method, such as `IndicatorService/GetSnapshot`.
     #[arg(required_unless_present_any = ["list", "describe"])]
     pub method: Option<String>,
-    /// The message as JSON; `@FILE` reads it from a file, `-` from standard input [default: `{}`]. A method that takes a
-    /// stream reads a message from each line [default: `-`].
+    /// The message as JSON; `@FILE` reads it from a file, `-` from standard input [default: `{}`]. A method that
+    /// takes a stream reads a message from each line [default: `-`].
     pub message: Option<String>,
 }

@@ -13,8 +13,8 @@ use crate::{
     personal::vault::{Keys, Vault},
 };
 
-/// A setting that may be none. clap takes `Option` itself for an argument that may be left out, which each one may: here
-/// text that is empty, in any layer, means none.
+/// A setting that may be none. clap takes `Option` itself for an argument that may be left out, which each one may:
+/// here text that is empty, in any layer, means none.
 pub(super) type Maybe<T> = Option<T>;
 
 /// What a check returns: a value, or what the text must be.

@@ -1,10 +1,10 @@
 //! Reads the command line and the settings in layers: a flag wins over the environment, the environment over the file,
 //! the file over the default.
 //!
-//! clap reads flags, the environment and defaults, and the values of the file take the place of the defaults. So a setting
-//! is one field of one of the structs beside this file: its type, its name, its default and its check stand there and
-//! nowhere else. `--call-ms` is `SHAREHUB_CALL_MS` in the environment and `call_ms` in the file. Empty text in any layer
-//! means none, where a setting may have none.
+//! clap reads flags, the environment and defaults, and the values of the file take the place of the defaults. So a
+//! setting is one field of one of the structs beside this file: its type, its name, its default and its check stand
+//! there and nowhere else. `--call-ms` is `SHAREHUB_CALL_MS` in the environment and `call_ms` in the file. Empty text
+//! in any layer means none, where a setting may have none.
 use std::{
     collections::BTreeMap,
     error::Error,

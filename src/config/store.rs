@@ -37,8 +37,8 @@ pub struct AuditKeyPlace {
     /// Where the store is.
     #[command(flatten)]
     pub place: StorePlace,
-    /// The private key that signs checkpoints of the audit log, PKCS #8 in PEM; made when there is none. Hubs on one store
-    /// share it [default: beside an SQLite store, `PATH.audit-key`, else `sharehub.audit-key`].
+    /// The private key that signs checkpoints of the audit log, PKCS #8 in PEM; made when there is none. Hubs on one
+    /// store share it [default: beside an SQLite store, `PATH.audit-key`, else `sharehub.audit-key`].
     #[arg(long, env = "SHAREHUB_AUDIT_KEY", default_value = "", hide_default_value = true)]
     #[arg(value_parser = maybe(check::file_to_make))]
     pub audit_key: Maybe<PathBuf>,
@@ -50,8 +50,8 @@ pub struct StoreSettings {
     /// The store, and the key of its audit log.
     #[command(flatten)]
     pub audit: AuditKeyPlace,
-    /// The keys of personal data: a file of `sharehub data-keys new`, or its text, which begins with `current =` [default: a
-    /// file that is made beside an SQLite store; none for PostgreSQL, and then no personal data is kept].
+    /// The keys of personal data: a file of `sharehub data-keys new`, or its text, which begins with `current =`
+    /// [default: a file that is made beside an SQLite store; none for PostgreSQL, and then no personal data is kept].
     #[arg(
         long,
         env = "SHAREHUB_DATA_KEYS",
@@ -102,8 +102,8 @@ impl StoreSettings {
         Ok(Options { patience, vault, ..usual })
     }
 
-    /// The keys that are kept beside an SQLite store, made with it. A server's store has no such place: every hub on it must
-    /// be given the same.
+    /// The keys that are kept beside an SQLite store, made with it. A server's store has no such place: every hub on
+    /// it must be given the same.
     fn keys_beside(&self) -> Result<Vault, Box<dyn Error>> {
         let bad = |must: String| BadConfig { key: "data_keys", must };
         let Some(path) = self.audit.place.path() else { return Ok(Vault::default()) };

@@ -75,7 +75,8 @@ pub struct Filter {
     /// Of observations: only periods that end on this day or later. Of dossiers: only those accepted on it or later.
     #[arg(long)]
     pub since: Option<String>,
-    /// Of observations: only periods that end on this day or earlier. Of dossiers: only those accepted on it or earlier.
+    /// Of observations: only periods that end on this day or earlier. Of dossiers: only those accepted on it or
+    /// earlier.
     #[arg(long)]
     pub until: Option<String>,
     /// Of dossiers: only this procedure.
@@ -144,7 +145,8 @@ pub struct Query {
 /// Follows changes.
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// These indicators: codes, prefixes that end in `.*`, or `*`. All of them when neither these nor dossiers are asked for.
+    /// These indicators: codes, prefixes that end in `.*`, or `*`. All of them when neither these nor dossiers are
+    /// asked for.
     #[arg(long)]
     pub indicator: Vec<String>,
     /// Dossiers.

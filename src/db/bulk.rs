@@ -11,8 +11,8 @@ use sea_orm::{
 
 use crate::error::{Error, Result};
 
-/// Rows in one statement on SQLite: as many of the first as fit, then of the next. Any number takes few statements then, as
-/// each of them is a way to another thread and back.
+/// Rows in one statement on SQLite: as many of the first as fit, then of the next. Any number takes few statements
+/// then, as each of them is a way to another thread and back.
 const ROWS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Adds rows to a table.
@@ -200,8 +200,8 @@ pub async fn end(
     if is_empty {
         return Ok(());
     }
-    // Each is found by its name before any is changed, and then changed where it was found. The limit that limits nothing
-    // keeps SQLite from turning that around, and looking for the name of every row of the table.
+    // Each is found by its name before any is changed, and then changed where it was found. The limit that limits
+    // nothing keeps SQLite from turning that around, and looking for the name of every row of the table.
     let (place, find) = match db.get_database_backend() {
         DbBackend::Postgres => {
             ("ctid", format!("LATERAL (SELECT ctid FROM {table} AS v WHERE {same} OFFSET 0) AS v"))

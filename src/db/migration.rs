@@ -1,13 +1,13 @@
 //! The schema, as an ordered list of migrations, each one an `.sql` file for each engine.
 //!
-//! To change the schema, add `migration/mNNNN_word.sqlite.sql` and `migration/mNNNN_word.postgres.sql`, and name them at
-//! the end of the table below. The rules:
+//! To change the schema, add `migration/mNNNN_word.sqlite.sql` and `migration/mNNNN_word.postgres.sql`, and name them
+//! at the end of the table below. The rules:
 //!
 //! - The file's name is the name that a store records. A migration that was released is never edited, renamed or moved:
 //!   stores that ran it do not run it again.
-//! - Both files say the same in each engine's words; the test below compares them. SQLite: `STRICT` tables of `INTEGER`,
-//!   `TEXT` and `BLOB`. PostgreSQL: `BIGINT` (or `INTEGER` for what the rows hold as `i32`), `BOOLEAN`, `BYTEA`, and
-//!   `TEXT COLLATE "C"`, so that what is sorted or paged compares by bytes and never by a locale.
+//! - Both files say the same in each engine's words; the test below compares them. SQLite: `STRICT` tables of
+//!   `INTEGER`, `TEXT` and `BLOB`. PostgreSQL: `BIGINT` (or `INTEGER` for what the rows hold as `i32`), `BOOLEAN`,
+//!   `BYTEA`, and `TEXT COLLATE "C"`, so that what is sorted or paged compares by bytes and never by a locale.
 //! - A migration is one transaction together with its record, on both engines: it happened, or it did not.
 //! - Columns are added with a default, or null. Rows that must be rewritten are rewritten in SQL here, or by code that
 //!   starts with the hub and may be cut anywhere.

@@ -1,7 +1,8 @@
 //! A synthetic dossier set: made-up cases whose events add up to what two of the articles report.
 //!
-//! Tan Tru: 10,512 dossiers accepted and finished on time in the first nine months of 2024. Mo Cay Bac: 3,797 dossiers
-//! that came in online in 2023. There is no person in it, the codes say that it is synthetic, and it is the same each time.
+//! Tan Tru: 10,512 dossiers accepted and finished on time in the first nine months of 2024. Mo Cay Bac: 3,797
+//! dossiers that came in online in 2023. There is no person in it, the codes say that it is synthetic, and it is the
+//! same each time.
 use std::sync::Arc;
 
 use super::{broken, must_be_kept};

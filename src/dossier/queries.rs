@@ -1,4 +1,4 @@
-//! What is asked of dossiers and procedures, already parsed.
+//! Queries of dossiers and procedures, already parsed.
 use super::{
     ApplicantKind, Channel, Code, Dimension, Document, EventEntry, Fee, Procedure, ProcedureCode,
     State,

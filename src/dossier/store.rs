@@ -222,12 +222,12 @@ pub async fn get(
         dossier.standing = history::standing(&history::steps(&events));
     }
     let times = HashMap::from([(dossier.made_at, committed_at)]);
-    let noted = events.iter().any(|it| !it.sent.note.is_empty());
-    let shown = show(hub.db.vault(), caller, dossier, events, noted)?;
+    let has_remarks = events.iter().any(|it| !it.sent.note.is_empty());
+    let shown = show(hub.db.vault(), caller, dossier, events, has_remarks)?;
     Ok((view.revision, Names { times, ..Names::open(hub, &view, &[]).await? }, shown))
 }
 
-/// How one dossier stands, without anything personal: whoever asks.
+/// The state of one dossier, without personal data.
 pub async fn look_up(
     hub: &Hub,
     dossiers: &Lookups,
@@ -240,7 +240,7 @@ pub async fn look_up(
     Ok((view.revision, Names::open(hub, &view, &[]).await?, dossier))
 }
 
-/// Finds a dossier that the caller may know of. Who asks for the newest shares the question with others that do.
+/// Finds a dossier that the caller may know of. Reads of the newest revision share one query.
 async fn find(
     hub: &Hub,
     dossiers: &Lookups,
@@ -267,17 +267,17 @@ async fn find(
     found.filter(may_know).ok_or_else(|| Error::not_found("dossier", code))
 }
 
-/// A dossier as the caller may see it. `noted` says whether some event of it has a remark.
+/// A dossier as the caller may see it. `has_remarks` says whether some event of it has a remark.
 fn show(
     vault: &Vault,
     caller: &Caller,
     mut dossier: Dossier,
     mut events: Vec<Event>,
-    noted: bool,
+    has_remarks: bool,
 ) -> Result<DossierView> {
     let tier = caller.tier();
     if tier == Tier::None {
-        return Ok(without(dossier, events, noted));
+        return Ok(without(dossier, events, has_remarks));
     }
     let sealed = dossier.header.applicant.take();
     let code = dossier.code.as_str();
@@ -290,8 +290,8 @@ fn show(
 }
 
 /// A dossier without personal data.
-fn without(mut dossier: Dossier, mut events: Vec<Event>, noted: bool) -> DossierView {
-    let withheld = dossier.header.applicant.take().is_some() || noted;
+fn without(mut dossier: Dossier, mut events: Vec<Event>, has_remarks: bool) -> DossierView {
+    let withheld = dossier.header.applicant.take().is_some() || has_remarks;
     for event in &mut events {
         event.sent.note = Personal::default();
     }
@@ -405,12 +405,12 @@ impl Selection {
         let mut rows = rows.order_by_asc(Code).limit(limit).all(&db).await?;
         let more = rows.len() > size;
         rows.truncate(size);
-        let noted = noted(hub, caller, view, rows.iter().map(|it| it.id)).await?;
+        let remarked = with_remarks(hub, caller, view, rows.iter().map(|it| it.id)).await?;
         let items = rows
             .into_iter()
             .map(|row| {
-                let noted = noted.contains(&row.id);
-                show(vault, caller, row.try_into()?, Vec::new(), noted)
+                let has_remarks = remarked.contains(&row.id);
+                show(vault, caller, row.try_into()?, Vec::new(), has_remarks)
             })
             .collect::<Result<Vec<_>>>()?;
         Ok((Names::open(hub, view, &items).await?, items, more))
@@ -428,8 +428,8 @@ fn digest_of(kind: Kind) -> dossier::Column {
     }
 }
 
-/// Received by one of these units. Of many units, most rows are wanted, in the order of the answer: then their index must
-/// not be taken, and the sum keeps it from being taken.
+/// Received by one of these units. Of many units, most rows are wanted, in the order of the answer: then their index
+/// must not be taken, and the sum keeps it from being taken.
 fn received_by(backend: DbBackend, units: &BTreeSet<i64>) -> Result<SimpleExpr> {
     of_units(backend, dossier::Column::ReceivingUnitId, units)
 }
@@ -448,7 +448,7 @@ fn of_units(
 }
 
 /// Which of these dossiers have remarks; none of interest to a caller who may read them.
-async fn noted(
+async fn with_remarks(
     hub: &Hub,
     caller: &Caller,
     view: &View,

@@ -117,7 +117,7 @@ fn told(made: Vec<indicator::store::changes::IndicatorChange>) -> Vec<Thing> {
 /// What of a state is asked for.
 #[derive(Debug)]
 pub struct State<'a> {
-    /// Who asks.
+    /// The caller.
     pub caller: &'a Caller,
     /// The indicators.
     pub definitions: &'a [Arc<Definition>],
@@ -204,7 +204,7 @@ pub async fn acknowledge(
 ) -> Result<(Revision, i64)> {
     let Acknowledge { consumer, token } = acknowledge;
     let position = position::unseal(hub.db.secret(), caller.system_id, &token)?.position;
-    // Who is still taking up the state has not come to any revision.
+    // A consumer that still reads the state has not reached any revision.
     let revision = match position {
         position::Position::Through(revision) => revision,
         position::Position::State { .. } => 0,

@@ -43,7 +43,7 @@ use crate::{
 /// A watch looks at least so often whether it may go on.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The names that name what changes speak of.
+/// The names that changes refer to.
 #[derive(Debug)]
 pub struct Names {
     /// Of indicators.

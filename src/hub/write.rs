@@ -77,8 +77,8 @@ impl Hub {
         self.write_ahead(caller, ask, |_| {}, work).await
     }
 
-    /// The same, for a batch that says ahead what it will look for: it is then looked up with what others look for. It need
-    /// not be right.
+    /// The same, for a batch that says ahead what it will look for: it is then looked up with what others look for.
+    /// It need not be right.
     pub async fn write_ahead<A, W, F>(
         self: &Arc<Self>,
         caller: &Caller,
@@ -108,8 +108,8 @@ impl Hub {
         Ok(Receipt { checkpoint: self.audit.checkpoint(), ..receipt })
     }
 
-    /// Writes one thing that touches one set of reference data, as a batch of one: all or nothing. What may take a right away is answered when
-    /// no hub decides by what was before.
+    /// Writes one thing that touches one set of reference data, as a batch of one: all or nothing. What may take a
+    /// right away is answered when no hub decides by what was before.
     pub async fn write_one<W, F>(
         self: &Arc<Self>,
         caller: &Caller,
@@ -128,7 +128,8 @@ impl Hub {
         };
         let receipt = self.write_batch(caller, ask, batch).await?;
         let is_new = receipt.results.iter().all(|it| it.outcome == Outcome::Created);
-        // Also when nothing was changed: the first answer to the same may have been lost. The hub itself promises it to nobody.
+        // Also when nothing was changed: the first answer to the same may have been lost. The hub itself promises it
+        // to nobody.
         if which == ReferenceData::Access
             && !is_new
             && !receipt.validated_only

@@ -1,4 +1,4 @@
-//! What is asked of indicators: queries, made of values.
+//! Queries of indicators, already parsed.
 use super::{Breakdown, Code, Geography};
 use crate::{
     page::Page,

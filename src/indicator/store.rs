@@ -33,8 +33,8 @@ use crate::{
     revision::{ReferenceData, Revision, committer::Write, receipt::ItemResult},
 };
 
-/// The one door to definitions: every version that was made by a revision, for a number is read by the one it was published
-/// under. What of them a caller may know, [`Definitions`] says.
+/// The one door to definitions: every version that was made by a revision, for a number is read by the one it was
+/// published under. What of them a caller may know, [`Definitions`] says.
 fn visible(number: i64) -> Select<definition::Entity> {
     every(number)
 }

@@ -1,4 +1,4 @@
-//! Records as bytes: how they are encoded for the log, and what is read back of them.
+//! The encoding of records: the bytes that the log hashes, and what is decoded from them.
 pub mod read;
 pub mod shape;
 
@@ -7,7 +7,8 @@ use prost::Message;
 use super::record::{Answered, Record, Who};
 use crate::{code_name::code_name, pb, time::Timestamp};
 
-/// The bytes of a record: what is hashed, kept and shown. They are made once, and never again from what was read of them.
+/// The bytes of a record: what is hashed, kept and shown. They are made once, and never again from what was read of
+/// them.
 pub fn encode(seq: i64, at: Timestamp, epoch: i64, record: &Record) -> Vec<u8> {
     let Record {
         phase,

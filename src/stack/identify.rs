@@ -1,4 +1,4 @@
-//! Finds out who is asking, or says that we do not know.
+//! Identifies the caller by certificate, key or token, or refuses the call.
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -124,14 +124,14 @@ async fn caller(
     })
 }
 
-/// A system that has shown who it is.
+/// An identified system.
 struct Known {
     system_id: i64,
     system: Arc<System>,
     credential: Credential,
 }
 
-/// Somebody who has not.
+/// A caller that was not identified, and why.
 struct Stranger {
     cause: Cause,
     claimed: String,

@@ -306,8 +306,8 @@ impl Forest {
         }
     }
 
-    /// What became of a unit, or what it came from, at a date. A unit without successions of its own is followed through
-    /// the communes that it had at the end of its time.
+    /// What became of a unit, or what it came from, at a date. A unit without successions of its own is followed
+    /// through the communes that it had at the end of its time.
     pub fn trace(&self, unit: &Unit, to: Day) -> Lineage {
         let from = if unit.span.contains(to) {
             to

@@ -1,4 +1,6 @@
 //! What we ask the database about units, and how it takes new ones.
+pub mod reference;
+
 use std::sync::Arc;
 
 use sea_orm::{
@@ -17,16 +19,12 @@ use crate::{
     caller::Caller,
     db::MOST_BINDS,
     error::{Error, Result, Violation},
-    hub::{BatchOptions, BatchOutcome, Hub, reference::Reference},
+    hub::{BatchOutcome, Hub, reference::Reference},
     outcome::Outcome,
     page::Paged,
     revision::touched::TouchedSet,
     revision::versioned::{every, standing, supersede},
-    revision::{
-        ReferenceData, Revision, Stretch,
-        committer::Write,
-        receipt::{ItemResult, Receipt},
-    },
+    revision::{ReferenceData, Revision, Stretch, committer::Write, receipt::ItemResult},
     time::{Day, Span},
 };
 
@@ -60,8 +58,8 @@ fn visible_successions(number: i64) -> sea_orm::Select<succession::Entity> {
 impl Reference for Forest {
     const WHICH: ReferenceData = ReferenceData::Units;
 
-    /// Loads every unit and succession as they stood at a revision, some at a time: rows take several times the room of what
-    /// is kept of them, and what was once taken stays with the process.
+    /// Loads every unit and succession as they stood at a revision, some at a time: rows take several times the room
+    /// of what is kept of them, and what was once taken stays with the process.
     async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
         use succession::Column::PredecessorId;
         const SOME: i64 = 500;
@@ -165,30 +163,6 @@ pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<Batch
     }
     draft.keep(write).await?;
     Ok(BatchOutcome { items, touched: TouchedSet::UNITS })
-}
-
-/// Loads the reference data that comes with the product into a store that has no units yet.
-pub async fn load_reference(hub: &Arc<Hub>) -> Result<()> {
-    if hub.revisions.latest().touched(ReferenceData::Units) > 0 {
-        return Ok(());
-    }
-    publish_reference(hub).await?;
-    Ok(())
-}
-
-/// Whether the store's units are those of an earlier release, which did not know of some change.
-pub async fn is_reference_behind(hub: &Hub) -> Result<bool> {
-    let forest = hub.reference::<Forest>(&hub.revisions.latest()).await?;
-    super::reference::is_behind(&forest)
-}
-
-/// Publishes the reference data as it stands in the product. Publishing it twice changes nothing.
-pub async fn publish_reference(hub: &Arc<Hub>) -> Result<Receipt> {
-    let publication = super::reference::entries()?;
-    let caller = Caller::hub("hub/LoadReference", hub.limits.longest);
-    let work =
-        async move |hub: Arc<Hub>, write: Arc<Write>, _| publish(&hub, &write, publication).await;
-    hub.write_batch(&caller, BatchOptions::internal("reference"), work).await
 }
 
 /// A forest that takes entries, and remembers what must be written.

@@ -120,7 +120,7 @@ async fn units_are_found_without_tone_marks() {
 async fn the_reference_data_loaded_twice_changes_nothing() {
     let hub = Hub::start().await;
     let before = hub.hub.revisions.head();
-    let receipt = sharehub::unit::store::publish_reference(&hub.hub).await.unwrap();
+    let receipt = sharehub::unit::store::reference::publish_reference(&hub.hub).await.unwrap();
     let unchanged = sharehub::outcome::Outcome::Unchanged;
     assert_eq!(receipt.results.len(), 14_145 + 10_632);
     assert!(receipt.results.iter().all(|it| it.outcome == unchanged));

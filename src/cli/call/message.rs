@@ -97,8 +97,8 @@ impl Messages {
         Ok(Self(receiver))
     }
 
-    /// The messages up to the first that cannot be read, after which there is no end: that would say it was the whole. Why
-    /// it cannot be read comes beside.
+    /// The messages up to the first that cannot be read, after which there is no end: that would say it was the
+    /// whole. Why it cannot be read comes beside.
     pub(super) fn until_bad(
         self,
     ) -> (impl Stream<Item = DynamicMessage> + Send + 'static, oneshot::Receiver<Failure>) {

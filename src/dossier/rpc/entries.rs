@@ -1,4 +1,4 @@
-//! `DossierService` on the wire: how its requests are read.
+//! Entries in: procedures, dossiers and events to be kept, or every bad field of each.
 use prost::Message;
 
 use crate::{

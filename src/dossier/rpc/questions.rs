@@ -1,4 +1,4 @@
-//! `DossierService` on the wire: how its questions are read, and whose personal data is meant.
+//! Questions in: messages become queries, or every bad field is named; whose personal data is meant.
 use super::entries::latest;
 use crate::{
     dossier::{

@@ -1,4 +1,4 @@
-//! What revisions made of dossiers and procedures, for the feed: versions in the order of their revisions, and the state.
+//! Changes of dossiers and procedures for the feed: versions in the order of revisions, and the state at one.
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -67,8 +67,8 @@ impl DossierChange {
 
     /// As a caller may see it.
     pub fn shown(&self, vault: &Vault, caller: &Caller) -> Result<DossierView> {
-        let noted = self.events.iter().any(|it| !it.sent.note.is_empty());
-        show(vault, caller, self.dossier.clone(), self.events.clone(), noted)
+        let has_remarks = self.events.iter().any(|it| !it.sent.note.is_empty());
+        show(vault, caller, self.dossier.clone(), self.events.clone(), has_remarks)
     }
 
     /// Without its personal data, which could not be opened.

@@ -57,7 +57,7 @@ fn change_remarks() -> sea_orm::UpdateMany<event::Entity> {
     event::Entity::update_many()
 }
 
-/// Erases personal data. A dossier that loses some gets a new version, so that whoever follows it hears of that.
+/// Erases personal data. A dossier that loses some gets a new version, so that its followers are told.
 pub async fn erase(
     hub: &Hub,
     caller: &Caller,
@@ -192,8 +192,8 @@ async fn take(write: &Write, id: i64, superseded_only: bool, legal_basis: &str) 
     Ok(Outcome::Corrected)
 }
 
-/// Seals anew, under the newest key, what was kept in clear or is sealed with an older one: so many applicants and remarks,
-/// a part of them in each transaction.
+/// Seals anew, under the newest key, what was kept in clear or is sealed with an older one: so many applicants and
+/// remarks, a part of them in each transaction.
 pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
     let caller = Caller::hub("hub/Reseal", hub.limits.longest);
     let mut done = 0;

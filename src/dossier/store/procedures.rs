@@ -1,4 +1,4 @@
-//! Procedures: how they are loaded, read and kept.
+//! What we ask the database about procedures: loading, reading and keeping them.
 use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};

@@ -1,4 +1,4 @@
-//! How dossiers and their events are kept: what is known of them is read at once, the rest is done in memory, and what
+//! Publishes dossiers and events: reads what is known of them in one query, computes in memory, and writes what
 //! differs is written at once.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -85,8 +85,8 @@ pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
     Ok(Compacted { floor, revision, rows })
 }
 
-/// Deletes the events of dossiers that were withdrawn up to the floor: no read can show them, and no dossier of the same code
-/// takes them up again. Before their tombstones, by which they are found.
+/// Deletes the events of dossiers that were withdrawn up to the floor: no read can show them, and no dossier of the
+/// same code takes them up again. Before their tombstones, by which they are found.
 async fn take_events(db: &impl ConnectionTrait, floor: i64) -> Result<u64> {
     const DOSSIERS: u64 = 500;
     let mut rows = 0;

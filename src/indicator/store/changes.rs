@@ -1,4 +1,4 @@
-//! What revisions made of indicators, for the feed: versions in the order of their revisions, and the state at one.
+//! Changes of indicators for the feed: versions in the order of revisions, and the state at one.
 use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect};

@@ -1,4 +1,4 @@
-//! Keeps versions: compares what was drafted with what stands, ends what differs, and adds the new.
+//! Keeps versions: compares each draft with the standing version, supersedes what differs, and adds the new one.
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{DatabaseTransaction, Value};

@@ -310,8 +310,8 @@ pub(super) struct Stretch<'a> {
 }
 
 impl Stretch<'_> {
-    /// Reads it: what is left of the key's own indicator, and then the later ones. Asked for both at once, SQLite finds only
-    /// the indicator in the index, and would read all of it again for every page.
+    /// Reads it: what is left of the key's own indicator, and then the later ones. Asked for both at once, SQLite
+    /// finds only the indicator in the index, and would read all of it again for every page.
     pub(super) async fn read<E: EntityTrait>(
         self,
         db: &impl ConnectionTrait,

@@ -1,4 +1,4 @@
-//! What stands of observations or targets while a commit is made, and what its writes leave to be written.
+//! The version buffer: observations or targets that stand during a commit, and the versions that its writes add.
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -30,8 +30,8 @@ pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
     const MADE: TouchedSet;
     /// The table.
     const TABLE: &'static str;
-    /// Columns by which what stands is found. The period's end is not one of them: another version of the definition may
-    /// end it on another day.
+    /// Columns by which what stands is found. The period's end is not one of them: another version of the definition
+    /// may end it on another day.
     const STANDS: &'static [&'static str];
     /// Columns that name one version.
     const NAMES: &'static [&'static str];
@@ -45,8 +45,8 @@ pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
     /// Its values in the columns that name it.
     fn names(&self) -> Vec<Value>;
 
-    /// Whether two versions say the same. When, under which version of the definition and why they were published is not
-    /// what they say: sending a value again does not make it a new one.
+    /// Whether two versions say the same. When, under which version of the definition and why they were published is
+    /// not what they say: sending a value again does not make it a new one.
     fn says_the_same(&self, other: &Self) -> bool;
 
     /// The revision that made it.

@@ -65,8 +65,8 @@ async fn withdraw<V: Version>(
 }
 
 impl Checks<'_> {
-    /// The key that is meant, if the caller may publish it; and how it is called. A unit that does not stand in the period by
-    /// now may have stood when the value was published.
+    /// The key that is meant, if the caller may publish it; and how it is called. A unit that does not stand in the
+    /// period by now may have stood when the value was published.
     fn key(&self, key: CellKey) -> Result<(Key, String)> {
         let CellKey { indicator, unit, period, breakdown } = key;
         let definition = self.definition(&indicator)?;

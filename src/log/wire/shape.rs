@@ -1,4 +1,4 @@
-//! What the schema says of methods and messages, as far as records need it: names, lists, enums, and what is personal.
+//! What records need of the schema: the names of methods and fields, lists, enums, and personal marks.
 use std::{
     collections::{BTreeMap, HashMap},
     sync::LazyLock,
@@ -241,7 +241,7 @@ impl Reading {
         }
     }
 
-    /// By its mark. A text that nobody has decided about, beside others that are marked, may speak of a person as well.
+    /// By its mark. An unmarked text beside marked ones counts as personal.
     fn is_personal(&self, field: &FieldDescriptor) -> bool {
         match self.mark_of(field) {
             Some(mark) => mark >= MARK.1,

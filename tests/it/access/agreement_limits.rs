@@ -18,7 +18,8 @@ use crate::support::{
     desk::Desk,
 };
 
-/// Asks from so many clients at once, each so often, at these hubs in turns: how many were answered, and how many were not.
+/// Asks from so many clients at once, each so often, at these hubs in turns: how many were answered, and how many
+/// were not.
 async fn ask_all(clients: &[Client], at_once: usize, each: usize) -> (usize, usize) {
     let (answered, refused) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let mut asking = JoinSet::new();

@@ -1,5 +1,5 @@
-//! The matrix: every method that deals with data, by every identity, state of the agreement, unit and tier. It is generated from
-//! the policies: a method that has no line here fails.
+//! The matrix: every method that deals with data, by every identity, state of the agreement, unit and tier. It is
+//! generated from the policies: a method that has no line here fails.
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;

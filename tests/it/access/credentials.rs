@@ -1,4 +1,5 @@
-//! By what systems show who they are, over TLS: what is accepted, and that each thing that is not is refused and counted.
+//! By what systems show who they are, over TLS: what is accepted, and that each thing that is not is refused and
+//! counted.
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},

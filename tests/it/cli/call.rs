@@ -1,4 +1,5 @@
-//! `sharehub call`, and what every command that calls a hub has in common: streams, messages, exit codes, keys, addresses.
+//! `sharehub call`, and what every command that calls a hub has in common: streams, messages, exit codes, keys,
+//! addresses.
 use std::{
     collections::BTreeSet,
     fs::{self, File},

@@ -20,8 +20,8 @@ pub struct Desk {
     pub dir: tempfile::TempDir,
 }
 
-/// What is hard to carry through a table: bounds, states, components, quotation marks, line breaks, formulas, a unit that was
-/// closed within the period, breakdowns, and values with many digits.
+/// What is hard to carry through a table: bounds, states, components, quotation marks, line breaks, formulas, a unit
+/// that was closed within the period, breakdowns, and values with many digits.
 fn entries() -> Vec<pb::ObservationEntry> {
     let some = |it: &str| Some(it.to_owned());
     let entry = |indicator: &str, unit: &str, period: &str| pb::ObservationEntry {

@@ -195,8 +195,8 @@ async fn cells_of_a_workbook_are_what_their_types_say() {
     assert!(good(&ran).starts_with("loaded 3 rows: created 3"), "{ran:?}");
     desk.observation("doc.count", "00691", "2024-Q1").await;
     desk.observation("doc.count", "805", "2024").await;
-    // Wrong: a code that lost a zero, a month that became a date, a value that is merged over two rows, a unit that is: it is
-    // told once; a truth value.
+    // Wrong: a code that lost a zero, a month that became a date, a value that is merged over two rows, a unit that
+    // is: it is told once; a truth value.
     let mut book = Workbook::new();
     let sheet = book.add_worksheet().set_name("Số liệu").unwrap();
     for (column, text) in (0..).zip(["Chỉ tiêu", "Đơn vị", "Kỳ", "Giá trị"]) {

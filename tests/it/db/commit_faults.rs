@@ -1,4 +1,5 @@
-//! A store that fails on purpose: whatever becomes of a commit, a request that is sent until it is answered has one effect.
+//! A store that fails on purpose: whatever becomes of a commit, a request that is sent until it is answered has one
+//! effect.
 //!
 //! `SHAREHUB_TEST_PUBLISHES` says how many requests are sent (1,000 unless given).
 use std::{

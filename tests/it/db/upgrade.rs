@@ -1,7 +1,7 @@
 //! A store of release 0.1 opens with today's code, and answers as it did then.
 //!
-//! `tests/it/data/release-0.1` holds the store on each engine, and beside it what that release answered. Facts are compared, not
-//! messages: the names of the contract have changed since.
+//! `tests/it/data/release-0.1` holds the store on each engine, and beside it what that release answered. Facts are
+//! compared, not messages: the names of the contract have changed since.
 mod facts;
 
 use std::{fs, path::Path};

@@ -1,8 +1,8 @@
-//! Canaries: texts about a person that are stored in every field there is for them, and looked for in everything that leaves
-//! the program: answers, refusals, its log at its loudest, spans, metrics, and its files.
+//! Canaries: texts about a person that are stored in every field there is for them, and looked for in everything that
+//! leaves the program: answers, refusals, its log at its loudest, spans, metrics, and its files.
 //!
-//! What other tests store of persons is looked for as well, in the whole suite: in every answer of a hub to whoever calls with
-//! a key, in the log of every program, and in the files of every store on SQLite when its test is over.
+//! What other tests store of persons is looked for as well, in the whole suite: in every answer of a hub to whoever
+//! calls with a key, in the log of every program, and in the files of every store on SQLite when its test is over.
 use std::{
     fs,
     path::Path,

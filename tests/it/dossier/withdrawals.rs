@@ -1,4 +1,5 @@
-//! Withdrawals of dossiers and procedures: counts, lists and look-ups; codes that are free again; what is erased stays so.
+//! Withdrawals of dossiers and procedures: counts, lists and look-ups; codes that are free again; what is erased
+//! stays so.
 use std::time::Duration;
 
 use sharehub::{

@@ -1,7 +1,7 @@
 //! Several hubs on one store: no event comes behind a token, and watchers that are moved and cut miss nothing.
 //!
-//! `SHAREHUB_TEST_LATE` is the number of rounds of late commits (1,000 at full scale), `SHAREHUB_TEST_HUBS` the seconds of
-//! publishing while clients are moved and cut (60 at full scale).
+//! `SHAREHUB_TEST_LATE` is the number of rounds of late commits (1,000 at full scale), `SHAREHUB_TEST_HUBS` the
+//! seconds of publishing while clients are moved and cut (60 at full scale).
 use std::{
     collections::BTreeSet,
     net::SocketAddr,

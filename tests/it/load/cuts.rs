@@ -31,8 +31,8 @@ async fn kept(url: &str, since: i64) -> i64 {
     kept
 }
 
-/// Cuts a load at random points, by dropping the client and by killing the hub, and goes on. Whatever is done again would
-/// be seen: an item says another value each time it is sent.
+/// Cuts a load at random points, by dropping the client and by killing the hub, and goes on. Whatever is done again
+/// would be seen: an item says another value each time it is sent.
 #[tokio::test]
 async fn cut_and_killed_at_random_points_a_load_is_done_exactly_once() {
     const ITEMS: i64 = 3_000;

@@ -1,4 +1,5 @@
-//! Loads through the wire: acknowledged as they become durable, gone on with after a cut, held back, ended for a reason.
+//! Loads through the wire: acknowledged as they become durable, gone on with after a cut, held back, ended for a
+//! reason.
 use sharehub::pb;
 use tonic::Code;
 

@@ -1,4 +1,5 @@
-//! The program among many: connections that are idle, slow, too many or that want too much, and a stop in the midst of them.
+//! The program among many: connections that are idle, slow, too many or that want too much, and a stop in the midst
+//! of them.
 //!
 //! `SHAREHUB_TEST_WATCHES=1000`, `SHAREHUB_TEST_IDLE=3000` and `SHAREHUB_TEST_SLOW=300` are the full sizes.
 use std::{

@@ -1,4 +1,5 @@
-//! The program over TLS: what `pki dev` writes is served, shown and revoked, and what cannot be used is named at the start.
+//! The program over TLS: what `pki dev` writes is served, shown and revoked, and what cannot be used is named at the
+//! start.
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use tokio::time::{self, Instant};

@@ -1,5 +1,5 @@
-//! What the tests store of persons is looked for in the whole suite: in every answer of a hub to whoever calls with a key, in
-//! the log of every program, and in the files of every store on SQLite when its test is over.
+//! What the tests store of persons is looked for in the whole suite: in every answer of a hub to whoever calls with a
+//! key, in the log of every program, and in the files of every store on SQLite when its test is over.
 use axum::{body::Body, extract::Request, middleware::Next};
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -47,8 +47,8 @@ pub fn must_hold_nobody(what: &str, bytes: &[u8]) {
     assert!(found.is_empty(), "{what} holds {found:?}");
 }
 
-/// Looks at every answer to whoever calls with a key: personal data is for certificates only. Looks at the form of every
-/// refusal, whoever calls.
+/// Looks at every answer to whoever calls with a key: personal data is for certificates only. Looks at the form of
+/// every refusal, whoever calls.
 pub async fn guard(req: Request, next: Next) -> http::Response<Body> {
     let is_keyed = req.headers().contains_key("authorization");
     let path = req.uri().path().to_owned();

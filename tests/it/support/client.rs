@@ -8,7 +8,8 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-/// What a system of a test may do: its grants, and what its agreements give it. `define` and `publish` of indicators give `read`.
+/// What a system of a test may do: its grants, and what its agreements give it. `define` and `publish` of indicators
+/// give `read`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grants {
     pub administrator: bool,

@@ -49,7 +49,8 @@ pub struct Store {
 }
 
 impl Drop for Store {
-    /// Nothing of a person is in its files. (Those of PostgreSQL are its server's; see `personal.rs` for what is in them.)
+    /// Nothing of a person is in its files. (Those of PostgreSQL are its server's; see `personal.rs` for what is in
+    /// them.)
     fn drop(&mut self) {
         let Some(path) = self.url.strip_prefix("sqlite://") else { return };
         if std::thread::panicking() {
@@ -190,7 +191,7 @@ async fn fill_with(options: Options) {
     let db = Db::open_with(options).await.unwrap();
     let (slices, committer) =
         sharehub::server::start(db.clone(), slow(), audit_key()).await.unwrap();
-    sharehub::unit::store::load_reference(&slices.hub).await.unwrap();
+    sharehub::unit::store::reference::load_reference(&slices.hub).await.unwrap();
     let admin = SystemCode::parse("admin").unwrap();
     sharehub::access::store::ensure_administrator(&slices.hub, &admin).await.unwrap();
     drop(slices);
@@ -227,7 +228,8 @@ async fn copy_database() -> String {
         let name = format!("template_{run}");
         sql(server, &format!("CREATE DATABASE {name}")).await;
         fill(&format!("{server}/{name}")).await;
-        // A database can be copied only when nobody is in it any more, and a connection ends a little after it is closed.
+        // A database can be copied only when nobody is in it any more, and a connection ends a little after it is
+        // closed.
         let leave = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname =";
         sql(server, &format!("{leave} '{name}'")).await;
         name

@@ -89,8 +89,8 @@ impl Hub {
         Self::open(store, options, limits).await
     }
 
-    /// A hub that speaks TLS, and takes certificates of the tests' authority (see `pki.rs`). Who has a key calls it as usual;
-    /// who has a certificate, by `with_certificate`.
+    /// A hub that speaks TLS, and takes certificates of the tests' authority (see `pki.rs`). Who has a key calls it
+    /// as usual; who has a certificate, by `with_certificate`.
     pub async fn start_tls() -> Self {
         Self::tls_with(slow()).await
     }
@@ -221,8 +221,8 @@ impl Hub {
         *self.secure.get_or_init(open).await
     }
 
-    /// Whoever shows a new certificate of this system, over a connection of its own; also to a hub that speaks plain text to
-    /// others.
+    /// Whoever shows a new certificate of this system, over a connection of its own; also to a hub that speaks plain
+    /// text to others.
     pub async fn by_certificate(&self, system: &str) -> Client {
         let endpoint = PKI.endpoint(self.secure().await, Some(&PKI.client(system)));
         Client { channel: endpoint.connect_lazy(), key: Key(None) }
@@ -251,7 +251,8 @@ impl Hub {
         self.serving.await.unwrap();
     }
 
-    /// A system by a new certificate, over a connection that takes only so many bytes of an answer before they are read.
+    /// A system by a new certificate, over a connection that takes only so many bytes of an answer before they are
+    /// read.
     pub async fn narrow_by_certificate(&self, system: &str, bytes: u32) -> Client {
         let endpoint = PKI.endpoint(self.secure().await, Some(&PKI.client(system)));
         let channel = endpoint.initial_stream_window_size(bytes).connect_lazy();

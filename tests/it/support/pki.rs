@@ -1,4 +1,5 @@
-//! Certificates for the tests, made once for this process by the same code as `sharehub pki dev`, and who connects with them.
+//! Certificates for the tests, made once for this process by the same code as `sharehub pki dev`, and who connects
+//! with them.
 use std::{
     fs,
     net::SocketAddr,

@@ -1,4 +1,5 @@
-//! A small TCP proxy that tests put between two ends: it delays, cuts, half-closes, swallows, and moves to another target.
+//! A small TCP proxy that tests put between two ends: it delays, cuts, half-closes, swallows, and moves to another
+//! target.
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{

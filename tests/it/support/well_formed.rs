@@ -1,5 +1,5 @@
-//! The form of every refusal that the suite sees: whose words its reason is, a sentence in Vietnamese, and paths of fields that
-//! a program can follow.
+//! The form of every refusal that the suite sees: whose words its reason is, a sentence in Vietnamese, and paths of
+//! fields that a program can follow.
 use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};

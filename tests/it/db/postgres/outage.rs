@@ -1,7 +1,7 @@
 //! PostgreSQL goes away and comes back: calls end in time, health says so, and nothing acknowledged is lost or doubled.
 //!
-//! `SHAREHUB_TEST_DB_KILLS` says how often it is killed (5 unless given), `SHAREHUB_TEST_PAUSE_S` for how long it is held
-//! up (8 unless given).
+//! `SHAREHUB_TEST_DB_KILLS` says how often it is killed (5 unless given), `SHAREHUB_TEST_PAUSE_S` for how long it is
+//! held up (8 unless given).
 use std::{
     sync::{
         Arc, Mutex,
@@ -173,6 +173,8 @@ async fn check_outage(hub: &Hub, client: &Client, away: Duration, go: impl Fn(bo
     let request = pb::PublishObservationsRequest {
         request_id: format!("back-{away:?}"),
         observations: vec![pb::ObservationEntry::default()],
+        // The entry is rejected, and the answer to the request is kept: a write.
+        allow_partial: true,
         ..Default::default()
     };
     client.indicators().publish_observations(request).await.unwrap();

@@ -150,8 +150,8 @@ async fn a_standby_answers_only_what_it_has_reached() {
     println!("{} reads and writes, {behind} while the standby was behind", history.len());
 }
 
-/// Watches until a revision is known to be the last and has come, from what it had whenever it is cut off. The history, and
-/// how often it was cut.
+/// Watches until a revision is known to be the last and has come, from what it had whenever it is cut off. The
+/// history, and how often it was cut.
 async fn watch_until(watcher: Client, last: Arc<AtomicI64>) -> (History, u32) {
     let mut history = History::of(vec![indicators(&["crash.count"])]);
     let mut watch = history.resume(&watcher).await;

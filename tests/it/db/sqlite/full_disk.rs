@@ -1,4 +1,5 @@
-//! A full disk under SQLite: nothing is acknowledged that is not there, reads go on, and so do writes when there is room.
+//! A full disk under SQLite: nothing is acknowledged that is not there, reads go on, and so do writes when there is
+//! room.
 use std::{
     fs,
     path::Path,
