@@ -197,7 +197,7 @@ async fn a_full_hub_refuses_at_once_and_still_tells_its_health() {
             break refused;
         }
         // The two must not take turns in step.
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        time::sleep(Duration::from_millis(2)).await;
     };
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert_eq!(refused.get_details_error_info().unwrap().reason, "ERROR_REASON_OVERLOADED");
