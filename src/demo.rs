@@ -12,7 +12,7 @@ use std::{
 use crate::{
     access::{
         self, Access,
-        queries::{Grant, Issue, PutAgreement, Register},
+        queries::{Grant, Issue, PutAgreement, Register, RevokeKey},
     },
     caller::{
         Caller, Grants, Pattern, SystemCode,
@@ -24,7 +24,7 @@ use crate::{
     hub::{BatchOptions, Hub},
     outcome::Outcome,
     personal::Tier,
-    revision::{ReferenceData, committer, expected::Expected, receipt::Receipt},
+    revision::{ReferenceData, expected::Expected, receipt::Receipt},
     rule::Rule,
     slug::Slug,
     time::Timestamp,
@@ -143,12 +143,9 @@ async fn register(hub: &Arc<Hub>, code: &SystemCode, grants: Grants) -> Result<(
     }
     let (code, name) = (code.clone(), format!("Demo: {}", code.as_str()));
     let registration = Register { code, name, grants, statuses: BTreeMap::new() };
-    let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>, _| {
-        access::store::register(&hub, &write, registration).await
-    };
     let own = Caller::hub("hub/Demo", hub.limits.longest);
-    hub.write_one(&own, BatchOptions::internal("RegisterSystem"), ReferenceData::Access, work)
-        .await?;
+    let ask = BatchOptions::internal("RegisterSystem");
+    hub.write_one(&own, ask, ReferenceData::Access, registration).await?;
     Ok(())
 }
 
@@ -189,11 +186,8 @@ async fn retire_keys(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
     let Some((id, _)) = directory.by_code(code.as_str()) else { return Ok(()) };
     for key in directory.keys_of(id) {
         let own = Caller::hub("hub/Demo", hub.limits.longest);
-        let work = async move |hub: Arc<Hub>, write: Arc<committer::Write>, _| {
-            access::store::revoke(&hub, &write, key.id).await
-        };
-        hub.write_one(&own, BatchOptions::internal("RevokeKey"), ReferenceData::Access, work)
-            .await?;
+        let ask = BatchOptions::internal("RevokeKey");
+        hub.write_one(&own, ask, ReferenceData::Access, RevokeKey(key.id)).await?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::reference::{At, References};
-pub use self::write::{BatchOptions, BatchOutcome};
+pub use self::write::{BatchOptions, BatchOutcome, WriteOp};
 use crate::{
     caller::Caller,
     db::Db,

@@ -20,7 +20,7 @@ use tonic::{Status, Streaming};
 use crate::{
     caller::Caller,
     error::{Error, Reason, Result},
-    hub::{BatchOutcome, Hub},
+    hub::{BatchOutcome, Hub, WriteOp},
     limits::MOST_ITEMS,
     outcome::{Counts, Outcome},
     revision::{
@@ -302,10 +302,7 @@ where
         }
         let (hub, caller) = (Arc::clone(&self.hub), self.caller.clone());
         let work = async move {
-            let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-                keep(&hub, &write, &by, &claim, first, items).await
-            };
-            let kept = hub.write_once(&caller, work).await?;
+            let kept = hub.write_once(&caller, KeepItems { claim, first, items }).await?;
             caller.trail.wrote(kept.counts());
             Ok(Worked::Kept(kept))
         };
@@ -316,50 +313,67 @@ where
 /// Opens a load, in the order of writes: what an earlier stream of it had under way is done by then, or never.
 fn open(hub: &Arc<Hub>, caller: &Caller, name: String) -> BoxFuture<'static, Result<Worked>> {
     let (hub, caller) = (Arc::clone(hub), caller.clone());
-    let system_id = caller.system_id;
-    let work = async move |_: Arc<Hub>, write: Arc<Write>, _| {
-        let (opening, through) = store::open(&write, system_id, &name).await?;
+    async move { hub.write_once(&caller, OpenLoad { name }).await }.boxed()
+}
+
+#[derive(Clone)]
+struct OpenLoad {
+    name: String,
+}
+
+impl WriteOp for OpenLoad {
+    type Output = Done<Worked>;
+
+    async fn run(self, _: &Hub, write: &Write, by: &Caller) -> Result<Done<Worked>> {
+        let Self { name } = self;
+        let system_id = by.system_id;
+        let (opening, through) = store::open(write, system_id, &name).await?;
         let claim = Claim { system_id, name, opening };
         Ok(Done { answer: Worked::Opened(claim, through), effect: Effect::Kept { rejected: 0 } })
-    };
-    async move { hub.write_once(&caller, work).await }.boxed()
+    }
+}
+
+/// Items of a load, from the number `first` on.
+#[derive(Clone)]
+struct KeepItems<E> {
+    claim: Claim,
+    first: i64,
+    items: Vec<Result<E>>,
 }
 
 /// Keeps items, and how far the load has come with them.
-async fn keep<E: Item>(
-    hub: &Hub,
-    write: &Write,
-    caller: &Caller,
-    claim: &Claim,
-    first: i64,
-    items: Vec<Result<E>>,
-) -> Result<Done<Acknowledged>> {
-    store::must_hold(write, claim).await?;
-    let through = first + count(items.len()) - 1;
-    let BatchOutcome { items, touched } = E::keep(hub, write, caller, items).await?;
-    let (mut created, mut corrected, mut unchanged) = (0, 0, 0);
-    let mut rejected = Vec::new();
-    for (number, item) in (first..).zip(items) {
-        match item {
-            Ok(ItemResult { outcome: Outcome::Created, .. }) => created += 1,
-            Ok(ItemResult { outcome: Outcome::Corrected, .. }) => corrected += 1,
-            Ok(ItemResult { outcome: Outcome::Unchanged, .. }) => unchanged += 1,
-            Ok(refused) => rejected.push((number, refused)),
-            Err(err) => rejected.push((number, ItemResult::refused(&err))),
+impl<E: Item> WriteOp for KeepItems<E> {
+    type Output = Done<Acknowledged>;
+
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<Done<Acknowledged>> {
+        let Self { claim, first, items } = self;
+        store::must_hold(write, &claim).await?;
+        let through = first + count(items.len()) - 1;
+        let BatchOutcome { items, touched } = E::keep(hub, write, caller, items).await?;
+        let (mut created, mut corrected, mut unchanged) = (0, 0, 0);
+        let mut rejected = Vec::new();
+        for (number, item) in (first..).zip(items) {
+            match item {
+                Ok(ItemResult { outcome: Outcome::Created, .. }) => created += 1,
+                Ok(ItemResult { outcome: Outcome::Corrected, .. }) => corrected += 1,
+                Ok(ItemResult { outcome: Outcome::Unchanged, .. }) => unchanged += 1,
+                Ok(refused) => rejected.push((number, refused)),
+                Err(err) => rejected.push((number, ItemResult::refused(&err))),
+            }
         }
+        let changes = created + corrected;
+        let refused = rejected.len();
+        let (revision, effect) = match changes {
+            0 => (write.head.newest, Effect::Kept { rejected: refused }),
+            _ => {
+                let items = i32::try_from(changes).unwrap_or(i32::MAX);
+                (write.revision, Effect::Revision { touched, items, rejected: refused })
+            }
+        };
+        store::advance(write, &claim, through, revision).await?;
+        let answer = Acknowledged { through, revision, created, corrected, unchanged, rejected };
+        Ok(Done { answer, effect })
     }
-    let changes = created + corrected;
-    let refused = rejected.len();
-    let (revision, effect) = match changes {
-        0 => (write.head.newest, Effect::Kept { rejected: refused }),
-        _ => {
-            let items = i32::try_from(changes).unwrap_or(i32::MAX);
-            (write.revision, Effect::Revision { touched, items, rejected: refused })
-        }
-    };
-    store::advance(write, claim, through, revision).await?;
-    let answer = Acknowledged { through, revision, created, corrected, unchanged, rejected };
-    Ok(Done { answer, effect })
 }
 
 fn count(items: usize) -> i64 {

@@ -117,6 +117,19 @@ impl Issue {
     }
 }
 
+/// Disables a system, or enables it again.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// Its code.
+    pub code: SystemCode,
+    /// Whether it is disabled.
+    pub disabled: bool,
+}
+
+/// Revokes the key with this id.
+#[derive(Clone, Debug)]
+pub struct RevokeKey(pub String);
+
 /// Makes an agreement, or replaces the version that is expected.
 #[derive(Clone, Debug)]
 pub struct PutAgreement {

@@ -12,13 +12,16 @@ use tonic::Request;
 use super::store;
 use crate::{
     access::Access,
-    access::queries::{GrantsUpdate, Issue, List, PutAgreement, Register, RevokeAgreement, Update},
+    access::queries::{
+        GrantsUpdate, Issue, List, PutAgreement, Register, RevokeAgreement, RevokeKey, Switch,
+        Update,
+    },
     caller::System,
     caller::{Grants, Key, Pattern, SystemCode, credential::Credential},
     error::{Error, Reply, Result},
     hub::{BatchOptions, Hub},
     pb,
-    revision::{ReferenceData, committer::Write, expected::Expected},
+    revision::{ReferenceData, expected::Expected},
     time::Timestamp,
     wire::{Fields, check_text, done, fingerprint, open, reply},
 };
@@ -46,10 +49,7 @@ impl pb::access_service_server::AccessService for Rpc {
         req: Request<pb::RegisterSystemRequest>,
     ) -> Reply<pb::RegisterSystemResponse> {
         let (caller, (ask, register)): (_, (BatchOptions, Register)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::register(&hub, &write, register).await
-        };
-        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, register).await?;
         done(pb::RegisterSystemResponse { receipt: Some(receipt.into()) })
     }
 
@@ -58,10 +58,7 @@ impl pb::access_service_server::AccessService for Rpc {
         req: Request<pb::UpdateSystemRequest>,
     ) -> Reply<pb::UpdateSystemResponse> {
         let (caller, (ask, update)): (_, (BatchOptions, Update)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::update(&hub, &write, update).await
-        };
-        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, update).await?;
         done(pb::UpdateSystemResponse { receipt: Some(receipt.into()) })
     }
 
@@ -82,11 +79,8 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::DisableSystemRequest>,
     ) -> Reply<pb::DisableSystemResponse> {
-        let (caller, (ask, code)): (_, (BatchOptions, SystemCode)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::switch(&hub, &write, code, true).await
-        };
-        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        let (caller, (ask, disable)): (_, (BatchOptions, Switch)) = open(req)?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, disable).await?;
         done(pb::DisableSystemResponse { receipt: Some(receipt.into()) })
     }
 
@@ -94,11 +88,8 @@ impl pb::access_service_server::AccessService for Rpc {
         &self,
         req: Request<pb::EnableSystemRequest>,
     ) -> Reply<pb::EnableSystemResponse> {
-        let (caller, (ask, code)): (_, (BatchOptions, SystemCode)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::switch(&hub, &write, code, false).await
-        };
-        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        let (caller, (ask, enable)): (_, (BatchOptions, Switch)) = open(req)?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, enable).await?;
         done(pb::EnableSystemResponse { receipt: Some(receipt.into()) })
     }
 
@@ -110,10 +101,8 @@ impl pb::access_service_server::AccessService for Rpc {
     }
 
     async fn revoke_key(&self, req: Request<pb::RevokeKeyRequest>) -> Reply<pb::RevokeKeyResponse> {
-        let (caller, (ask, id)): (_, (BatchOptions, String)) = open(req)?;
-        let work =
-            async move |hub: Arc<Hub>, write: Arc<Write>, _| store::revoke(&hub, &write, id).await;
-        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        let (caller, (ask, revoke)): (_, (BatchOptions, RevokeKey)) = open(req)?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, revoke).await?;
         done(pb::RevokeKeyResponse { receipt: Some(receipt.into()) })
     }
 
@@ -133,10 +122,7 @@ impl pb::access_service_server::AccessService for Rpc {
         req: Request<pb::RevokeAgreementRequest>,
     ) -> Reply<pb::RevokeAgreementResponse> {
         let (caller, (ask, revoke)): (_, (BatchOptions, RevokeAgreement)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::agreements::revoke(&hub, &write, revoke).await
-        };
-        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, work).await?;
+        let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, revoke).await?;
         done(pb::RevokeAgreementResponse { receipt: Some(receipt.into()) })
     }
 
@@ -334,7 +320,7 @@ fn read_update(
     Some(Update { code: code?, name, grants, statuses, expected })
 }
 
-impl TryFrom<pb::EnableSystemRequest> for (BatchOptions, SystemCode) {
+impl TryFrom<pb::EnableSystemRequest> for (BatchOptions, Switch) {
     type Error = Error;
 
     fn try_from(msg: pb::EnableSystemRequest) -> Result<Self> {
@@ -343,11 +329,14 @@ impl TryFrom<pb::EnableSystemRequest> for (BatchOptions, SystemCode) {
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         let code = fields.read("code", SystemCode::parse(&code));
-        fields.done(|| Some((BatchOptions::whole(request_id?, fingerprint, false, ""), code?)))
+        fields.done(|| {
+            let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
+            Some((ask, Switch { code: code?, disabled: false }))
+        })
     }
 }
 
-impl TryFrom<pb::DisableSystemRequest> for (BatchOptions, SystemCode) {
+impl TryFrom<pb::DisableSystemRequest> for (BatchOptions, Switch) {
     type Error = Error;
 
     fn try_from(msg: pb::DisableSystemRequest) -> Result<Self> {
@@ -358,7 +347,7 @@ impl TryFrom<pb::DisableSystemRequest> for (BatchOptions, SystemCode) {
         let code = fields.read("code", SystemCode::parse(&code));
         fields.done(|| {
             let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
-            Some((ask, code?))
+            Some((ask, Switch { code: code?, disabled: true }))
         })
     }
 }
@@ -380,7 +369,7 @@ impl TryFrom<pb::IssueKeyRequest> for (BatchOptions, Issue) {
     }
 }
 
-impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, String) {
+impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, RevokeKey) {
     type Error = Error;
 
     fn try_from(msg: pb::RevokeKeyRequest) -> Result<Self> {
@@ -391,7 +380,7 @@ impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, String) {
         let key_id = fields.read("key_id", check_text(&key_id, 64).map(|()| key_id));
         fields.done(|| {
             let ask = BatchOptions::whole(request_id?, fingerprint, false, "");
-            Some((ask, key_id?))
+            Some((ask, RevokeKey(key_id?)))
         })
     }
 }

@@ -20,7 +20,7 @@ use super::row::{key, key_use, system};
 use crate::{
     access::{
         Access,
-        queries::{Issue, List, Register, Update},
+        queries::{Issue, List, Register, RevokeKey, Switch, Update},
     },
     caller::{
         Caller, Grants, Key, System, SystemCode,
@@ -28,7 +28,7 @@ use crate::{
         directory::{Directory, hash, new_key},
     },
     error::{Error, Reason, Result},
-    hub::{BatchOptions, Hub, reference::Reference},
+    hub::{BatchOptions, Hub, WriteOp, reference::Reference},
     outcome::Outcome,
     page::Paged,
     revision::versioned::{standing, supersede},
@@ -66,35 +66,43 @@ impl Reference for Directory {
 }
 
 /// Registers a system; one that is registered is left as it is.
-pub async fn register(hub: &Hub, write: &Write, register: Register) -> Result<ItemResult> {
-    let Register { code, name, grants, statuses } = register;
-    let directory = hub.reference::<Directory>(write).await?;
-    let system = System { code, name, grants, statuses, disabled: false, made_at: 0 };
-    put(write, &directory, system, |known| {
-        Err(in_use("system", known.code.as_str(), known.made_at).at("code"))
-    })
-    .await
+impl WriteOp for Register {
+    type Output = ItemResult;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+        let Register { code, name, grants, statuses } = self;
+        let directory = hub.reference::<Directory>(write).await?;
+        let system = System { code, name, grants, statuses, disabled: false, made_at: 0 };
+        put(write, &directory, system, |known| {
+            Err(in_use("system", known.code.as_str(), known.made_at).at("code"))
+        })
+        .await
+    }
 }
 
 /// Changes what is registered of a system.
-pub async fn update(hub: &Hub, write: &Write, update: Update) -> Result<ItemResult> {
-    let (expected, code) = (update.expected, update.code.clone());
-    let directory = hub.reference::<Directory>(write).await?;
-    let system = update.of(known(&directory, &code)?);
-    put(write, &directory, system, |known| expected.check("system", code.as_str(), known.made_at))
-        .await
+impl WriteOp for Update {
+    type Output = ItemResult;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+        let (expected, code) = (self.expected, self.code.clone());
+        let directory = hub.reference::<Directory>(write).await?;
+        let system = self.of(known(&directory, &code)?);
+        let replaces = |known: &System| expected.check("system", code.as_str(), known.made_at);
+        put(write, &directory, system, replaces).await
+    }
 }
 
 /// Disables a system, or enables it again.
-pub async fn switch(
-    hub: &Hub,
-    write: &Write,
-    code: SystemCode,
-    disabled: bool,
-) -> Result<ItemResult> {
-    let directory = hub.reference::<Directory>(write).await?;
-    let known = known(&directory, &code)?.clone();
-    put(write, &directory, System { disabled, ..known }, |_| Ok(())).await
+impl WriteOp for Switch {
+    type Output = ItemResult;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+        let Self { code, disabled } = self;
+        let directory = hub.reference::<Directory>(write).await?;
+        let known = known(&directory, &code)?.clone();
+        put(write, &directory, System { disabled, ..known }, |_| Ok(())).await
+    }
 }
 
 fn known<'a>(directory: &'a Directory, code: &SystemCode) -> Result<&'a System> {
@@ -146,10 +154,8 @@ pub async fn issue(
     let (id, secret, text) = new_key();
     let hash = hash(&secret).to_vec();
     let key_id = id.clone();
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-        add_key(&hub, &write, issue, id, hash).await
-    };
-    let receipt = hub.write_one(caller, ask, ReferenceData::Access, work).await?;
+    let add = AddKey { issue, id, hash };
+    let receipt = hub.write_one(caller, ask, ReferenceData::Access, add).await?;
     if receipt.replayed {
         let made = receipt.results.first().map_or("", |it| it.message.as_str());
         let what = format!(
@@ -165,28 +171,35 @@ pub async fn issue(
     Ok((text, key, receipt.revision))
 }
 
-/// The result names the key, for whoever repeats the request.
-async fn add_key(
-    hub: &Hub,
-    write: &Write,
+/// A key that was drawn, to be kept.
+#[derive(Clone)]
+struct AddKey {
     issue: Issue,
     id: String,
     hash: Vec<u8>,
-) -> Result<ItemResult> {
-    let directory = hub.reference::<Directory>(write).await?;
-    let (system_id, _) = directory
-        .by_code(issue.system.as_str())
-        .ok_or_else(|| Error::not_found("system", issue.system.as_str()))?;
-    let now = write.revision.at;
-    if directory.keys_of(system_id).iter().filter(|it| it.lives(now)).count() >= 2 {
-        let what = "the system has two live keys already; revoke one first";
-        return Err(Error::new(Reason::AlreadyExists, what));
+}
+
+/// The result names the key, for whoever repeats the request.
+impl WriteOp for AddKey {
+    type Output = ItemResult;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+        let AddKey { issue, id, hash } = self;
+        let directory = hub.reference::<Directory>(write).await?;
+        let (system_id, _) = directory
+            .by_code(issue.system.as_str())
+            .ok_or_else(|| Error::not_found("system", issue.system.as_str()))?;
+        let now = write.revision.at;
+        if directory.keys_of(system_id).iter().filter(|it| it.lives(now)).count() >= 2 {
+            let what = "the system has two live keys already; revoke one first";
+            return Err(Error::new(Reason::AlreadyExists, what));
+        }
+        let expires_at = issue.expiry(write)?;
+        let message = id.clone();
+        let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
+        insert_key(write, key).await?;
+        Ok(ItemResult { message, ..ItemResult::new(Outcome::Created, 0) })
     }
-    let expires_at = issue.expiry(write)?;
-    let message = id.clone();
-    let key = Key { id, system_id, hash, issued_at: now, expires_at, revoked_at: None };
-    insert_key(write, key).await?;
-    Ok(ItemResult { message, ..ItemResult::new(Outcome::Created, 0) })
 }
 
 /// Issues a key straight in the store, for the program's own commands.
@@ -196,15 +209,20 @@ pub async fn issue_key(hub: &Arc<Hub>, asked: Issue) -> Result<(String, Key, Rev
 }
 
 /// Revokes a key.
-pub async fn revoke(hub: &Hub, write: &Write, id: String) -> Result<ItemResult> {
-    let directory = hub.reference::<Directory>(write).await?;
-    let key = directory.key(&id).ok_or_else(|| Error::not_found("key", &id))?.clone();
-    if key.revoked_at.is_some() {
-        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+impl WriteOp for RevokeKey {
+    type Output = ItemResult;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+        let Self(id) = self;
+        let directory = hub.reference::<Directory>(write).await?;
+        let key = directory.key(&id).ok_or_else(|| Error::not_found("key", &id))?.clone();
+        if key.revoked_at.is_some() {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        supersede::<key::Entity>(write, key::Column::Id.eq(id.as_str())).await?;
+        insert_key(write, Key { revoked_at: Some(write.revision.at), ..key }).await?;
+        Ok(ItemResult::new(Outcome::Corrected, 0))
     }
-    supersede::<key::Entity>(write, key::Column::Id.eq(id.as_str())).await?;
-    insert_key(write, Key { revoked_at: Some(write.revision.at), ..key }).await?;
-    Ok(ItemResult::new(Outcome::Corrected, 0))
 }
 
 async fn insert_key(write: &Write, key: Key) -> Result<()> {
@@ -233,10 +251,8 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
     let grants = Grants { administrator: true, ..Grants::default() };
     let registration = Register { code, name, grants, statuses: BTreeMap::new() };
     let caller = Caller::hub("hub/RegisterAdministrator", hub.limits.longest);
-    let work =
-        async move |hub: Arc<Hub>, write: Arc<Write>, _| register(&hub, &write, registration).await;
-    hub.write_one(&caller, BatchOptions::internal("RegisterSystem"), ReferenceData::Access, work)
-        .await?;
+    let ask = BatchOptions::internal("RegisterSystem");
+    hub.write_one(&caller, ask, ReferenceData::Access, registration).await?;
     Ok(())
 }
 
@@ -281,26 +297,37 @@ pub async fn write_uses(hub: &Arc<Hub>, access: &Access) -> Result<()> {
             last_used_at: Set(at.micros()),
         })
         .collect();
-    let work = async move |_, write: Arc<Write>, _| {
-        for rows in rows.chunks(1_000) {
-            let (old, new) = ((key_use::Entity, key_use::Column::LastUsedAt), "excluded");
-            let newer =
-                Expr::col((Alias::new(new), key_use::Column::LastUsedAt)).gt(Expr::col(old));
-            let mut later = OnConflict::column(key_use::Column::KeyId);
-            // Another hub may have seen it later.
-            later.update_column(key_use::Column::LastUsedAt).action_and_where(newer);
-            let insert = key_use::Entity::insert_many(rows.to_vec()).on_conflict(later);
-            insert.exec_without_returning(&write.db).await?;
-        }
-        Ok(Done { answer: (), effect: Effect::Kept { rejected: 0 } })
-    };
-    let written = hub.write_once(&Caller::hub("hub/NoteUses", hub.limits.longest), work).await;
+    let written =
+        hub.write_once(&Caller::hub("hub/NoteUses", hub.limits.longest), KeepUses { rows }).await;
     if written.is_err() {
         for (id, at) in uses {
             access.last_used.saw(&id, at);
         }
     }
     written
+}
+
+/// Keeps when keys were used, unless another hub saw them used later.
+#[derive(Clone)]
+struct KeepUses {
+    rows: Vec<key_use::ActiveModel>,
+}
+
+impl WriteOp for KeepUses {
+    type Output = Done<()>;
+
+    async fn run(self, _: &Hub, write: &Write, _: &Caller) -> Result<Done<()>> {
+        for rows in self.rows.chunks(1_000) {
+            let (old, new) = ((key_use::Entity, key_use::Column::LastUsedAt), "excluded");
+            let newer =
+                Expr::col((Alias::new(new), key_use::Column::LastUsedAt)).gt(Expr::col(old));
+            let mut later = OnConflict::column(key_use::Column::KeyId);
+            later.update_column(key_use::Column::LastUsedAt).action_and_where(newer);
+            let insert = key_use::Entity::insert_many(rows.to_vec()).on_conflict(later);
+            insert.exec_without_returning(&write.db).await?;
+        }
+        Ok(Done { answer: (), effect: Effect::Kept { rejected: 0 } })
+    }
 }
 
 /// Keys, with when they were used last: what is written, or what was seen here since.

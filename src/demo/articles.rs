@@ -11,10 +11,11 @@ use crate::{
     indicator::{
         Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
         Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
-        TimeRule, UnitRule, store,
+        TimeRule, UnitRule,
+        store::{self, DefineIndicators},
     },
     period::Period,
-    revision::{committer::Write, expected::Expected},
+    revision::expected::Expected,
     time::Day,
     unit::{Level, Ref, Scheme, Tree, parse_code},
 };
@@ -32,14 +33,10 @@ pub(super) async fn load(hub: &Arc<Hub>, access: &Access, caller: &Caller) -> Re
     let definitions: Vec<Result<Define>> =
         lines(DEFINITIONS).map(|it| Ok(it.and_then(|it| define(&it)))).collect::<Result<_>>()?;
     let to = |method: &'static str| access.permit(hub, caller.clone(), method, None);
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-        store::define(&hub, &write, &by, definitions).await
-    };
     let define = to("/sharehub.v1.IndicatorService/DefineIndicators").await?;
-    must_be_kept(
-        &hub.write_batch(&define, BatchOptions::internal("indicators"), work).await?,
-        "definitions",
-    )?;
+    let op = DefineIndicators(definitions);
+    let receipt = hub.write_batch(&define, BatchOptions::internal("indicators"), op).await?;
+    must_be_kept(&receipt, "definitions")?;
     let figures: HashMap<String, Line> = lines(FIGURES)
         .map(|it| it.and_then(|it| Ok((it.text("id")?.to_owned(), it))))
         .collect::<Result<_>>()?;

@@ -10,15 +10,13 @@ use crate::{
     access::Access,
     caller::Caller,
     dossier::{
-        self, Case, Channel, Code, EventEntry, Longest, OnlineLevel, Procedure, ProcedureCode,
-        TimeUnit,
-        queries::{Entry, ProcedureEntry, Publish},
-        store,
+        Case, Channel, Code, EventEntry, Longest, OnlineLevel, Procedure, ProcedureCode, TimeUnit,
+        queries::{Define, Entry, ProcedureEntry, Publish},
     },
     error::{Error, Result},
     hub::{BatchOptions, Hub},
     personal::Personal,
-    revision::{committer::Write, expected::Expected},
+    revision::expected::Expected,
     time::{Day, Timestamp},
     unit::{Level, Ref, Scheme},
 };
@@ -79,27 +77,17 @@ const BATCH: usize = 4_000;
 /// Publishes them; doing it again changes nothing.
 pub(super) async fn load(hub: &Arc<Hub>, access: &Access, caller: &Caller) -> Result<()> {
     let procedures = PROCEDURES.iter().map(procedure).collect();
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-        store::procedures::define(&hub, &write, dossier::queries::Define(procedures)).await
-    };
     let to = |method: &'static str| access.permit(hub, caller.clone(), method, None);
     let define = to("/sharehub.v1.DossierService/DefineProcedures").await?;
-    must_be_kept(
-        &hub.write_batch(&define, BatchOptions::internal("procedures"), work).await?,
-        "procedures",
-    )?;
+    let (ask, op) = (BatchOptions::internal("procedures"), Define(procedures));
+    must_be_kept(&hub.write_batch(&define, ask, op).await?, "procedures")?;
     let publish = to("/sharehub.v1.DossierService/PublishDossiers").await?;
     for story in &STORIES {
         let entries = (0..story.count).map(|it| entry(story, it)).collect::<Result<Vec<_>>>()?;
         for batch in entries.chunks(BATCH) {
-            let batch = batch.iter().cloned().map(Ok).collect();
-            let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-                store::publish::publish(&hub, &by, &write, Publish(batch)).await
-            };
-            must_be_kept(
-                &hub.write_batch(&publish, BatchOptions::internal("dossiers"), work).await?,
-                "dossiers",
-            )?;
+            let op = Publish(batch.iter().cloned().map(Ok).collect());
+            let ask = BatchOptions::internal("dossiers");
+            must_be_kept(&hub.write_batch(&publish, ask, op).await?, "dossiers")?;
         }
     }
     Ok(())

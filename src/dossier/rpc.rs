@@ -19,13 +19,12 @@ use super::{
     },
 };
 use crate::{
-    caller::Caller,
     dossier::queries::{Define, Entry, Erase, Publish, PublishEvents},
     error::Reply,
     hub::{BatchOptions, Hub},
     load, pb,
     personal::Applicant,
-    revision::{Revision, committer::Write, withdrawal::Withdrawal},
+    revision::{Revision, withdrawal::Withdrawal},
     time::Timestamp,
     unit::forest::Forest,
     wire::{
@@ -57,10 +56,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::DefineProceduresRequest>,
     ) -> Reply<pb::DefineProceduresResponse> {
         let (caller, (ask, define)): (_, (BatchOptions, Define)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::procedures::define(&hub, &write, define).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, define).await?;
         done(pb::DefineProceduresResponse { receipt: Some(receipt.into()) })
     }
 
@@ -70,10 +66,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
     ) -> Reply<pb::WithdrawProceduresResponse> {
         let (caller, (ask, withdrawal)): (_, (BatchOptions, Withdrawal<ProcedureCode>)) =
             open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::procedures::withdraw(&hub, &write, withdrawal).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, withdrawal).await?;
         done(pb::WithdrawProceduresResponse { receipt: Some(receipt.into()) })
     }
 
@@ -105,10 +98,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::PublishDossiersRequest>,
     ) -> Reply<pb::PublishDossiersResponse> {
         let (caller, (ask, publish)): (_, (BatchOptions, Publish)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-            store::publish::publish(&hub, &by, &write, publish).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, publish).await?;
         done(pb::PublishDossiersResponse { receipt: Some(receipt.into()) })
     }
 
@@ -128,10 +118,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::WithdrawDossiersRequest>,
     ) -> Reply<pb::WithdrawDossiersResponse> {
         let (caller, (ask, withdrawal)): (_, (BatchOptions, Withdrawal<Code>)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-            store::withdraw::withdraw(&hub, &by, &write, withdrawal).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, withdrawal).await?;
         done(pb::WithdrawDossiersResponse { receipt: Some(receipt.into()) })
     }
 
@@ -140,10 +127,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::PublishEventsRequest>,
     ) -> Reply<pb::PublishEventsResponse> {
         let (caller, (ask, publish)): (_, (BatchOptions, PublishEvents)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-            store::publish::publish_events(&hub, &by, &write, publish).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, publish).await?;
         done(pb::PublishEventsResponse { receipt: Some(receipt.into()) })
     }
 
@@ -202,10 +186,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::ErasePersonalDataRequest>,
     ) -> Reply<pb::ErasePersonalDataResponse> {
         let (caller, (ask, erase)): (_, (BatchOptions, Erase)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-            store::erase::erase(&hub, &by, &write, erase).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, erase).await?;
         done(pb::ErasePersonalDataResponse { receipt: Some(receipt.into()) })
     }
 

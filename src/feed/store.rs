@@ -13,7 +13,7 @@ use crate::{
     dossier,
     dossier::catalogue::Catalogue,
     error::Result,
-    hub::Hub,
+    hub::{Hub, WriteOp},
     indicator::{self, Definition},
     page::Paged,
     revision::touched::TouchedSet,
@@ -215,17 +215,28 @@ pub async fn acknowledge(
         revision: Set(revision),
         acknowledged_at: Set(Timestamp::now()),
     };
-    let work = async move |_, write: Arc<Write>, _| {
+    hub.write_once(caller, KeepConsumer { row }).await?;
+    let newest = hub.revisions.head().newest;
+    Ok((newest, (newest.number - revision).max(0)))
+}
+
+/// Keeps a consumer in place of what was kept of it.
+#[derive(Clone)]
+struct KeepConsumer {
+    row: consumer::ActiveModel,
+}
+
+impl WriteOp for KeepConsumer {
+    type Output = Done<()>;
+
+    async fn run(self, _: &Hub, write: &Write, _: &Caller) -> Result<Done<()>> {
         let mut replace =
             OnConflict::columns([consumer::Column::SystemId, consumer::Column::Consumer]);
         replace.update_columns([consumer::Column::Revision, consumer::Column::AcknowledgedAt]);
-        let insert = consumer::Entity::insert(row).on_conflict(replace);
+        let insert = consumer::Entity::insert(self.row).on_conflict(replace);
         insert.exec_without_returning(&write.db).await?;
         Ok(Done { answer: (), effect: Effect::Kept { rejected: 0 } })
-    };
-    hub.write_once(caller, work).await?;
-    let newest = hub.revisions.head().newest;
-    Ok((newest, (newest.number - revision).max(0)))
+    }
 }
 
 /// How far a consumer has come.

@@ -10,7 +10,7 @@ use crate::{
     outcome::{Counts, Outcome},
     revision::{
         ReferenceData, Revision,
-        committer::{Done, Effect, Write},
+        committer::{Done, Effect, Work, Write},
         idempotency,
         lease::SETTLED,
         receipt::{ItemResult, Receipt},
@@ -61,47 +61,38 @@ pub struct BatchOutcome {
     pub touched: TouchedSet,
 }
 
+/// A write by name: the request it was read from, and the store function that runs it.
+///
+/// A batch gives a [`BatchOutcome`], a write of one thing an [`ItemResult`], and a write whose answer is not a receipt
+/// a [`Done`].
+pub trait WriteOp: Clone + Send + 'static {
+    /// What it gives.
+    type Output;
+
+    /// Names the keys it will look for, so that the writes of one commit share a query per table. It need not be right.
+    fn ahead(&self, _: &mut CommitBuffer) {}
+
+    /// Runs it, for the caller as it stands at this write. It may run again, alone, when the writes of a commit fail
+    /// together.
+    fn run(
+        self,
+        hub: &Hub,
+        write: &Write,
+        by: &Caller,
+    ) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
 impl Hub {
     /// Commits a batch as one revision, re-checking the caller's rights inside the transaction. A repeated `request_id`
     /// returns the stored receipt, which commits together with its effect.
-    pub async fn write_batch<W, F>(
+    pub async fn write_batch(
         self: &Arc<Self>,
         caller: &Caller,
         ask: BatchOptions,
-        work: W,
-    ) -> Result<Receipt>
-    where
-        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<BatchOutcome>> + Send,
-    {
-        self.write_ahead(caller, ask, |_| {}, work).await
-    }
-
-    /// The same, for a batch that says ahead what it will look for: it is then looked up with what others look for.
-    /// It need not be right.
-    pub async fn write_ahead<A, W, F>(
-        self: &Arc<Self>,
-        caller: &Caller,
-        ask: BatchOptions,
-        ahead: A,
-        work: W,
-    ) -> Result<Receipt>
-    where
-        A: Fn(&mut CommitBuffer) + Send + 'static,
-        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<BatchOutcome>> + Send,
-    {
-        let (hub, by) = (Arc::clone(self), caller.clone());
-        let system_id = caller.system_id;
-        let request_id = ask.request_id.clone();
-        let ahead = move |buffer: &mut CommitBuffer| {
-            if let Some(id) = &request_id {
-                idempotency::want_answer(buffer, system_id, id);
-            }
-            ahead(buffer);
-        };
-        let write = move |write| answer(hub, write, by, ask, work);
-        let receipt = self.committer.write(caller, ahead, write).await?;
+        op: impl WriteOp<Output = BatchOutcome>,
+    ) -> Result<Receipt> {
+        let work = BatchWork { hub: Arc::clone(self), by: caller.clone(), ask, op };
+        let receipt = self.committer.write(caller, work).await?;
         if !receipt.replayed && !receipt.validated_only {
             caller.trail.wrote(receipt.counts());
         }
@@ -110,23 +101,14 @@ impl Hub {
 
     /// Writes one thing that touches one set of reference data, as a batch of one: all or nothing. What may take a
     /// right away is answered when no hub decides by what was before.
-    pub async fn write_one<W, F>(
+    pub async fn write_one(
         self: &Arc<Self>,
         caller: &Caller,
         ask: BatchOptions,
         which: ReferenceData,
-        work: W,
-    ) -> Result<Receipt>
-    where
-        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<ItemResult>> + Send,
-    {
-        let batch = async move |hub: Arc<Self>, write: Arc<Write>, by: Caller| {
-            // A refusal refuses the call: there is nothing else in it.
-            let item = work(hub, write, by).await?;
-            Ok(BatchOutcome { items: vec![Ok(item)], touched: which.into() })
-        };
-        let receipt = self.write_batch(caller, ask, batch).await?;
+        op: impl WriteOp<Output = ItemResult>,
+    ) -> Result<Receipt> {
+        let receipt = self.write_batch(caller, ask, BatchOfOne { which, op }).await?;
         let is_new = receipt.results.iter().all(|it| it.outcome == Outcome::Created);
         // Also when nothing was changed: the first answer to the same may have been lost. The hub itself promises it
         // to nobody.
@@ -141,40 +123,99 @@ impl Hub {
     }
 
     /// Writes something whose answer is not a receipt, and is not kept.
-    pub async fn write_once<T, W, F>(self: &Arc<Self>, caller: &Caller, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(Arc<Self>, Arc<Write>, Caller) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Done<T>>> + Send,
-    {
-        let (hub, by) = (Arc::clone(self), caller.clone());
-        let write = async move |write: Arc<Write>| {
-            let by = hub.renew_in(&write, &by).await?;
-            work(hub, write, by).await
-        };
-        self.committer.write(caller, |_| {}, write).await
+    pub async fn write_once<T: Send + 'static>(
+        self: &Arc<Self>,
+        caller: &Caller,
+        op: impl WriteOp<Output = Done<T>>,
+    ) -> Result<T> {
+        let work = OnceWork { hub: Arc::clone(self), by: caller.clone(), op };
+        self.committer.write(caller, work).await
     }
 }
 
-async fn answer<W, F>(
+/// A write of one thing, as a batch.
+#[derive(Clone)]
+struct BatchOfOne<O> {
+    which: ReferenceData,
+    op: O,
+}
+
+impl<O: WriteOp<Output = ItemResult>> WriteOp for BatchOfOne<O> {
+    type Output = BatchOutcome;
+
+    fn ahead(&self, buffer: &mut CommitBuffer) {
+        self.op.ahead(buffer);
+    }
+
+    async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
+        // A refusal refuses the call: there is nothing else in it.
+        let item = self.op.run(hub, write, by).await?;
+        Ok(BatchOutcome { items: vec![Ok(item)], touched: self.which.into() })
+    }
+}
+
+/// A write whose answer is not kept, as the committer runs it.
+#[derive(Clone)]
+struct OnceWork<O> {
     hub: Arc<Hub>,
-    write: Arc<Write>,
+    by: Caller,
+    op: O,
+}
+
+impl<T: Send + 'static, O: WriteOp<Output = Done<T>>> Work for OnceWork<O> {
+    type Answer = T;
+
+    fn ahead(&self, buffer: &mut CommitBuffer) {
+        self.op.ahead(buffer);
+    }
+
+    async fn run(self, write: &Write) -> Result<Done<T>> {
+        let Self { hub, by, op } = self;
+        let by = hub.renew_in(write, &by).await?;
+        op.run(&hub, write, &by).await
+    }
+}
+
+/// A batch, as the committer runs it.
+#[derive(Clone)]
+struct BatchWork<O> {
+    hub: Arc<Hub>,
     by: Caller,
     ask: BatchOptions,
-    work: W,
-) -> Result<Done<Receipt>>
-where
-    W: FnOnce(Arc<Hub>, Arc<Write>, Caller) -> F,
-    F: Future<Output = Result<BatchOutcome>>,
-{
+    op: O,
+}
+
+impl<O: WriteOp<Output = BatchOutcome>> Work for BatchWork<O> {
+    type Answer = Receipt;
+
+    fn ahead(&self, buffer: &mut CommitBuffer) {
+        if let Some(id) = &self.ask.request_id {
+            idempotency::want_answer(buffer, self.by.system_id, id);
+        }
+        self.op.ahead(buffer);
+    }
+
+    async fn run(self, write: &Write) -> Result<Done<Receipt>> {
+        let Self { hub, by, ask, op } = self;
+        answer(&hub, write, &by, ask, op).await
+    }
+}
+
+async fn answer(
+    hub: &Hub,
+    write: &Write,
+    by: &Caller,
+    ask: BatchOptions,
+    op: impl WriteOp<Output = BatchOutcome>,
+) -> Result<Done<Receipt>> {
     let BatchOptions { request_id, fingerprint, allow_partial, validate_only, lists } = ask;
     // As the caller stands at this write: a right that was taken away before it is not used in it.
-    let by = hub.renew_in(&write, &by).await?;
+    let by = hub.renew_in(write, by).await?;
     let system_id = by.system_id;
     // It is kept, and what it was made of may be personal.
     let fingerprint = hub.db.vault().keyed(fingerprint);
     if let Some(id) = &request_id
-        && let Some((first, receipt)) = idempotency::answered(&write, system_id, id).await?
+        && let Some((first, receipt)) = idempotency::answered(write, system_id, id).await?
     {
         if first != fingerprint {
             let what = format!("the request_id `{id}` was used for another request");
@@ -185,7 +226,7 @@ where
             effect: Effect::None,
         });
     }
-    let BatchOutcome { items, touched } = work(hub, Arc::clone(&write), by).await?;
+    let BatchOutcome { items, touched } = op.run(hub, write, &by).await?;
     let mut results = Vec::with_capacity(items.len());
     let mut refused = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
@@ -220,7 +261,7 @@ where
     if let Some(id) = request_id {
         // By the time it was answered, not by that of a revision it may only have found.
         let at = write.revision.at;
-        idempotency::keep_answer(&write, system_id, id, fingerprint, &receipt, at).await?;
+        idempotency::keep_answer(write, system_id, id, fingerprint, &receipt, at).await?;
         if effect == Effect::None {
             effect = Effect::Kept { rejected };
         }

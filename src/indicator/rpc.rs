@@ -15,18 +15,17 @@ use super::{
         Availability, Export, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
     },
     store::{
-        self, availability, compute, export, publish,
+        self, DefineIndicators, availability, compute, export, publish,
         read::{self, ObservationView},
         snapshot::{self, Snapshots},
         withdraw,
     },
 };
 use crate::{
-    caller::Caller,
     error::{Reply, Result},
     hub::{BatchOptions, Hub},
     load, pb,
-    revision::{committer::Write, withdrawal::Withdrawal},
+    revision::withdrawal::Withdrawal,
     wire::{
         done, open, reply,
         stream::{open_stream, sheets, stream},
@@ -57,10 +56,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         req: Request<pb::DefineIndicatorsRequest>,
     ) -> Reply<pb::DefineIndicatorsResponse> {
         let (caller, (ask, entries)): (_, Entries<Define>) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-            store::define(&hub, &write, &by, entries).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, DefineIndicators(entries)).await?;
         done(pb::DefineIndicatorsResponse { receipt: Some(receipt.into()) })
     }
 

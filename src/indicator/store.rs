@@ -25,7 +25,7 @@ use super::{
 use crate::{
     caller::{Caller, any, directory::Directory},
     error::{Error, Result},
-    hub::{BatchOutcome, Hub, reference::Reference},
+    hub::{BatchOutcome, Hub, WriteOp, reference::Reference},
     outcome::Outcome,
     page::Paged,
     revision::touched::TouchedSet,
@@ -109,59 +109,62 @@ pub async fn list(
     Ok((view.revision, page))
 }
 
-/// Keeps definitions.
-pub async fn define(
-    hub: &Hub,
-    write: &Write,
-    caller: &Caller,
-    entries: Vec<Result<Define>>,
-) -> Result<BatchOutcome> {
-    let known = hub.reference::<Definitions>(write).await?;
-    let directory = hub.reference::<Directory>(write).await?;
-    let mut next_id = known.next_id();
-    let (mut made, mut items): (Vec<Definition>, _) = (Vec::new(), Vec::new());
-    for entry in entries {
-        items.push(entry.and_then(|Define { code, meaning, expected }| {
-            if !any(&caller.grants().define_indicators, code.as_str()) {
-                return Err(Error::not_permitted("define_indicators").at("code"));
-            }
-            let source = meaning.authoritative_source.as_str();
-            if directory.by_code(source).is_none() {
-                let rule = "be the code of a registered system";
-                return Err(Error::field("authoritative_source", rule));
-            }
-            if let Some(earlier) = made.iter().find(|it| it.code == code) {
-                return match earlier.meaning == meaning {
-                    true => Ok(ItemResult::new(Outcome::Unchanged, 0)),
-                    false => Err(Error::field("code", "not stand in this batch twice")),
-                };
-            }
-            let made_at = write.revision.number;
-            let known = known.known(&code);
-            if known.is_some_and(|it| it.meaning == meaning) {
-                return Ok(ItemResult::new(Outcome::Unchanged, 0));
-            }
-            expected.check("indicator", code.as_str(), known.map_or(0, |it| it.made_at))?;
-            let (id, version, outcome) = match known {
-                Some(old) => (old.id, old.version + 1, Outcome::Corrected),
-                None => {
-                    next_id += 1;
-                    (next_id - 1, 1, Outcome::Created)
+/// Definitions to be kept, as they were read: each one, or why it is refused.
+#[derive(Clone, Debug)]
+pub struct DefineIndicators(pub Vec<Result<Define>>);
+
+impl WriteOp for DefineIndicators {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
+        let Self(entries) = self;
+        let known = hub.reference::<Definitions>(write).await?;
+        let directory = hub.reference::<Directory>(write).await?;
+        let mut next_id = known.next_id();
+        let (mut made, mut items): (Vec<Definition>, _) = (Vec::new(), Vec::new());
+        for entry in entries {
+            items.push(entry.and_then(|Define { code, meaning, expected }| {
+                if !any(&caller.grants().define_indicators, code.as_str()) {
+                    return Err(Error::not_permitted("define_indicators").at("code"));
                 }
-            };
-            made.push(Definition { id, code, version, meaning, made_at });
-            Ok(ItemResult::new(outcome, 0))
-        }));
+                let source = meaning.authoritative_source.as_str();
+                if directory.by_code(source).is_none() {
+                    let rule = "be the code of a registered system";
+                    return Err(Error::field("authoritative_source", rule));
+                }
+                if let Some(earlier) = made.iter().find(|it| it.code == code) {
+                    return match earlier.meaning == meaning {
+                        true => Ok(ItemResult::new(Outcome::Unchanged, 0)),
+                        false => Err(Error::field("code", "not stand in this batch twice")),
+                    };
+                }
+                let made_at = write.revision.number;
+                let known = known.known(&code);
+                if known.is_some_and(|it| it.meaning == meaning) {
+                    return Ok(ItemResult::new(Outcome::Unchanged, 0));
+                }
+                expected.check("indicator", code.as_str(), known.map_or(0, |it| it.made_at))?;
+                let (id, version, outcome) = match known {
+                    Some(old) => (old.id, old.version + 1, Outcome::Corrected),
+                    None => {
+                        next_id += 1;
+                        (next_id - 1, 1, Outcome::Created)
+                    }
+                };
+                made.push(Definition { id, code, version, meaning, made_at });
+                Ok(ItemResult::new(outcome, 0))
+            }));
+        }
+        let ended: Vec<_> = made.iter().filter(|it| it.version > 1).map(|it| it.id).collect();
+        if !ended.is_empty() {
+            supersede::<definition::Entity>(write, definition::Column::Id.is_in(ended)).await?;
+        }
+        for chunk in made.chunks(crate::db::MOST_BINDS / 26) {
+            let rows = chunk.iter().cloned().map(definition::ActiveModel::from);
+            definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
+        }
+        Ok(BatchOutcome { items, touched: TouchedSet::INDICATORS })
     }
-    let ended: Vec<_> = made.iter().filter(|it| it.version > 1).map(|it| it.id).collect();
-    if !ended.is_empty() {
-        supersede::<definition::Entity>(write, definition::Column::Id.is_in(ended)).await?;
-    }
-    for chunk in made.chunks(crate::db::MOST_BINDS / 26) {
-        let rows = chunk.iter().cloned().map(definition::ActiveModel::from);
-        definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
-    }
-    Ok(BatchOutcome { items, touched: TouchedSet::INDICATORS })
 }
 
 // === rows in and out ===

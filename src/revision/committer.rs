@@ -115,36 +115,44 @@ pub struct Done<T> {
     pub effect: Effect,
 }
 
+/// What a write is to do.
+pub trait Work: Clone + Send + 'static {
+    /// What it answers to its caller.
+    type Answer: Send + 'static;
+
+    /// Names what it will look for, so that all writes of a commit are looked up together. It need not be right.
+    fn ahead(&self, buffer: &mut CommitBuffer);
+
+    /// Does it. It may be done again, alone, when the writes of a commit fail together.
+    fn run(self, write: &Write) -> impl Future<Output = Result<Done<Self::Answer>>> + Send;
+}
+
+/// A [`Work`] of any type, with the caller that waits for it.
 trait Job: Send {
     fn ahead(&self, buffer: &mut CommitBuffer);
-    fn run(&mut self, write: Arc<Write>, flush: Flush) -> BoxFuture<'_, Result<Effect>>;
+    fn run<'a>(&'a mut self, write: &'a Write, flush: Flush) -> BoxFuture<'a, Result<Effect>>;
     fn is_awaited(&self) -> bool;
     fn system_id(&self) -> i64;
     fn trail(&self) -> &Trail;
     fn answer(self: Box<Self>, outcome: Result<()>);
 }
 
-struct Typed<T, A, W> {
+struct Typed<W: Work> {
     trail: Arc<Trail>,
     system_id: i64,
-    ahead: A,
     work: Option<W>,
-    done: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
+    done: Option<W::Answer>,
+    reply: oneshot::Sender<Result<W::Answer>>,
 }
 
-impl<T, A, W, F> Job for Typed<T, A, W>
-where
-    T: Send,
-    A: Fn(&mut CommitBuffer) + Send,
-    W: FnOnce(Arc<Write>) -> F + Clone + Send,
-    F: Future<Output = Result<Done<T>>> + Send,
-{
+impl<W: Work> Job for Typed<W> {
     fn ahead(&self, buffer: &mut CommitBuffer) {
-        (self.ahead)(buffer);
+        if let Some(work) = &self.work {
+            work.ahead(buffer);
+        }
     }
 
-    fn run(&mut self, write: Arc<Write>, flush: Flush) -> BoxFuture<'_, Result<Effect>> {
+    fn run<'a>(&'a mut self, write: &'a Write, flush: Flush) -> BoxFuture<'a, Result<Effect>> {
         let work = match flush {
             Flush::Together => self.work.clone(),
             Flush::Alone => self.work.take(),
@@ -152,7 +160,7 @@ where
         let done = &mut self.done;
         async move {
             let work = work.ok_or_else(|| Error::internal("a write was run twice"))?;
-            let Done { answer, effect } = work(write).await?;
+            let Done { answer, effect } = work.run(write).await?;
             *done = Some(answer);
             Ok(effect)
         }
@@ -172,7 +180,7 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { done, reply, trail: _, system_id: _, ahead: _, work: _ } = *self;
+        let Self { done, reply, trail: _, system_id: _, work: _ } = *self;
         let answer = outcome.and_then(|()| {
             done.ok_or_else(|| Error::internal("a write was committed without an answer"))
         });
@@ -219,16 +227,10 @@ impl Committer {
 
     /// Waits until the write is durable, or refused. A caller that stops waiting stops a write that has not begun; one
     /// that has begun is finished.
-    pub async fn write<T, A, W, F>(&self, caller: &Caller, ahead: A, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        A: Fn(&mut CommitBuffer) + Send + 'static,
-        W: FnOnce(Arc<Write>) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Done<T>>> + Send,
-    {
+    pub async fn write<W: Work>(&self, caller: &Caller, work: W) -> Result<W::Answer> {
         let (reply, answer) = oneshot::channel();
         let (trail, system_id) = (Arc::clone(&caller.trail), caller.system_id);
-        let job = Typed { trail, system_id, ahead, work: Some(work), done: None, reply };
+        let job = Typed { trail, system_id, work: Some(work), done: None, reply };
         self.jobs.try_send(Box::new(job)).map_err(|err| match err {
             mpsc::error::TrySendError::Full(_) => {
                 Error::new(Reason::Overloaded, "too many writes are waiting; try again")
@@ -447,11 +449,10 @@ async fn run_all(
         if flush == Flush::Alone {
             own.savepoint().await?;
         }
-        let write = Arc::new(Write { db: own, revision, head, committed });
-        let ran = AssertUnwindSafe(job.run(Arc::clone(&write), flush)).catch_unwind().await;
+        let write = Write { db: own, revision, head, committed };
+        let ran = AssertUnwindSafe(job.run(&write, flush)).catch_unwind().await;
         let ran = ran.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
-        let Write { db: own, .. } = Arc::into_inner(write)
-            .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
+        let own = write.db;
         let after = match &ran {
             Ok(Effect::Revision { touched, items, rejected: _ }) => {
                 Some((head.advanced(revision, *touched), *touched, *items))

@@ -14,7 +14,6 @@ use crate::{
     hub::{BatchOptions, Hub},
     limits::MOST_ITEMS,
     pb,
-    revision::committer::Write,
     time::{Day, Span},
     unit::wire::UnitFields,
     wire::{Fields, done, fingerprint, open, reply},
@@ -72,10 +71,7 @@ impl pb::unit_service_server::UnitService for Rpc {
         req: Request<pb::PublishUnitsRequest>,
     ) -> Reply<pb::PublishUnitsResponse> {
         let (caller, (ask, publish)): (_, (BatchOptions, Publish)) = open(req)?;
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            store::publish(&hub, &write, publish).await
-        };
-        let receipt = self.hub.write_batch(&caller, ask, work).await?;
+        let receipt = self.hub.write_batch(&caller, ask, publish).await?;
         done(pb::PublishUnitsResponse { receipt: Some(receipt.into()) })
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     caller::Caller,
     db::MOST_BINDS,
     error::{Error, Result, Violation},
-    hub::{BatchOutcome, Hub, reference::Reference},
+    hub::{BatchOutcome, Hub, WriteOp, reference::Reference},
     outcome::Outcome,
     page::Paged,
     revision::touched::TouchedSet,
@@ -144,25 +144,29 @@ pub async fn trace(
 }
 
 /// Keeps units and successions.
-pub async fn publish(hub: &Hub, write: &Write, publish: Publish) -> Result<BatchOutcome> {
-    let Publish { units, successions } = publish;
-    let mut draft = Draft {
-        forest: hub.reference::<Forest>(write).await?.as_ref().clone(),
-        made_at: write.revision.number,
-        units: Vec::new(),
-        successions: Vec::new(),
-        ended: Vec::new(),
-        ended_successions: Vec::new(),
-    };
-    let mut items = Vec::with_capacity(units.len() + successions.len());
-    for entry in units {
-        items.push(entry.and_then(|it| draft.unit(it)));
+impl WriteOp for Publish {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<BatchOutcome> {
+        let Publish { units, successions } = self;
+        let mut draft = Draft {
+            forest: hub.reference::<Forest>(write).await?.as_ref().clone(),
+            made_at: write.revision.number,
+            units: Vec::new(),
+            successions: Vec::new(),
+            ended: Vec::new(),
+            ended_successions: Vec::new(),
+        };
+        let mut items = Vec::with_capacity(units.len() + successions.len());
+        for entry in units {
+            items.push(entry.and_then(|it| draft.unit(it)));
+        }
+        for entry in successions {
+            items.push(entry.and_then(|it| draft.succession(it)));
+        }
+        draft.keep(write).await?;
+        Ok(BatchOutcome { items, touched: TouchedSet::UNITS })
     }
-    for entry in successions {
-        items.push(entry.and_then(|it| draft.succession(it)));
-    }
-    draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: TouchedSet::UNITS })
 }
 
 /// A forest that takes entries, and remembers what must be written.

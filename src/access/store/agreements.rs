@@ -14,7 +14,7 @@ use crate::{
         directory::Directory,
     },
     error::{Error, Reason, Result},
-    hub::{BatchOptions, Hub},
+    hub::{BatchOptions, Hub, WriteOp},
     outcome::Outcome,
     page::Paged,
     revision::versioned::{standing, supersede},
@@ -71,9 +71,7 @@ pub async fn grant(
     let code = grant.code.clone();
     let before = directory.agreement(code.as_str()).map(|it| Listed::new(it, &directory));
     let tried = ask.validate_only.then(|| grant.clone());
-    let work =
-        async move |hub: Arc<Hub>, write: Arc<Write>, _| put(&hub, &write, put_agreement).await;
-    let receipt = hub.write_one(caller, ask, ReferenceData::Access, work).await?;
+    let receipt = hub.write_one(caller, ask, ReferenceData::Access, put_agreement).await?;
     let after = match tried {
         Some(grant) => {
             let forest = hub.reference::<Forest>(&view).await?;
@@ -90,21 +88,26 @@ pub async fn grant(
     Ok((receipt, before, after))
 }
 
-async fn put(hub: &Hub, write: &Write, put_agreement: PutAgreement) -> Result<ItemResult> {
-    let PutAgreement { grant, expected } = put_agreement;
-    let directory = hub.reference::<Directory>(write).await?;
-    let forest = hub.reference::<Forest>(write).await?;
-    let drafted =
-        draft(&directory, &forest, grant, write.revision.at).map_err(|it| it.under("agreement"))?;
-    let known = directory.agreement(drafted.code.as_str());
-    if known.is_some_and(|it| **it == (Agreement { made_at: it.made_at, ..drafted.clone() })) {
-        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+/// Makes an agreement, or replaces the version that is expected.
+impl WriteOp for PutAgreement {
+    type Output = ItemResult;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+        let PutAgreement { grant, expected } = self;
+        let directory = hub.reference::<Directory>(write).await?;
+        let forest = hub.reference::<Forest>(write).await?;
+        let drafted = draft(&directory, &forest, grant, write.revision.at)
+            .map_err(|it| it.under("agreement"))?;
+        let known = directory.agreement(drafted.code.as_str());
+        if known.is_some_and(|it| **it == (Agreement { made_at: it.made_at, ..drafted.clone() })) {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        let standing = known.map_or(0, |it| it.made_at);
+        expected.check_named("agreement", drafted.code.as_str(), standing)?;
+        let outcome = if known.is_some() { Outcome::Corrected } else { Outcome::Created };
+        keep(write, drafted).await?;
+        Ok(ItemResult::new(outcome, 0))
     }
-    let standing = known.map_or(0, |it| it.made_at);
-    expected.check_named("agreement", drafted.code.as_str(), standing)?;
-    let outcome = if known.is_some() { Outcome::Corrected } else { Outcome::Created };
-    keep(write, drafted).await?;
-    Ok(ItemResult::new(outcome, 0))
 }
 
 /// An agreement as it would stand: with its system and units found, and no other one that would answer the same calls.
@@ -177,18 +180,22 @@ pub fn draft(
 }
 
 /// Revokes an agreement.
-pub async fn revoke(hub: &Hub, write: &Write, revoke: RevokeAgreement) -> Result<ItemResult> {
-    let RevokeAgreement { code, expected } = revoke;
-    let directory = hub.reference::<Directory>(write).await?;
-    let missing = || Error::not_found("agreement", code.as_str());
-    let known = directory.agreement(code.as_str()).ok_or_else(missing)?;
-    if known.revoked_at.is_some() {
-        return Ok(ItemResult::new(Outcome::Unchanged, 0));
+impl WriteOp for RevokeAgreement {
+    type Output = ItemResult;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+        let RevokeAgreement { code, expected } = self;
+        let directory = hub.reference::<Directory>(write).await?;
+        let missing = || Error::not_found("agreement", code.as_str());
+        let known = directory.agreement(code.as_str()).ok_or_else(missing)?;
+        if known.revoked_at.is_some() {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        expected.check("agreement", code.as_str(), known.made_at)?;
+        let revoked_at = Some(write.revision.at);
+        keep(write, Agreement { revoked_at, ..known.as_ref().clone() }).await?;
+        Ok(ItemResult::new(Outcome::Corrected, 0))
     }
-    expected.check("agreement", code.as_str(), known.made_at)?;
-    let revoked_at = Some(write.revision.at);
-    keep(write, Agreement { revoked_at, ..known.as_ref().clone() }).await?;
-    Ok(ItemResult::new(Outcome::Corrected, 0))
 }
 
 /// Ends the version that stands, and adds a new one.

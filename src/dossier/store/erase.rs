@@ -15,7 +15,7 @@ use crate::{
         row::{dossier, erasure, event},
     },
     error::{Error, Reason, Result},
-    hub::{BatchOutcome, Hub},
+    hub::{BatchOutcome, Hub, WriteOp},
     outcome::Outcome,
     personal::{Personal, Sought, vault::Vault},
     revision::{
@@ -58,30 +58,29 @@ fn change_remarks() -> sea_orm::UpdateMany<event::Entity> {
 }
 
 /// Erases personal data. A dossier that loses some gets a new version, so that its followers are told.
-pub async fn erase(
-    hub: &Hub,
-    caller: &Caller,
-    write: &Write,
-    erase: Erase,
-) -> Result<BatchOutcome> {
-    caller.must_administer()?;
-    let Erase { whose, superseded_only, legal_basis } = erase;
-    let mut items = Vec::new();
-    for (code, ids) in named(hub, write, whose).await? {
-        let mut outcome = None;
-        for id in ids {
-            let taken = take(write, id, superseded_only, &legal_basis).await?;
-            outcome = outcome.filter(|it| *it == Outcome::Corrected).or(Some(taken));
+impl WriteOp for Erase {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
+        caller.must_administer()?;
+        let Erase { whose, superseded_only, legal_basis } = self;
+        let mut items = Vec::new();
+        for (code, ids) in named(hub, write, whose).await? {
+            let mut outcome = None;
+            for id in ids {
+                let taken = take(write, id, superseded_only, &legal_basis).await?;
+                outcome = outcome.filter(|it| *it == Outcome::Corrected).or(Some(taken));
+            }
+            let outcome = outcome.ok_or_else(|| Error::not_found("dossier", &code));
+            items.push(outcome.map(|it| ItemResult::new(it, 0)));
         }
-        let outcome = outcome.ok_or_else(|| Error::not_found("dossier", &code));
-        items.push(outcome.map(|it| ItemResult::new(it, 0)));
+        let touched = if superseded_only {
+            TouchedSet::ERASED
+        } else {
+            TouchedSet::ERASED | TouchedSet::DOSSIERS
+        };
+        Ok(BatchOutcome { items, touched })
     }
-    let touched = if superseded_only {
-        TouchedSet::ERASED
-    } else {
-        TouchedSet::ERASED | TouchedSet::DOSSIERS
-    };
-    Ok(BatchOutcome { items, touched })
 }
 
 /// The dossiers that are meant, by code: each with its ids. One that was withdrawn and published again has several.
@@ -198,14 +197,23 @@ pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
     let caller = Caller::hub("hub/Reseal", hub.limits.longest);
     let mut done = 0;
     loop {
-        let work = async move |hub: Arc<Hub>, write: Arc<Write>, _| {
-            let rows = applicants(&hub, &write).await? + notes(&hub, &write).await?;
-            Ok(Done { answer: rows, effect: Effect::Kept { rejected: 0 } })
-        };
-        match hub.write_once(&caller, work).await? {
+        match hub.write_once(&caller, Reseal).await? {
             0 => return Ok(done),
             rows => done += rows,
         }
+    }
+}
+
+/// A part of that, in one transaction: how many were sealed.
+#[derive(Clone, Copy)]
+struct Reseal;
+
+impl WriteOp for Reseal {
+    type Output = Done<u64>;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<Done<u64>> {
+        let rows = applicants(hub, write).await? + notes(hub, write).await?;
+        Ok(Done { answer: rows, effect: Effect::Kept { rejected: 0 } })
     }
 }
 

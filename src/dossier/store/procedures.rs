@@ -14,7 +14,7 @@ use crate::{
         row::{dossier, of_procedure, procedure},
     },
     error::{Error, Reason, Result},
-    hub::{BatchOutcome, Hub, reference::Reference},
+    hub::{BatchOutcome, Hub, WriteOp, reference::Reference},
     outcome::Outcome,
     page::Paged,
     revision::{
@@ -100,38 +100,42 @@ pub async fn list(
 }
 
 /// Keeps procedures.
-pub async fn define(hub: &Hub, write: &Write, define: Define) -> Result<BatchOutcome> {
-    let Define(procedures) = define;
-    let mut draft = Draft {
-        catalogue: hub.reference::<Catalogue>(write).await?.as_ref().clone(),
-        made_at: write.revision.number,
-        put: Vec::new(),
-        ended: Vec::new(),
-    };
-    let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
-    draft.keep(write, None).await?;
-    Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+impl WriteOp for Define {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<BatchOutcome> {
+        let Define(procedures) = self;
+        let mut draft = Draft {
+            catalogue: hub.reference::<Catalogue>(write).await?.as_ref().clone(),
+            made_at: write.revision.number,
+            put: Vec::new(),
+            ended: Vec::new(),
+        };
+        let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
+        draft.keep(write, None).await?;
+        Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+    }
 }
 
 /// Withdraws procedures of which there are no dossiers.
-pub async fn withdraw(
-    hub: &Hub,
-    write: &Write,
-    withdrawal: Withdrawal<ProcedureCode>,
-) -> Result<BatchOutcome> {
-    let Withdrawal { keys, reason } = withdrawal;
-    let catalogue = hub.reference::<Catalogue>(write).await?;
-    let named = keys.iter().flatten().filter_map(|it| catalogue.by_code(it.as_str()));
-    let in_use = in_use(write, named.map(|it| it.id).collect()).await?;
-    let mut draft = Draft {
-        catalogue: catalogue.as_ref().clone(),
-        made_at: write.revision.number,
-        put: Vec::new(),
-        ended: Vec::new(),
-    };
-    let items = keys.into_iter().map(|it| draft.withdraw(&it?, &in_use)).collect();
-    draft.keep(write, Some(&reason)).await?;
-    Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+impl WriteOp for Withdrawal<ProcedureCode> {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<BatchOutcome> {
+        let Withdrawal { keys, reason } = self;
+        let catalogue = hub.reference::<Catalogue>(write).await?;
+        let named = keys.iter().flatten().filter_map(|it| catalogue.by_code(it.as_str()));
+        let in_use = in_use(write, named.map(|it| it.id).collect()).await?;
+        let mut draft = Draft {
+            catalogue: catalogue.as_ref().clone(),
+            made_at: write.revision.number,
+            put: Vec::new(),
+            ended: Vec::new(),
+        };
+        let items = keys.into_iter().map(|it| draft.withdraw(&it?, &in_use)).collect();
+        draft.keep(write, Some(&reason)).await?;
+        Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+    }
 }
 
 /// Which of these procedures have dossiers.

@@ -24,7 +24,7 @@ use crate::{
         row::{dossier, event, of_dossier, of_event, tombstone},
     },
     error::{Error, Reason, Result, Violation},
-    hub::{BatchOutcome, Hub},
+    hub::{BatchOutcome, Hub, WriteOp},
     load,
     outcome::Outcome,
     personal::{Personal, vault::Vault},
@@ -34,18 +34,17 @@ use crate::{
 };
 
 /// Keeps dossiers, with what happened to them.
-pub async fn publish(
-    hub: &Hub,
-    caller: &Caller,
-    write: &Write,
-    publish: Publish,
-) -> Result<BatchOutcome> {
-    let Publish(entries) = publish;
-    let codes = entries.iter().flatten().map(|it| it.code.as_str());
-    let mut draft = Draft::read(hub, caller, write, codes).await?;
-    let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
-    draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+impl WriteOp for Publish {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
+        let Publish(entries) = self;
+        let codes = entries.iter().flatten().map(|it| it.code.as_str());
+        let mut draft = Draft::read(hub, caller, write, codes).await?;
+        let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
+        draft.keep(write).await?;
+        Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+    }
 }
 
 impl load::Item for Entry {
@@ -61,24 +60,23 @@ impl load::Item for Entry {
         caller: &Caller,
         items: Vec<Result<Self>>,
     ) -> Result<BatchOutcome> {
-        publish(hub, caller, write, Publish(items)).await
+        Publish(items).run(hub, write, caller).await
     }
 }
 
 /// Adds events to dossiers.
-pub async fn publish_events(
-    hub: &Hub,
-    caller: &Caller,
-    write: &Write,
-    publish: PublishEvents,
-) -> Result<BatchOutcome> {
-    let PublishEvents(events) = publish;
-    let codes = events.iter().flatten().map(|(code, _)| code.as_str());
-    let mut draft = Draft::read(hub, caller, write, codes).await?;
-    let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
-    let items = items.collect();
-    draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+impl WriteOp for PublishEvents {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
+        let PublishEvents(events) = self;
+        let codes = events.iter().flatten().map(|(code, _)| code.as_str());
+        let mut draft = Draft::read(hub, caller, write, codes).await?;
+        let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
+        let items = items.collect();
+        draft.keep(write).await?;
+        Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+    }
 }
 
 /// A dossier as it is known, with what this batch adds to it.

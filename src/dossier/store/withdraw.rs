@@ -6,7 +6,7 @@ use crate::{
     caller::Caller,
     dossier::Code,
     error::{Error, Result},
-    hub::{BatchOutcome, Hub},
+    hub::{BatchOutcome, Hub, WriteOp},
     outcome::Outcome,
     revision::{
         committer::Write, receipt::ItemResult, touched::TouchedSet, withdrawal::Withdrawal,
@@ -14,19 +14,18 @@ use crate::{
 };
 
 /// Withdraws dossiers.
-pub async fn withdraw(
-    hub: &Hub,
-    caller: &Caller,
-    write: &Write,
-    withdrawal: Withdrawal<Code>,
-) -> Result<BatchOutcome> {
-    let Withdrawal { keys, reason } = withdrawal;
-    let codes = keys.iter().flatten().map(Code::as_str);
-    let mut draft = Draft::read(hub, caller, write, codes).await?;
-    let reason: Arc<str> = reason.into();
-    let items = keys.into_iter().map(|it| draft.withdraw(&it?, &reason)).collect();
-    draft.keep(write).await?;
-    Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+impl WriteOp for Withdrawal<Code> {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
+        let Withdrawal { keys, reason } = self;
+        let codes = keys.iter().flatten().map(Code::as_str);
+        let mut draft = Draft::read(hub, caller, write, codes).await?;
+        let reason: Arc<str> = reason.into();
+        let items = keys.into_iter().map(|it| draft.withdraw(&it?, &reason)).collect();
+        draft.keep(write).await?;
+        Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+    }
 }
 
 impl Draft<'_> {

@@ -11,7 +11,7 @@ use tokio::time;
 use crate::{
     caller::Caller,
     error::Result,
-    hub::Hub,
+    hub::{Hub, WriteOp},
     revision::{
         Revision,
         committer::{Done, Effect, Write},
@@ -56,21 +56,8 @@ pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
     let Compact { keep_after, reason, grace } = asked;
     let wanted = last_at(hub.db.read(), keep_after).await?;
     let caller = Caller::hub("hub/Compact", hub.limits.longest);
-    let work = async move |_, write: Arc<Write>, _| {
-        let floor = Ord::max(wanted, write.head.floor);
-        if floor == write.head.floor {
-            return Ok(Done { answer: (floor, None), effect: Effect::None });
-        }
-        let row = compaction::ActiveModel {
-            revision: Set(write.revision.number),
-            floor: Set(floor),
-            keep_before: Set(keep_after),
-            reason: Set(reason),
-        };
-        compaction::Entity::insert(row).exec_without_returning(&write.db).await?;
-        Ok(Done { answer: (floor, Some(write.revision)), effect: Effect::Compacted { floor } })
-    };
-    let (floor, revision) = hub.write_once(&caller, work).await?;
+    let move_floor = MoveFloor { to: wanted, keep_after, reason };
+    let (floor, revision) = hub.write_once(&caller, move_floor).await?;
     if floor > 0 {
         // A read that picked its revision before the floor moved may still be under way, here or in another hub.
         time::sleep(grace).await;
@@ -83,6 +70,35 @@ pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
     rows += take_away(hub.db.write(), "answered_request", "answered_at", forgotten).await?;
     tracing::info!(floor, rows, "compacted");
     Ok(Compacted { floor, revision, rows })
+}
+
+/// Moves the floor to a revision, unless it stands there or beyond.
+#[derive(Clone)]
+struct MoveFloor {
+    to: i64,
+    keep_after: Timestamp,
+    reason: String,
+}
+
+impl WriteOp for MoveFloor {
+    /// The floor, and the revision that moved it.
+    type Output = Done<(i64, Option<Revision>)>;
+
+    async fn run(self, _: &Hub, write: &Write, _: &Caller) -> Result<Self::Output> {
+        let Self { to, keep_after, reason } = self;
+        let floor = Ord::max(to, write.head.floor);
+        if floor == write.head.floor {
+            return Ok(Done { answer: (floor, None), effect: Effect::None });
+        }
+        let row = compaction::ActiveModel {
+            revision: Set(write.revision.number),
+            floor: Set(floor),
+            keep_before: Set(keep_after),
+            reason: Set(reason),
+        };
+        compaction::Entity::insert(row).exec_without_returning(&write.db).await?;
+        Ok(Done { answer: (floor, Some(write.revision)), effect: Effect::Compacted { floor } })
+    }
 }
 
 /// Deletes the events of dossiers that were withdrawn up to the floor: no read can show them, and no dossier of the

@@ -13,7 +13,7 @@ use crate::{
     },
     decimal::Decimal,
     error::{Error, Reason, Result},
-    hub::{BatchOptions, BatchOutcome, Hub},
+    hub::{BatchOptions, BatchOutcome, Hub, WriteOp},
     indicator::{
         Code, Comparison, Definition, Direction, Kind, ObservationEntry, Provenance, Qualifier,
         Reading, TargetEntry,
@@ -129,11 +129,7 @@ pub async fn observations(
         Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
     });
     let keys = ahead(hub, caller, named).await?;
-    let ahead = move |buffer: &mut CommitBuffer| want::<observation::Model>(buffer, &keys);
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-        publish_observations(&hub, &write, &by, entries).await
-    };
-    hub.write_ahead(caller, ask, ahead, work).await
+    hub.write_batch(caller, ask, PublishObservations { keys, entries }).await
 }
 
 /// Publishes targets, likewise.
@@ -148,23 +144,28 @@ pub async fn targets(
         Some((&it.indicator, &it.unit, it.period, String::new()))
     });
     let keys = ahead(hub, caller, named).await?;
-    let ahead = move |buffer: &mut CommitBuffer| want::<target::Model>(buffer, &keys);
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-        publish_targets(&hub, &write, &by, entries).await
-    };
-    hub.write_ahead(caller, ask, ahead, work).await
+    hub.write_batch(caller, ask, PublishTargets { keys, entries }).await
 }
 
-/// Keeps observations.
-async fn publish_observations(
-    hub: &Hub,
-    write: &Write,
-    caller: &Caller,
+/// Publishes observations; `keys` are those that it names ahead.
+#[derive(Clone)]
+struct PublishObservations {
+    keys: Vec<Key>,
     entries: Vec<Result<ObservationEntry>>,
-) -> Result<BatchOutcome> {
-    let checks = Checks::open(hub, write, caller).await?;
-    let drafts = entries.into_iter().map(|it| checks.observation(write, it?)).collect();
-    keep(write, drafts).await
+}
+
+impl WriteOp for PublishObservations {
+    type Output = BatchOutcome;
+
+    fn ahead(&self, buffer: &mut CommitBuffer) {
+        want::<observation::Model>(buffer, &self.keys);
+    }
+
+    async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
+        let checks = Checks::open(hub, write, by).await?;
+        let drafts = self.entries.into_iter().map(|it| checks.observation(write, it?)).collect();
+        keep(write, drafts).await
+    }
 }
 
 impl load::Item for ObservationEntry {
@@ -180,20 +181,29 @@ impl load::Item for ObservationEntry {
         caller: &Caller,
         items: Vec<Result<Self>>,
     ) -> Result<BatchOutcome> {
-        publish_observations(hub, write, caller, items).await
+        PublishObservations { keys: Vec::new(), entries: items }.run(hub, write, caller).await
     }
 }
 
-/// Keeps targets.
-async fn publish_targets(
-    hub: &Hub,
-    write: &Write,
-    caller: &Caller,
+/// Publishes targets; `keys` are those that it names ahead.
+#[derive(Clone)]
+struct PublishTargets {
+    keys: Vec<Key>,
     entries: Vec<Result<TargetEntry>>,
-) -> Result<BatchOutcome> {
-    let checks = Checks::open(hub, write, caller).await?;
-    let drafts = entries.into_iter().map(|it| checks.target(write, it?)).collect();
-    keep(write, drafts).await
+}
+
+impl WriteOp for PublishTargets {
+    type Output = BatchOutcome;
+
+    fn ahead(&self, buffer: &mut CommitBuffer) {
+        want::<target::Model>(buffer, &self.keys);
+    }
+
+    async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
+        let checks = Checks::open(hub, write, by).await?;
+        let drafts = self.entries.into_iter().map(|it| checks.target(write, it?)).collect();
+        keep(write, drafts).await
+    }
 }
 
 impl Checks<'_> {

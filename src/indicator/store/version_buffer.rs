@@ -23,7 +23,7 @@ pub(super) struct Key {
 }
 
 /// What observations and targets have in common: versions under a key, of which one stands.
-pub(super) trait Version: FromQueryResult + Send + Sync + 'static {
+pub(super) trait Version: FromQueryResult + Clone + Send + Sync + 'static {
     /// What one is called.
     const NAME: &'static str;
     /// What a revision touches that makes versions of this kind.

@@ -1,5 +1,5 @@
 //! Withdraws observations and targets: what stands under a key is superseded by a tombstone.
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, marker::PhantomData, sync::Arc};
 
 use super::{
     keep::Tombstone,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     caller::Caller,
     error::{Error, Result},
-    hub::{BatchOptions, BatchOutcome, Hub},
+    hub::{BatchOptions, BatchOutcome, Hub, WriteOp},
     indicator::{
         CellKey,
         row::{observation, target},
@@ -54,14 +54,30 @@ async fn withdraw<V: Version>(
         Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
     });
     let keys = ahead(hub, caller, named).await?;
-    let ahead = move |buffer: &mut CommitBuffer| want::<V>(buffer, &keys);
-    let work = async move |hub: Arc<Hub>, write: Arc<Write>, by: Caller| {
-        let Withdrawal { keys, reason } = withdrawal;
-        let checks = Checks::open(&hub, &write, &by).await?;
+    hub.write_batch(caller, ask, WithdrawCells { keys, withdrawal, of: PhantomData::<V> }).await
+}
+
+/// Withdraws what stands under keys, of the versions `V`; `keys` are those that it names ahead.
+#[derive(Clone)]
+struct WithdrawCells<V> {
+    keys: Vec<Key>,
+    withdrawal: Withdrawal<CellKey>,
+    of: PhantomData<V>,
+}
+
+impl<V: Version> WriteOp for WithdrawCells<V> {
+    type Output = BatchOutcome;
+
+    fn ahead(&self, buffer: &mut CommitBuffer) {
+        want::<V>(buffer, &self.keys);
+    }
+
+    async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
+        let Withdrawal { keys, reason } = self.withdrawal;
+        let checks = Checks::open(hub, write, by).await?;
         let keys = keys.into_iter().map(|it| checks.key(it?)).collect();
-        take::<V>(&write, keys, &Tombstone { at: write.revision, by: by.system_id, reason }).await
-    };
-    hub.write_ahead(caller, ask, ahead, work).await
+        take::<V>(write, keys, &Tombstone { at: write.revision, by: by.system_id, reason }).await
+    }
 }
 
 impl Checks<'_> {

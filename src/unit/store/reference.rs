@@ -1,12 +1,11 @@
 //! What we ask the database about the units that come with the product: loading them, and bringing them up to date.
 use std::sync::Arc;
 
-use super::publish;
 use crate::{
     caller::Caller,
     error::Result,
     hub::{BatchOptions, Hub},
-    revision::{ReferenceData, committer::Write, receipt::Receipt},
+    revision::{ReferenceData, receipt::Receipt},
     unit::{self, forest::Forest},
 };
 
@@ -29,7 +28,5 @@ pub async fn is_reference_behind(hub: &Hub) -> Result<bool> {
 pub async fn publish_reference(hub: &Arc<Hub>) -> Result<Receipt> {
     let publication = unit::reference::entries()?;
     let caller = Caller::hub("hub/LoadReference", hub.limits.longest);
-    let work =
-        async move |hub: Arc<Hub>, write: Arc<Write>, _| publish(&hub, &write, publication).await;
-    hub.write_batch(&caller, BatchOptions::internal("reference"), work).await
+    hub.write_batch(&caller, BatchOptions::internal("reference"), publication).await
 }
