@@ -305,6 +305,7 @@ fn code(reason: Reason) -> Code {
         Reason::RequestIdReused | Reason::AlreadyExists => Code::AlreadyExists,
         Reason::RevisionUnknown | Reason::RevisionCompacted => Code::OutOfRange,
         Reason::NotAggregable
+        | Reason::MeaningFixed
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::PersonalDataLocked
@@ -343,6 +344,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::RevisionUnknown
         | Reason::RevisionCompacted
         | Reason::NotAggregable
+        | Reason::MeaningFixed
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::PersonalDataLocked

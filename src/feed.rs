@@ -11,7 +11,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::{
     caller::{Caller, Pattern},
-    dossier, indicator,
+    dossier,
+    indicator::{self, queries::BreakdownFilter},
     page::Page,
     revision::Revision,
     revision::touched::TouchedSet,
@@ -66,6 +67,8 @@ pub struct IndicatorFilter {
     pub with_descendants: bool,
     /// What of them.
     pub parts: BTreeSet<Part>,
+    /// Only these breakdowns.
+    pub breakdowns: BreakdownFilter,
 }
 
 /// What of an indicator is followed.

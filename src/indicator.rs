@@ -1,7 +1,10 @@
 //! Indicators: their values, kinds and code lists.
+pub mod breakdown;
 pub mod cells;
 pub mod definitions;
+pub mod dimension;
 pub mod judge;
+pub mod meaning;
 pub mod queries;
 pub mod roll_up;
 pub mod row;
@@ -12,16 +15,15 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use self::meaning::{Define, Definition, Meaning};
 use crate::{
-    caller,
     db_enum::db_enum,
     decimal::Decimal,
     period::{Period, PeriodKind},
-    revision::expected::Expected,
     rule::Rule,
     slug,
-    time::{Day, Span},
-    unit::{self, Level, Tree},
+    time::Day,
+    unit,
 };
 
 /// Code of an indicator: lower-case letters, digits, dots and hyphens.
@@ -84,6 +86,19 @@ db_enum! {
         HalfYear = 5,
         /// Every year.
         Year = 6,
+    }
+}
+
+impl std::fmt::Display for Frequency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Day => "a day",
+            Self::Week => "a week",
+            Self::Month => "a month",
+            Self::Quarter => "a quarter",
+            Self::HalfYear => "a half-year",
+            Self::Year => "a year",
+        })
     }
 }
 
@@ -235,86 +250,6 @@ db_enum! {
     }
 }
 
-/// What an indicator means, without its code: one version of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Meaning {
-    /// Name in Vietnamese.
-    pub name_vi: String,
-    /// Name in English.
-    pub name_en: String,
-    /// What it measures.
-    pub description: String,
-    /// What kind of number it is.
-    pub kind: Kind,
-    /// Unit of measure.
-    pub unit_of_measure: String,
-    /// For a ratio: what the quotient is multiplied with.
-    pub scale: Option<Decimal>,
-    /// Which way is better.
-    pub direction: Direction,
-    /// How often it is reported.
-    pub frequency: Frequency,
-    /// Which days its periods stand for.
-    pub calendar: Calendar,
-    /// How periods add up.
-    pub time_rule: TimeRule,
-    /// How units add up.
-    pub unit_rule: UnitRule,
-    /// The numerator in words.
-    pub numerator: String,
-    /// The denominator in words.
-    pub denominator: String,
-    /// Legal basis.
-    pub legal_basis: String,
-    /// Who owns the definition.
-    pub owner_agency: String,
-    /// The one system that may publish it.
-    pub authoritative_source: caller::SystemCode,
-    /// Days after a period's end until its value is due.
-    pub due_days: i32,
-    /// How openly it is shared.
-    pub sharing_level: Option<SharingLevel>,
-    /// The level whose units are expected to report.
-    pub collection_level: Level,
-    /// The tree it adds up in.
-    pub tree: Tree,
-    /// Whether it is no longer reported.
-    pub retired: bool,
-}
-
-impl Meaning {
-    /// The first and the last day of a period of this indicator.
-    pub fn range(&self, period: Period) -> Span {
-        period.range(self.calendar == Calendar::Report1514)
-    }
-}
-
-/// One version of a definition, as kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// The hub's id of the indicator.
-    pub id: i64,
-    /// Its code.
-    pub code: Code,
-    /// Its version, from 1.
-    pub version: i32,
-    /// What it means.
-    pub meaning: Meaning,
-    /// The revision that made this version.
-    pub made_at: i64,
-}
-
-/// A definition to be kept.
-#[derive(Clone, Debug)]
-pub struct Define {
-    /// Its code.
-    pub code: Code,
-    /// What it means.
-    pub meaning: Meaning,
-    /// The version that it replaces.
-    pub expected: Expected,
-}
-
 /// Where a value comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
@@ -362,6 +297,12 @@ impl Reading {
     }
 }
 
+/// Whether a text can be the code of a dimension or of a category.
+pub fn is_word(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 /// Breakdown of an observation: dimension and member. Its text form is the key in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Breakdown(pub BTreeMap<String, String>);
@@ -379,11 +320,9 @@ impl std::fmt::Display for Breakdown {
 impl Breakdown {
     /// Reads dimensions and members; the rule says what is wrong.
     pub fn parse(parts: BTreeMap<String, String>) -> Result<Self, Rule> {
-        let word = |it: &str| {
-            (1..=64).contains(&it.len())
-                && it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
-        if parts.len() > 8 || !parts.iter().all(|(key, member)| word(key) && word(member)) {
+        if parts.len() > dimension::MOST_DIMENSIONS
+            || !parts.iter().all(|(key, member)| is_word(key) && is_word(member))
+        {
             let rule = "hold at most 8 pairs of words of lower-case letters, digits and hyphens";
             return Err(rule.into());
         }
@@ -424,9 +363,11 @@ pub struct ObservationEntry {
     pub provenance: Provenance,
     /// Why it corrects an earlier one.
     pub correction_reason: String,
+    /// The day on which the source released it, where it says so.
+    pub released_on: Option<Day>,
 }
 
-/// What names an observation, or a target: that one has no breakdown.
+/// What names an observation, or a target.
 #[derive(Clone, Debug)]
 pub struct CellKey {
     /// The indicator.
@@ -448,6 +389,8 @@ pub struct TargetEntry {
     pub unit: unit::Ref,
     /// The period.
     pub period: Period,
+    /// The breakdown.
+    pub breakdown: Breakdown,
     /// How the value must compare.
     pub comparison: Comparison,
     /// The value; none for a qualitative target.

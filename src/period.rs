@@ -190,6 +190,61 @@ impl Period {
         }
     }
 
+    /// The code under which these days are kept for a frequency: `2024-Q1` and `2024-YTD-03` name one period. The month,
+    /// quarter, half-year or year counts, unless it is shorter than the frequency: then it is a period to date.
+    #[must_use]
+    pub fn canonical(self, frequency: PeriodKind) -> Self {
+        let Some((_, count)) = self.months() else { return self };
+        let starts_the_year = self.kind == PeriodKind::ToDate || self.n == 1;
+        if !starts_the_year {
+            return self;
+        }
+        let plain = match count {
+            1 => PeriodKind::Month,
+            3 => PeriodKind::Quarter,
+            6 => PeriodKind::Half,
+            12 => PeriodKind::Year,
+            _ => return self,
+        };
+        match months(frequency).unwrap_or_default() > count {
+            true => Self { kind: PeriodKind::ToDate, year: self.year, n: count },
+            false => Self { kind: plain, year: self.year, n: 1 },
+        }
+    }
+
+    /// Every code that names these days, this one first.
+    pub fn same_days(self) -> Vec<Self> {
+        let mut codes = vec![self];
+        // The plain code, and the one to date; of a whole year, that is not canonical under any frequency.
+        let to_date = match (self.kind, self.n) {
+            (PeriodKind::Year, _) => Some(Self { kind: PeriodKind::ToDate, n: 12, ..self }),
+            (_, _) => None,
+        };
+        let plain = self.canonical(PeriodKind::Month);
+        for code in
+            [Some(plain), Some(self.canonical(PeriodKind::Year)), to_date].into_iter().flatten()
+        {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
+        codes
+    }
+
+    /// Whether it is shorter than the periods of a frequency. A period to date never is: it is the longer one so far.
+    pub fn is_shorter_than(self, frequency: PeriodKind) -> bool {
+        let days = |kind: PeriodKind| match kind {
+            PeriodKind::Day => 1,
+            PeriodKind::Week => 7,
+            PeriodKind::Month => 28,
+            PeriodKind::Quarter => 90,
+            PeriodKind::Half => 181,
+            PeriodKind::Year => 365,
+            PeriodKind::ToDate => i32::MAX,
+        };
+        days(self.kind) < days(frequency)
+    }
+
     /// Its first month, counted from the year 0, and how many it has; None for weeks and days.
     fn months(self) -> Option<(i32, i32)> {
         if self.kind == PeriodKind::ToDate {

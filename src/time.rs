@@ -22,7 +22,20 @@ const AHEAD: i64 = 7 * 3_600 * MICROS_A_SECOND;
 pub struct Timestamp(i64);
 
 /// A calendar day in Viet Nam: days since 1970-01-01.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    sea_orm::DeriveValueType,
+)]
+#[serde(transparent)]
 pub struct Day(i32);
 
 /// Days from one to another, both inside.

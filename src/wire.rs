@@ -141,6 +141,16 @@ impl Fields {
         if number == 0 { Some(None) } else { self.word(field, number, of).map(Some) }
     }
 
+    /// What a text that may be empty reads as; none when it is.
+    pub fn maybe<T>(
+        &mut self,
+        field: &str,
+        text: &str,
+        read: fn(&str) -> Result<T, Rule>,
+    ) -> Option<Option<T>> {
+        if text.is_empty() { Some(None) } else { self.read(field, read(text)).map(Some) }
+    }
+
     /// A date, or none when empty.
     pub fn day(&mut self, field: &str, text: &str) -> Option<Option<Day>> {
         if text.is_empty() { Some(None) } else { self.read(field, Day::parse(text)).map(Some) }

@@ -31,6 +31,7 @@ pub(super) enum Field {
     AsWritten,
     Note,
     CorrectionReason,
+    ReleasedOn,
     Id,
     Code,
     AgencyCode,
@@ -61,6 +62,7 @@ const UNIT: Column = (
     &["đơn vị", "đơn vị hành chính"],
 );
 const PERIOD: Column = (Field::Period, &["period", "kỳ", "kỳ báo cáo", "kỳ số liệu"], &[]);
+const BREAKDOWN: Column = (Field::Breakdown, &["breakdown", "phân tổ"], &[]);
 const CHANNEL: Column = (Field::Channel, &["channel", "kênh"], &[]);
 const DOCUMENT: Column = (
     Field::SourceDocument,
@@ -86,7 +88,7 @@ pub(super) const OBSERVATIONS: Kind = Kind {
         INDICATOR,
         UNIT,
         PERIOD,
-        (Field::Breakdown, &["breakdown", "phân tổ"], &[]),
+        BREAKDOWN,
         (Field::Value, &["value", "giá trị", "số liệu", "kết quả"], &[]),
         (Field::Numerator, &["numerator", "tử số"], &[]),
         (Field::Denominator, &["denominator", "mẫu số"], &[]),
@@ -100,6 +102,7 @@ pub(super) const OBSERVATIONS: Kind = Kind {
         AS_WRITTEN,
         NOTE,
         (Field::CorrectionReason, &["correction reason", "lý do", "lý do điều chỉnh"], &[]),
+        (Field::ReleasedOn, &["released on", "ngày công bố"], &[]),
     ],
     needed: &[
         &[Field::Indicator],
@@ -115,6 +118,7 @@ pub(super) const TARGETS: Kind = Kind {
         INDICATOR,
         UNIT,
         PERIOD,
+        BREAKDOWN,
         (Field::Comparison, &["comparison", "so sánh", "điều kiện"], &[]),
         (Field::Value, &["target", "mục tiêu", "giá trị mục tiêu", "value", "giá trị"], &[]),
         CHANNEL,

@@ -1,5 +1,5 @@
 //! What part of the hub's data a command is about, as requests to the hub; and units as tables name them.
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Outcome,
@@ -26,6 +26,24 @@ pub(super) fn units(named: &[String]) -> Result<Vec<pb::UnitRef>, BadConfig> {
     named.iter().map(read).collect()
 }
 
+/// The categories of a breakdown; none for the total.
+fn categories(breakdown: Option<&String>) -> Result<BTreeMap<String, String>, BadConfig> {
+    match breakdown.map(String::as_str) {
+        None | Some("total") => Ok(BTreeMap::new()),
+        Some(text) => parse::breakdown(text)
+            .map_err(|rule| BadConfig { key: "breakdown", must: rule.to_string() }),
+    }
+}
+
+/// Which breakdowns are meant; every one when nothing is said.
+pub(super) fn breakdowns(
+    breakdown: Option<&String>,
+) -> Result<Option<pb::BreakdownFilter>, BadConfig> {
+    let exact = breakdown.is_some_and(|it| it == "total");
+    let categories = categories(breakdown)?;
+    Ok(breakdown.map(|_| pb::BreakdownFilter { categories, exact }))
+}
+
 fn at(filter: &Filter) -> Option<pb::Consistency> {
     let exactly = filter.at.map(pb::consistency::Requirement::Exactly);
     exactly.map(|it| pb::Consistency { requirement: Some(it) })
@@ -49,6 +67,7 @@ pub(super) fn observations(filter: &Filter) -> Outcome<pb::ExportObservationsReq
             .map_or_else(String::new, |it| it.next().to_string()),
         period: filter.period.clone().unwrap_or_default(),
         consistency: at(filter),
+        breakdowns: breakdowns(filter.breakdown.as_ref())?,
     })
 }
 
@@ -62,6 +81,7 @@ pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservation
         ends_before,
         period,
         consistency,
+        breakdowns,
     } = observations(filter)?;
     Ok(pb::QueryObservationsRequest {
         indicators,
@@ -72,6 +92,7 @@ pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservation
         period,
         page: None,
         consistency,
+        breakdowns,
     })
 }
 
@@ -87,6 +108,7 @@ pub(super) fn targets(filter: &Filter) -> Outcome<pb::QueryTargetsRequest> {
         units: units(&filter.unit)?,
         page: None,
         consistency: at(filter),
+        breakdowns: breakdowns(filter.breakdown.as_ref())?,
     })
 }
 
@@ -102,6 +124,7 @@ pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> Outcome<pb::Get
         period: filter.period.clone().unwrap_or_default(),
         date: date.unwrap_or_default(),
         consistency: at(filter),
+        breakdown: categories(filter.breakdown.as_ref())?,
     })
 }
 
@@ -110,6 +133,7 @@ pub(super) fn dossiers(filter: &Filter) -> Outcome<pb::ExportDossiersRequest> {
     only(!filter.indicator.is_empty(), "indicator", "observations and targets")?;
     only(filter.below, "below", "observations")?;
     only(filter.period.is_some(), "period", "observations")?;
+    only(filter.breakdown.is_some(), "breakdown", "observations and targets")?;
     let units = units(&filter.unit)?;
     if units.len() > 1 {
         return Err(BadConfig { key: "unit", must: "be one, for dossiers".to_owned() }.into());

@@ -2,7 +2,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     config::Numbers,
@@ -12,6 +12,19 @@ use crate::{
     time::Day,
     unit::{self, fold},
 };
+
+/// A breakdown, such as `channel=online, sex=f`.
+pub(super) fn breakdown(text: &str) -> Result<BTreeMap<String, String>, Rule> {
+    const RULE: &str = "be pairs such as `channel=online, sex=f`, each key once";
+    let mut pairs = BTreeMap::new();
+    for pair in text.split([',', ';']).filter(|it| !it.trim().is_empty()) {
+        let (key, member) = pair.split_once('=').ok_or(RULE)?;
+        if pairs.insert(key.trim().to_owned(), member.trim().to_owned()).is_some() {
+            return Err(RULE.into());
+        }
+    }
+    Ok(pairs)
+}
 
 /// A number, and the words around it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,7 +26,8 @@ use crate::{
 const LONGEST: Duration = Duration::from_secs(15);
 
 pub(super) async fn watch(asked: Watch) -> Outcome {
-    let Watch { indicator, dossiers, unit, from, token_file, json, numbers, by } = asked;
+    let Watch { indicator, dossiers, unit, breakdown, from, token_file, json, numbers, by } = asked;
+    let breakdowns = filter::breakdowns(breakdown.as_ref())?;
     let units = filter::units(&unit)?;
     let mut filters = Vec::new();
     if dossiers && units.len() > 1 {
@@ -39,6 +40,7 @@ pub(super) async fn watch(asked: Watch) -> Outcome {
             units: units.clone(),
             with_descendants: !units.is_empty(),
             parts: Vec::new(),
+            breakdowns,
         }));
     }
     if dossiers {

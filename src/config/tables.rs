@@ -79,6 +79,10 @@ pub struct Filter {
     /// earlier.
     #[arg(long)]
     pub until: Option<String>,
+    /// Of observations and targets: only rows of this breakdown, `channel=online,sex=female`, or `total` for those that
+    /// are not broken down. A snapshot shows this breakdown.
+    #[arg(long)]
+    pub breakdown: Option<String>,
     /// Of dossiers: only this procedure.
     #[arg(long)]
     pub procedure: Option<String>,
@@ -155,6 +159,9 @@ pub struct Watch {
     /// Only of these units and those below them: `805@2024-12-31`, `agency:H56.12`, `id:123`.
     #[arg(long)]
     pub unit: Vec<String>,
+    /// Of indicators: only rows of this breakdown, `channel=online`, or `total` for those that are not broken down.
+    #[arg(long)]
+    pub breakdown: Option<String>,
     /// Where to begin: `now`, `beginning` (the state first), or a token.
     #[arg(long, default_value = "now")]
     pub from: String,

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     migration!("m0001_first"),
     migration!("m0002_streams"),
     migration!("m0003_load"),
@@ -38,6 +38,7 @@ const MIGRATIONS: [Migration; 8] = [
     migration!("m0006_audit"),
     migration!("m0007_personal"),
     migration!("m0008_withdrawal"),
+    migration!("m0009_meaning"),
 ];
 
 /// Runs the migrations that a store has no record of.

@@ -12,7 +12,8 @@ use crate::{
         Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
         Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
         TimeRule, UnitRule,
-        store::{self, DefineIndicators},
+        dimension::Dimensions,
+        store::{self, define::DefineIndicators},
     },
     period::Period,
     revision::expected::Expected,
@@ -134,8 +135,10 @@ fn define(line: &Line) -> Result<Define> {
         name_vi: text("name_vi")?,
         name_en: text("name_en")?,
         description: text("description")?,
+        description_en: String::new(),
         kind: line.word("kind", &kinds)?,
         unit_of_measure: text("unit_of_measure")?,
+        unit_of_measure_en: String::new(),
         scale: line.decimal("scale")?,
         direction: line.word("direction", &directions)?,
         frequency: line.word("frequency", &frequencies)?,
@@ -152,6 +155,12 @@ fn define(line: &Line) -> Result<Define> {
         collection_level: line.word("collection_level", &levels)?,
         tree: Tree::Territory,
         retired: false,
+        dimensions: Dimensions::default(),
+        group: None,
+        display_order: 0,
+        decimals: None,
+        continues: None,
+        weight: None,
     };
     Ok(Define {
         code: Code::parse(line.text("code")?).map_err(broken)?,
@@ -190,6 +199,7 @@ fn observation(line: &Line, figure: &Line) -> Result<ObservationEntry> {
         as_of,
         provenance: provenance(line, figure)?,
         correction_reason: String::new(),
+        released_on: None,
     })
 }
 
@@ -205,6 +215,7 @@ fn target(line: &Line, figure: &Line) -> Result<TargetEntry> {
         indicator: Code::parse(line.text("indicator")?).map_err(broken)?,
         unit: unit(line)?,
         period: Period::parse(line.text("period")?).map_err(broken)?,
+        breakdown: Breakdown::default(),
         comparison: line.word("comparison", &comparisons)?,
         value: line.decimal("value")?,
         provenance: provenance(line, figure)?,

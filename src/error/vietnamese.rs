@@ -44,6 +44,9 @@ fn of(reason: Reason) -> &'static str {
         Reason::NotAggregable => {
             "Giá trị của chỉ tiêu này không cộng gộp được theo đơn vị hoặc theo thời gian"
         }
+        Reason::MeaningFixed => {
+            "Chỉ tiêu đã có số liệu nên không đổi được ý nghĩa; hãy định nghĩa một mã chỉ tiêu mới"
+        }
         Reason::AnswerTooLarge => {
             "Kết quả vượt quá kích thước cho phép; hãy hỏi trang nhỏ hơn hoặc ít dữ liệu hơn"
         }

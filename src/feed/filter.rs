@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     indicator::definitions::Definitions,
-    indicator::{Code, Definition, store::changes::IndicatorChange},
+    indicator::{Code, Definition, queries::BreakdownFilter, store::changes::IndicatorChange},
     revision::{ReferenceData, View},
     time::Day,
     unit::forest::Forest,
@@ -36,6 +36,7 @@ struct Indicators {
     patterns: Vec<Pattern>,
     units: Option<HashSet<i64>>,
     parts: BTreeSet<Part>,
+    breakdowns: BreakdownFilter,
 }
 
 #[derive(Debug)]
@@ -183,7 +184,9 @@ impl Matcher {
                 (Some(units), Some(unit)) => units.contains(&unit),
                 (_, _) => true,
             };
-            it.parts.contains(&part) && is_unit && it.names(code)
+            let is_breakdown = it.breakdowns.is_any()
+                || made.breakdown().is_none_or(|made| it.breakdowns.is_for(&made));
+            it.parts.contains(&part) && is_unit && is_breakdown && it.names(code)
         })
     }
 
@@ -197,7 +200,7 @@ impl Matcher {
 
 impl Indicators {
     fn open(forest: &Forest, filter: &IndicatorFilter) -> Result<Self> {
-        let IndicatorFilter { patterns, units, with_descendants, parts } = filter;
+        let IndicatorFilter { patterns, units, with_descendants, parts, breakdowns } = filter;
         let mut refused = Vec::new();
         let mut found = HashSet::new();
         for (i, named) in units.iter().enumerate() {
@@ -211,7 +214,8 @@ impl Indicators {
         }
         Error::all(refused, "units")?;
         let units = (!units.is_empty()).then_some(found);
-        Ok(Self { patterns: patterns.clone(), units, parts: parts.clone() })
+        let (patterns, parts, breakdowns) = (patterns.clone(), parts.clone(), breakdowns.clone());
+        Ok(Self { patterns, units, parts, breakdowns })
     }
 
     fn names(&self, code: &Code) -> bool {

@@ -13,7 +13,10 @@ use crate::{
     error::{Error, Reply, Result},
     hub::Hub,
     indicator::{
-        rpc::rows::{observation_key, target_key},
+        rpc::{
+            questions::breakdown_filter,
+            rows::{observation_key, target_key},
+        },
         store::changes::IndicatorChangeView,
     },
     pb,
@@ -160,7 +163,8 @@ fn read_filters(fields: &mut Fields, filters: Vec<pb::WatchFilter>) -> Option<Ve
 }
 
 fn read_indicators(fields: &mut Fields, filter: pb::IndicatorFilter) -> Option<Filter> {
-    let pb::IndicatorFilter { indicators, units, with_descendants, parts } = filter;
+    let pb::IndicatorFilter { indicators, units, with_descendants, parts, breakdowns } = filter;
+    let breakdowns = breakdown_filter(fields, breakdowns);
     fields.at_most("indicators", indicators.len(), 100)?;
     let patterns: Vec<_> = indicators
         .iter()
@@ -189,6 +193,7 @@ fn read_indicators(fields: &mut Fields, filter: pb::IndicatorFilter) -> Option<F
         units: units?,
         with_descendants,
         parts: parts.map(|it| if it.is_empty() { all.into() } else { it })?,
+        breakdowns: breakdowns?,
     }))
 }
 

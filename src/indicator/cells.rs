@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::Breakdown;
 use crate::{
     period::Period,
     revision::{ReferenceData, View},
@@ -25,12 +26,14 @@ const EACH: usize = 4;
 const OVERHEAD: usize = 200;
 
 /// What was asked of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Only this period.
     pub period: Option<Period>,
     /// The day on which the dashboard stands.
     pub date: Day,
+    /// The breakdown; the total when empty.
+    pub breakdown: Breakdown,
 }
 
 /// What revisions made versions of.
@@ -124,13 +127,13 @@ impl Cells {
     }
 
     /// What is kept of these at a view, in their order.
-    pub fn at(&self, view: &View, question: Question, keys: &[Key]) -> Vec<Option<Bytes>> {
+    pub fn at(&self, view: &View, question: &Question, keys: &[Key]) -> Vec<Option<Bytes>> {
         let (number, names) = (view.number(), names(view));
         let mut kept = self.lock();
         if kept.through < number || self.most_bytes == 0 {
             return vec![None; keys.len()];
         }
-        let fits = |it: &&Cell| it.question == question && it.names == names && it.at <= number;
+        let fits = |it: &&Cell| it.question == *question && it.names == names && it.at <= number;
         let found = keys.iter().map(|key| {
             if let Some(old) = kept.old.remove(key) {
                 for cell in old {
@@ -147,7 +150,7 @@ impl Cells {
     pub fn keep(
         &self,
         view: &View,
-        question: Question,
+        question: &Question,
         cells: impl IntoIterator<Item = (Key, Bytes)>,
     ) {
         if self.most_bytes == 0 {
@@ -164,7 +167,8 @@ impl Cells {
                 *through > at && touched.contains(&key)
             };
             if !kept.steps.iter().any(later) {
-                kept.put(key, Cell { question, names, at, bytes }, self.most_bytes);
+                let cell = Cell { question: question.clone(), names, at, bytes };
+                kept.put(key, cell, self.most_bytes);
             }
         }
     }

@@ -16,9 +16,10 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    /// From every version of each.
-    pub fn new(all: Vec<Definition>) -> Self {
+    /// From every row of each. A version may have several: its newest labels count.
+    pub fn new(mut all: Vec<Definition>) -> Self {
         let mut definitions = Self::default();
+        all.sort_by_key(|it| it.made_at);
         for one in all {
             definitions.versions.insert((one.id, one.version), Arc::new(one));
         }

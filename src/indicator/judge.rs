@@ -44,6 +44,8 @@ db_enum! {
         NoData = 3,
         /// The indicator is retired.
         Retired = 4,
+        /// The newest period was reported by parts only.
+        Partial = 6,
         /// The unit was closed, and every period that it owed is here.
         UnitClosed = 5,
     }
@@ -75,6 +77,8 @@ db_enum! {
         NotDue = 4,
         /// The unit was not valid on any day of the period.
         UnitNotValid = 5,
+        /// Some of the parts that make it up were reported, not all.
+        Partial = 6,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub period: Option<Period>,
     /// The day on which the dashboard stands.
     pub date: Day,
+    /// The breakdown; the total when empty.
+    pub breakdown: Breakdown,
     /// What the read must have seen.
     pub consistency: Consistency,
 }
@@ -58,6 +60,34 @@ pub struct Filter {
     pub ends_before: Option<Day>,
     /// Only this period.
     pub period: Option<Period>,
+    /// Which breakdowns.
+    pub breakdowns: BreakdownFilter,
+}
+
+/// Which breakdowns of an indicator are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BreakdownFilter {
+    /// Those that hold these categories.
+    pub categories: Breakdown,
+    /// Those that hold nothing else.
+    pub exact: bool,
+}
+
+impl BreakdownFilter {
+    /// Whether a breakdown is meant.
+    pub fn is_for(&self, breakdown: &Breakdown) -> bool {
+        match self.exact {
+            true => self.categories == *breakdown,
+            false => self.categories.0.iter().all(|(dimension, category)| {
+                breakdown.0.get(dimension).is_some_and(|it| it == category)
+            }),
+        }
+    }
+
+    /// Whether every breakdown is meant.
+    pub fn is_any(&self) -> bool {
+        !self.exact && self.categories.0.is_empty()
+    }
 }
 
 /// Asks for observations.
@@ -87,6 +117,8 @@ pub struct QueryTargets {
     pub indicators: Vec<Code>,
     /// The units; all when empty.
     pub units: Vec<unit::Ref>,
+    /// Which breakdowns.
+    pub breakdowns: BreakdownFilter,
     /// The page.
     pub page: Page,
     /// What the read must have seen.
@@ -104,6 +136,8 @@ pub struct RollUp {
     pub periods: Vec<Period>,
     /// The geography.
     pub geography: Geography,
+    /// The breakdown; the total when empty.
+    pub breakdown: Breakdown,
     /// What the read must have seen.
     pub consistency: Consistency,
 }
@@ -121,6 +155,8 @@ pub struct Rank {
     pub level: Level,
     /// By their roll-ups.
     pub rolled_up: bool,
+    /// The breakdown; the total when empty.
+    pub breakdown: Breakdown,
     /// What the read must have seen.
     pub consistency: Consistency,
 }
@@ -151,6 +187,8 @@ pub struct Availability {
     pub units: Vec<unit::Ref>,
     /// Periods that lie in these days.
     pub span: Span,
+    /// The breakdown; the total when empty.
+    pub breakdown: Breakdown,
     /// What the read must have seen.
     pub consistency: Consistency,
 }

@@ -220,7 +220,7 @@ fn scale(meaning: &Meaning) -> Decimal {
 }
 
 /// The weaker of two claims; bounds that point opposite ways leave only "about".
-fn weaker(one: Qualifier, two: Qualifier) -> Qualifier {
+pub fn weaker(one: Qualifier, two: Qualifier) -> Qualifier {
     use Qualifier::{About, AtLeast, AtMost, Exact, LessThan, MoreThan};
     match (one, two) {
         (Exact, other) | (other, Exact) => other,

@@ -6,10 +6,12 @@ pub mod definition {
 
     use super::super::{
         Calendar, Code, Direction, Frequency, Kind, SharingLevel, TimeRule, UnitRule,
+        dimension::Dimensions,
     };
     use crate::{
         caller::SystemCode,
         decimal::Decimal,
+        slug::Slug,
         unit::{Level, Tree},
     };
 
@@ -24,8 +26,10 @@ pub mod definition {
         pub name_vi: String,
         pub name_en: String,
         pub description: String,
+        pub description_en: String,
         pub kind: Kind,
         pub unit_of_measure: String,
+        pub unit_of_measure_en: String,
         pub scale: Option<Decimal>,
         pub direction: Direction,
         pub frequency: Frequency,
@@ -42,6 +46,12 @@ pub mod definition {
         pub collection_level: Level,
         pub tree: Tree,
         pub retired: bool,
+        pub dimensions: Dimensions,
+        pub group_code: Option<Slug>,
+        pub display_order: i32,
+        pub decimals: Option<i32>,
+        pub continues: Option<Code>,
+        pub weight: Option<Code>,
         #[sea_orm(primary_key, auto_increment = false)]
         pub made_at: i64,
         pub superseded_at: Option<i64>,
@@ -97,6 +107,8 @@ pub mod observation {
         pub correction_reason: String,
         /// Why it withdraws the version before; none of what is not a tombstone.
         pub withdrawal_reason: Option<String>,
+        /// The day on which the source released it.
+        pub released_on: Option<Day>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -125,6 +137,7 @@ pub mod target {
         pub unit_id: i64,
         pub period_end: Day,
         pub period: Period,
+        pub breakdown: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub made_at: i64,
         pub superseded_at: Option<i64>,

@@ -1,8 +1,9 @@
 //! `IndicatorService` on the wire: open, ask, answer.
+mod dimensions;
 pub mod encoded;
 mod entries;
 mod keys;
-mod questions;
+pub(crate) mod questions;
 pub(crate) mod rows;
 
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use super::{
         Availability, Export, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
     },
     store::{
-        self, DefineIndicators, availability, compute, export, publish,
+        self, availability, compute,
+        define::DefineIndicators,
+        export, publish,
         read::{self, ObservationView},
         snapshot::{self, Snapshots},
         withdraw,

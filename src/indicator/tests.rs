@@ -102,6 +102,14 @@ fn meaning() -> Meaning {
         collection_level: Level::Commune,
         tree: Tree::Territory,
         retired: false,
+        description_en: String::new(),
+        unit_of_measure_en: String::new(),
+        dimensions: super::dimension::Dimensions::default(),
+        group: None,
+        display_order: 0,
+        decimals: None,
+        continues: None,
+        weight: None,
     }
 }
 

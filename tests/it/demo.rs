@@ -196,10 +196,11 @@ async fn the_ioc_reads_true_numbers() {
         [Some("80835"), None, Some("70.96")]
     );
 
-    let sent = cell(&ioc, "404", date, "document.sent-count", "").await.latest.unwrap();
+    let sent = cell(&ioc, "404", date, "document.sent-count", "2023-YTD-11").await.latest.unwrap();
     assert_eq!(sent.as_of, "2023-11-29");
     assert_eq!(sent.figure.unwrap().value.as_deref(), Some("11703"));
-    let signed = cell(&ioc, "404", date, "document.signed-sent-rate", "").await.latest.unwrap();
+    let signed =
+        cell(&ioc, "404", date, "document.signed-sent-rate", "2023-YTD-11").await.latest.unwrap();
     assert_eq!(signed.figure.unwrap().value.as_deref(), Some("99.94"));
 
     // A target of 2024 without a value yet; the same wording is an observation of the commune, and stays apart.
@@ -209,7 +210,7 @@ async fn the_ioc_reads_true_numbers() {
     assert_eq!(meetings.attainment.unwrap().state(), pb::AttainmentState::NoValue);
     assert!(meetings.latest.is_none());
     let code = "document.created-signed-rate";
-    let commune = cell(&ioc, "16342", date, code, "").await;
+    let commune = cell(&ioc, "16342", date, code, "2023").await;
     assert!(commune.latest.is_some() && commune.target.is_none());
     let district = cell(&ioc, "404", date, code, "").await;
     assert!(district.latest.is_none() && district.target.is_some());

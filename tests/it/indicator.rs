@@ -1,8 +1,11 @@
 //! Indicators through the wire: definitions, observations, targets, snapshots, roll-ups, ranks.
 pub mod availability;
 pub mod bad_definition;
+pub mod breakdowns;
 pub mod definitions;
+pub mod meaning;
 pub mod pages;
+pub mod periods;
 pub mod publish;
 pub mod ranks;
 pub mod roll_up;

@@ -9,7 +9,7 @@ use crate::{
     time::{Day, Timestamp},
 };
 
-pub(super) const OBSERVATIONS: [&str; 23] = [
+pub(super) const OBSERVATIONS: [&str; 24] = [
     "indicator",
     "unit",
     "unit_name",
@@ -28,6 +28,7 @@ pub(super) const OBSERVATIONS: [&str; 23] = [
     "as_written",
     "note",
     "correction_reason",
+    "released_on",
     "unit_of_measure",
     "computed_value",
     "source_system",
@@ -35,11 +36,12 @@ pub(super) const OBSERVATIONS: [&str; 23] = [
     "published_at",
 ];
 
-pub(super) const TARGETS: [&str; 15] = [
+pub(super) const TARGETS: [&str; 16] = [
     "indicator",
     "unit",
     "unit_name",
     "period",
+    "breakdown",
     "comparison",
     "target",
     "channel",
@@ -104,6 +106,7 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
         revision,
         superseded: _,
         withdrawal_reason: _,
+        released_on,
     } = it;
     let unit = unit.unwrap_or_default();
     let figure = figure.unwrap_or_default();
@@ -151,6 +154,7 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
         text(as_written),
         text(note),
         text(correction_reason),
+        text(released_on),
         text(unit_of_measure),
         Datum::Number(computed_value),
         text(source_system),
@@ -171,6 +175,7 @@ pub(super) async fn target(it: pb::IndicatorTarget, units: &mut Units<'_>) -> Ou
         definition_version: _,
         provenance,
         revision,
+        breakdown: pairs,
     } = it;
     let unit = unit.unwrap_or_default();
     let provenance = provenance.unwrap_or_default();
@@ -190,6 +195,7 @@ pub(super) async fn target(it: pb::IndicatorTarget, units: &mut Units<'_>) -> Ou
         text(named),
         text(unit.name),
         text(period),
+        text(breakdown(&pairs)),
         text(plain_word(comparison.as_str_name(), "TARGET_COMPARISON_")),
         Datum::Number(value),
         text(plain_word(channel.as_str_name(), "PROVENANCE_CHANNEL_")),

@@ -237,9 +237,7 @@ impl Reading<'_> {
         let indicator = self.needed(Field::Indicator).unwrap_or_default();
         let unit = self.unit_ref(Field::Unit);
         let period = self.period();
-        let breakdown = self.word(Field::Breakdown).unwrap_or_default();
-        let breakdown = read_breakdown(&breakdown);
-        let breakdown = self.take(Field::Breakdown, breakdown);
+        let breakdown = self.breakdown();
         let mut status = self.choice(Field::Status, parse::status);
         let mut qualifier = self.choice(Field::Qualifier, parse::qualifier);
         let mut provenance = self.provenance();
@@ -290,13 +288,21 @@ impl Reading<'_> {
             as_of: self.day(Field::AsOf),
             provenance: Some(provenance),
             correction_reason: self.text(Field::CorrectionReason),
+            released_on: self.day(Field::ReleasedOn),
         }
+    }
+
+    fn breakdown(&mut self) -> std::collections::BTreeMap<String, String> {
+        let breakdown = self.word(Field::Breakdown).unwrap_or_default();
+        let breakdown = parse::breakdown(&breakdown);
+        self.take(Field::Breakdown, breakdown)
     }
 
     fn target(&mut self) -> pb::TargetEntry {
         let indicator = self.needed(Field::Indicator).unwrap_or_default();
         let unit = self.unit_ref(Field::Unit);
         let period = self.period();
+        let breakdown = self.breakdown();
         let mut comparison = self.choice(Field::Comparison, parse::comparison);
         let mut provenance = self.provenance();
         let mut value = None;
@@ -329,7 +335,15 @@ impl Reading<'_> {
             self.refuse(field, rule);
         }
         let comparison = comparison.unwrap_or_default().into();
-        pb::TargetEntry { indicator, unit, period, comparison, value, provenance: Some(provenance) }
+        pb::TargetEntry {
+            indicator,
+            unit,
+            period,
+            comparison,
+            value,
+            provenance: Some(provenance),
+            breakdown,
+        }
     }
 
     fn unit(&mut self) -> pb::UnitEntry {
@@ -409,17 +423,4 @@ fn not_a_datum(text: &str) -> Rule {
         return "not be the error of a formula".into();
     }
     "be text, a number or a date".into()
-}
-
-/// `channel=online, sex=f`
-fn read_breakdown(text: &str) -> Result<std::collections::BTreeMap<String, String>, Rule> {
-    const RULE: &str = "be pairs such as `channel=online, sex=f`, each key once";
-    let mut pairs = std::collections::BTreeMap::new();
-    for pair in text.split([',', ';']).filter(|it| !it.trim().is_empty()) {
-        let (key, member) = pair.split_once('=').ok_or(RULE)?;
-        if pairs.insert(key.trim().to_owned(), member.trim().to_owned()).is_some() {
-            return Err(RULE.into());
-        }
-    }
-    Ok(pairs)
 }

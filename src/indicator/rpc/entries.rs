@@ -2,6 +2,7 @@
 use prost::Message;
 
 use super::Entries;
+use super::dimensions::read_dimensions;
 use crate::{
     caller::SystemCode,
     decimal::Decimal,
@@ -19,6 +20,7 @@ use crate::{
     },
     pb,
     period::Period,
+    slug::Slug,
     unit::wire::UnitFields,
     unit::{Level, Tree},
     wire::{Fields, fingerprint},
@@ -145,6 +147,14 @@ impl TryFrom<pb::Indicator> for Define {
             version: _,
             revision: _,
             expected_revision,
+            dimensions,
+            group,
+            display_order,
+            decimals,
+            description_en,
+            unit_of_measure_en,
+            continues,
+            weight,
         } = msg;
         let mut fields = Fields::default();
         let expected = fields.expected_revision(expected_revision);
@@ -190,13 +200,27 @@ impl TryFrom<pb::Indicator> for Define {
         let sharing_level = fields.maybe_word("sharing_level", sharing_level, SharingLevel::of);
         let collection_level = fields.word("collection_level", collection_level, Level::of);
         let tree = fields.word("tree", tree, Tree::of);
+        let description_en = fields.text("description_en", description_en, 2_000);
+        let unit_of_measure_en = fields.text("unit_of_measure_en", unit_of_measure_en, 100);
+        let dimensions = read_dimensions(&mut fields, kind, dimensions);
+        let group = fields.maybe("group", &group, Slug::parse);
+        if decimals.is_some_and(|it| !(0..=10).contains(&it)) {
+            fields.refuse("decimals", "be 0 to 10");
+        }
+        let continues = fields.maybe("continues", &continues, Code::parse);
+        let weight = fields.maybe("weight", &weight, Code::parse);
+        if matches!(weight, Some(Some(_))) && unit_rule.is_some_and(|it| it != UnitRule::Mean) {
+            fields.refuse("weight", "be empty, but for the unit rule MEAN");
+        }
         fields.done(|| {
             let meaning = Meaning {
                 name_vi: name_vi?,
                 name_en: name_en?,
                 description: description?,
+                description_en: description_en?,
                 kind: kind?,
                 unit_of_measure: unit_of_measure?,
+                unit_of_measure_en: unit_of_measure_en?,
                 scale: scale?,
                 direction: direction?,
                 frequency: frequency?,
@@ -213,6 +237,12 @@ impl TryFrom<pb::Indicator> for Define {
                 collection_level: collection_level?,
                 tree: tree?,
                 retired,
+                dimensions: dimensions?,
+                group: group?,
+                display_order,
+                decimals,
+                continues: continues?,
+                weight: weight?,
             };
             Some(Self { code: code?, meaning, expected: expected? })
         })
@@ -253,6 +283,7 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
             as_of,
             provenance,
             correction_reason,
+            released_on,
         } = msg;
         let mut fields = Fields::default();
         let indicator = fields.read("indicator", Code::parse(&indicator));
@@ -285,6 +316,7 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
         let as_of = fields.day("as_of", &as_of);
         let provenance = provenance_of(&mut fields, provenance);
         let correction_reason = fields.text("correction_reason", correction_reason, 500);
+        let released_on = fields.day("released_on", &released_on);
         fields.done(|| {
             Some(Self {
                 indicator: indicator?,
@@ -299,6 +331,7 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
                 as_of: as_of?,
                 provenance: provenance?,
                 correction_reason: correction_reason?,
+                released_on: released_on?,
             })
         })
     }
@@ -308,11 +341,13 @@ impl TryFrom<pb::TargetEntry> for TargetEntry {
     type Error = Error;
 
     fn try_from(msg: pb::TargetEntry) -> Result<Self> {
-        let pb::TargetEntry { indicator, unit, period, comparison, value, provenance } = msg;
+        let pb::TargetEntry { indicator, unit, period, comparison, value, provenance, breakdown } =
+            msg;
         let mut fields = Fields::default();
         let indicator = fields.read("indicator", Code::parse(&indicator));
         let unit = fields.unit("unit", unit);
         let period = fields.read("period", Period::parse(&period));
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
         let comparison = fields.word("comparison", comparison, Comparison::of);
         let value = decimal(&mut fields, "value", value.as_deref());
         let is_qualitative = comparison == Some(Comparison::Qualitative);
@@ -325,6 +360,7 @@ impl TryFrom<pb::TargetEntry> for TargetEntry {
                 indicator: indicator?,
                 unit: unit?,
                 period: period?,
+                breakdown: breakdown?,
                 comparison: comparison?,
                 value: value?,
                 provenance: provenance?,

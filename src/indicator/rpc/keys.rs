@@ -89,8 +89,7 @@ impl TryFrom<pb::TargetKey> for CellKey {
     type Error = Error;
 
     fn try_from(msg: pb::TargetKey) -> Result<Self> {
-        let pb::TargetKey { indicator, unit, period } = msg;
-        let breakdown = std::collections::BTreeMap::new();
+        let pb::TargetKey { indicator, unit, period, breakdown } = msg;
         pb::ObservationKey { indicator, unit, period, breakdown }.try_into()
     }
 }

@@ -1,11 +1,13 @@
 //! Questions in: messages become queries, or every bad field is named.
+use std::collections::HashSet;
+
 use crate::{
     error::{Error, Result},
     indicator::{
         Breakdown, Code, Geography,
         queries::{
-            Availability, Export, Filter, Get, List, ListRevisions, Query, QueryTargets, Rank,
-            RollUp, Snapshot,
+            Availability, BreakdownFilter, Export, Filter, Get, List, ListRevisions, Query,
+            QueryTargets, Rank, RollUp, Snapshot,
         },
     },
     pb,
@@ -51,12 +53,14 @@ impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
     type Error = Error;
 
     fn try_from(msg: pb::GetSnapshotRequest) -> Result<Self> {
-        let pb::GetSnapshotRequest { units, indicators, period, date, consistency } = msg;
+        let pb::GetSnapshotRequest { units, indicators, period, date, consistency, breakdown } =
+            msg;
         let mut fields = Fields::default();
         let units = some_units(&mut fields, units);
         let indicators = some_codes(&mut fields, &indicators);
         let period = maybe_period(&mut fields, &period);
         let date = fields.day("date", &date);
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
@@ -64,6 +68,7 @@ impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
                 indicators: indicators?,
                 period: period?,
                 date: date?.unwrap_or_else(Day::today),
+                breakdown: breakdown?,
                 consistency: consistency?,
             })
         })
@@ -86,9 +91,10 @@ impl TryFrom<pb::QueryObservationsRequest> for Query {
             period,
             page: _,
             consistency,
+            breakdowns,
         } = msg;
         let bounds = (ends_from.as_str(), ends_before.as_str(), period.as_str());
-        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds);
+        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds, breakdowns);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, page: page?, consistency: consistency? }))
     }
@@ -106,10 +112,11 @@ impl TryFrom<pb::ExportObservationsRequest> for Export {
             ends_before,
             period,
             consistency,
+            breakdowns,
         } = msg;
         let mut fields = Fields::default();
         let bounds = (ends_from.as_str(), ends_before.as_str(), period.as_str());
-        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds);
+        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds, breakdowns);
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, consistency: consistency? }))
     }
@@ -122,6 +129,7 @@ fn filter(
     units: Vec<pb::UnitRef>,
     with_descendants: bool,
     (ends_from, ends_before, period): (&str, &str, &str),
+    breakdowns: Option<pb::BreakdownFilter>,
 ) -> Option<Filter> {
     let indicators = codes(fields, indicators, 100);
     if with_descendants && units.is_empty() {
@@ -130,6 +138,12 @@ fn filter(
     let units = unit_refs(fields, units);
     let ends_from = fields.day("ends_from", ends_from);
     let ends_before = fields.day("ends_before", ends_before);
+    if let (Some(Some(from)), Some(Some(before))) = (ends_from, ends_before)
+        && before <= from
+    {
+        fields.refuse("ends_before", "lie after `ends_from`");
+    }
+    let breakdowns = breakdown_filter(fields, breakdowns);
     let period = maybe_period(fields, period);
     Some(Filter {
         indicators: indicators?,
@@ -138,6 +152,7 @@ fn filter(
         ends_from: ends_from?,
         ends_before: ends_before?,
         period: period?,
+        breakdowns: breakdowns?,
     })
 }
 
@@ -148,14 +163,16 @@ impl TryFrom<pb::QueryTargetsRequest> for QueryTargets {
         let page = msg.page.take();
         let mut fields = Fields::default();
         let page = fields.page(page, "QueryTargets", &msg);
-        let pb::QueryTargetsRequest { indicators, units, page: _, consistency } = msg;
+        let pb::QueryTargetsRequest { indicators, units, page: _, consistency, breakdowns } = msg;
         let indicators = codes(&mut fields, &indicators, 100);
         let units = unit_refs(&mut fields, units);
+        let breakdowns = breakdown_filter(&mut fields, breakdowns);
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
                 indicators: indicators?,
                 units: units?,
+                breakdowns: breakdowns?,
                 page: page?,
                 consistency: consistency?,
             })
@@ -167,7 +184,15 @@ impl TryFrom<pb::RollUpRequest> for RollUp {
     type Error = Error;
 
     fn try_from(msg: pb::RollUpRequest) -> Result<Self> {
-        let pb::RollUpRequest { indicator, unit, periods, geography, as_of, consistency } = msg;
+        let pb::RollUpRequest {
+            indicator,
+            unit,
+            periods,
+            geography,
+            as_of,
+            consistency,
+            breakdown,
+        } = msg;
         let mut fields = Fields::default();
         let indicator = fields.read("indicator", Code::parse(&indicator));
         let unit = fields.unit("unit", unit);
@@ -180,6 +205,13 @@ impl TryFrom<pb::RollUpRequest> for RollUp {
             .enumerate()
             .map(|(i, it)| fields.read(&format!("periods[{i}]"), Period::parse(it)))
             .collect();
+        let mut asked = HashSet::new();
+        for (i, period) in periods.iter().enumerate().take(100) {
+            if period.is_some_and(|it| !asked.insert(it)) {
+                fields.refuse(&format!("periods[{i}]"), "not be asked twice");
+            }
+        }
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
         let as_of = fields.day("as_of", &as_of);
         let geography = match (pb::Geography::try_from(geography), as_of) {
             (Ok(pb::Geography::Unspecified) | Err(_), _) => {
@@ -206,6 +238,7 @@ impl TryFrom<pb::RollUpRequest> for RollUp {
                 unit: unit?,
                 periods: periods.into_iter().collect::<Option<_>>()?,
                 geography: geography?,
+                breakdown: breakdown?,
                 consistency: consistency?,
             })
         })
@@ -216,12 +249,21 @@ impl TryFrom<pb::RankUnitsRequest> for Rank {
     type Error = Error;
 
     fn try_from(msg: pb::RankUnitsRequest) -> Result<Self> {
-        let pb::RankUnitsRequest { indicator, period, below, level, rolled_up, consistency } = msg;
+        let pb::RankUnitsRequest {
+            indicator,
+            period,
+            below,
+            level,
+            rolled_up,
+            consistency,
+            breakdown,
+        } = msg;
         let mut fields = Fields::default();
         let indicator = fields.read("indicator", Code::parse(&indicator));
         let period = fields.read("period", Period::parse(&period));
         let below = fields.maybe_unit("below", below);
         let level = fields.word("level", level, Level::of);
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
@@ -230,6 +272,7 @@ impl TryFrom<pb::RankUnitsRequest> for Rank {
                 below: below?,
                 level: level?,
                 rolled_up,
+                breakdown: breakdown?,
                 consistency: consistency?,
             })
         })
@@ -267,8 +310,14 @@ impl TryFrom<pb::GetAvailabilityRequest> for Availability {
     type Error = Error;
 
     fn try_from(msg: pb::GetAvailabilityRequest) -> Result<Self> {
-        let pb::GetAvailabilityRequest { indicators, units, ends_from, ends_before, consistency } =
-            msg;
+        let pb::GetAvailabilityRequest {
+            indicators,
+            units,
+            ends_from,
+            ends_before,
+            consistency,
+            breakdown,
+        } = msg;
         let mut fields = Fields::default();
         let indicators = some_codes(&mut fields, &indicators);
         let units = some_units(&mut fields, units);
@@ -277,16 +326,31 @@ impl TryFrom<pb::GetAvailabilityRequest> for Availability {
         if matches!((from, before), (Some(from), Some(before)) if from >= before) {
             fields.refuse("ends_before", "lie after `ends_from`");
         }
+        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
                 indicators: indicators?,
                 units: units?,
                 span: Span { from: from?, to: before?.previous() },
+                breakdown: breakdown?,
                 consistency: consistency?,
             })
         })
     }
+}
+
+/// Which breakdowns are meant; all of them where nothing is said.
+pub(crate) fn breakdown_filter(
+    fields: &mut Fields,
+    msg: Option<pb::BreakdownFilter>,
+) -> Option<BreakdownFilter> {
+    let Some(pb::BreakdownFilter { categories, exact }) = msg else {
+        return Some(BreakdownFilter::default());
+    };
+    let categories = fields
+        .within("breakdowns", |fields| fields.read("categories", Breakdown::parse(categories)))?;
+    Some(BreakdownFilter { categories, exact })
 }
 
 fn maybe_period(fields: &mut Fields, text: &str) -> Option<Option<Period>> {

@@ -28,8 +28,10 @@ impl From<Definition> for pb::Indicator {
             name_vi,
             name_en,
             description,
+            description_en,
             kind,
             unit_of_measure,
+            unit_of_measure_en,
             scale,
             direction,
             frequency,
@@ -46,14 +48,22 @@ impl From<Definition> for pb::Indicator {
             collection_level,
             tree,
             retired,
+            dimensions,
+            group,
+            display_order,
+            decimals,
+            continues,
+            weight,
         } = meaning;
         Self {
             code: code.as_str().to_owned(),
             name_vi,
             name_en,
             description,
+            description_en,
             kind: kind.number(),
             unit_of_measure,
+            unit_of_measure_en,
             scale: scale.map_or_else(String::new, |it| it.to_string()),
             direction: direction.number(),
             frequency: frequency.number(),
@@ -73,13 +83,19 @@ impl From<Definition> for pb::Indicator {
             version,
             revision: made_at,
             expected_revision: None,
+            dimensions: dimensions.all().iter().cloned().map(Into::into).collect(),
+            group: group.map_or_else(String::new, |it| it.as_str().to_owned()),
+            display_order,
+            decimals,
+            continues: continues.map_or_else(String::new, |it| it.as_str().to_owned()),
+            weight: weight.map_or_else(String::new, |it| it.as_str().to_owned()),
         }
     }
 }
 
 impl From<ObservationView> for pb::Observation {
     fn from(observed: ObservationView) -> Self {
-        let ObservationView { definition, unit, row, source, superseded } = observed;
+        let ObservationView { definition, unit, row, source, superseded, parts } = observed;
         let reading = row.reading();
         let observation::Model {
             indicator_id: _,
@@ -108,6 +124,7 @@ impl From<ObservationView> for pb::Observation {
             note,
             correction_reason,
             withdrawal_reason,
+            released_on,
         } = row;
         let provenance = pb::Provenance {
             source_system: source,
@@ -118,7 +135,10 @@ impl From<ObservationView> for pb::Observation {
             as_written,
             note,
         };
-        let figure = figure(&definition.meaning, reading, Some(provenance), inconsistent);
+        // What parts make was reported by nobody as such.
+        let provenance = Some(provenance).filter(|_| parts == 0);
+        let figure = figure(&definition.meaning, reading, provenance, inconsistent);
+        let figure = computed_from(figure, parts);
         // A tombstone says who withdrew the value, and nothing of the value.
         let figure = match withdrawal_reason {
             Some(_) => pb::Figure { provenance: figure.provenance, ..pb::Figure::default() },
@@ -137,13 +157,14 @@ impl From<ObservationView> for pb::Observation {
             revision: Some(Revision { number: made_at, at: committed_at }.into()),
             superseded: superseded.map(Into::into),
             withdrawal_reason: withdrawal_reason.unwrap_or_default(),
+            released_on: released_on.map_or_else(String::new, |it| it.to_string()),
         }
     }
 }
 
 /// What names an observation, for who is to take it out of a copy.
 pub(crate) fn observation_key(observed: ObservationView) -> pb::Observation {
-    let ObservationView { definition, unit, row, source: _, superseded: _ } = observed;
+    let ObservationView { definition, unit, row, source: _, superseded: _, parts: _ } = observed;
     pb::Observation {
         indicator: definition.code.as_str().to_owned(),
         unit: Some(unit.into()),
@@ -160,8 +181,19 @@ pub(crate) fn target_key(aimed: TargetView) -> pb::IndicatorTarget {
         indicator: definition.code.as_str().to_owned(),
         unit: Some(unit.into()),
         period: row.period.to_string(),
+        breakdown: Breakdown::from_text(&row.breakdown).0,
         ..pb::IndicatorTarget::default()
     }
+}
+
+/// A figure that the hub made of so many categories, if it did.
+fn computed_from(figure: pb::Figure, parts: usize) -> pb::Figure {
+    if parts == 0 {
+        return figure;
+    }
+    let basis = figure.value.is_some().then(|| pb::FigureBasis::Computed.into());
+    let computed_from_parts = i32::try_from(parts).unwrap_or(i32::MAX);
+    pb::Figure { basis, computed_from_parts, ..figure }
 }
 
 fn figure(
@@ -190,6 +222,7 @@ fn figure(
         definition_version,
         provenance,
         inconsistent,
+        computed_from_parts: 0,
     }
 }
 
@@ -201,6 +234,7 @@ impl From<TargetView> for pb::IndicatorTarget {
             unit_id: _,
             period_end: _,
             period,
+            breakdown,
             made_at,
             superseded_at: _,
             committed_at,
@@ -236,6 +270,7 @@ impl From<TargetView> for pb::IndicatorTarget {
             definition_version,
             provenance: Some(provenance),
             revision: Some(Revision { number: made_at, at: committed_at }.into()),
+            breakdown: Breakdown::from_text(&breakdown).0,
         }
     }
 }
@@ -252,6 +287,8 @@ impl From<Cell> for pb::SnapshotCell {
             target,
             attainment,
             freshness,
+            beside,
+            lacking,
         } = cell;
         let published_at = latest.as_ref().map(|it| it.row.committed_at.into());
         let Freshness { state, missing, due, days_late } = freshness;
@@ -271,6 +308,8 @@ impl From<Cell> for pb::SnapshotCell {
                 days_late,
                 published_at,
             }),
+            beside: beside.into_iter().map(Into::into).collect(),
+            lacking,
         }
     }
 }
@@ -376,7 +415,7 @@ impl From<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> for pb::RankUnitsRespons
 
 impl From<AvailabilityCell> for pb::AvailabilityCell {
     fn from(availed: AvailabilityCell) -> Self {
-        let AvailabilityCell { code, unit, period, lateness, first, status } = availed;
+        let AvailabilityCell { code, unit, period, lateness, first, status, lacking } = availed;
         let Lateness { state, due, days_late } = lateness;
         Self {
             indicator: code.as_str().to_owned(),
@@ -387,6 +426,7 @@ impl From<AvailabilityCell> for pb::AvailabilityCell {
             days_late,
             first_published_at: first.map(Into::into),
             status: status.map(|it| it.number()),
+            lacking: lacking.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Answers who has reported what: for each indicator, unit and period, in time, late, or missing.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder};
 
 use super::{
     every_version,
+    parts::{has_parts, must_break_down},
     read::{Names, must_fit},
 };
 use crate::{
@@ -13,14 +17,15 @@ use crate::{
     error::Result,
     hub::Hub,
     indicator::{
-        Calendar, Code, Definition, Status,
+        Breakdown, Calendar, Code, Definition, Meaning, Status,
+        breakdown::{Presence, presence},
         definitions::Definitions,
         judge::{self, Lateness},
         queries::Availability,
         row::observation,
     },
     period::Period,
-    revision::Revision,
+    revision::{Revision, View},
     time::{Day, Timestamp},
     unit::Name,
 };
@@ -40,19 +45,34 @@ pub struct AvailabilityCell {
     pub first: Option<Timestamp>,
     /// The status of what stands.
     pub status: Option<Status>,
+    /// The breakdowns that lack, where it was reported by parts only.
+    pub lacking: Vec<Breakdown>,
 }
 
-/// When an observation was first published, and the status of what stands.
+/// When an observation was published, and the status of what stands.
 #[derive(FromQueryResult)]
 struct Published {
     unit_id: i64,
     period: Period,
+    breakdown: String,
     made_at: i64,
     superseded_at: Option<i64>,
     committed_at: Timestamp,
+    released_on: Option<Day>,
     status: Status,
     withdrawal_reason: Option<String>,
 }
+
+/// What is known of one breakdown: when it was first published, the day on which it was first released, and the status
+/// of what stands.
+#[derive(Clone, Copy)]
+struct First {
+    at: Timestamp,
+    day: Day,
+    status: Option<Status>,
+}
+
+type ByBreakdown = BTreeMap<Breakdown, First>;
 
 /// Who has reported what.
 pub async fn availability(
@@ -60,11 +80,11 @@ pub async fn availability(
     caller: &Caller,
     asked: Availability,
 ) -> Result<(Revision, Day, Vec<AvailabilityCell>)> {
-    use observation::Column;
-    let Availability { indicators, units, span, consistency } = asked;
+    let Availability { indicators, units, span, breakdown, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions =
         hub.reference::<Definitions>(&view).await?.visible_all(caller, &indicators)?;
+    must_break_down(&definitions, &breakdown, span.to)?;
     let names = Names::open(hub, &view).await?;
     let units = names.units(caller, &units, span.to)?;
     let today = Day::today();
@@ -77,49 +97,98 @@ pub async fn availability(
     let mut cells = Vec::new();
     for definition in &definitions {
         let periods = periods_of(definition);
-        let rows = every_version(&[Arc::clone(definition)], view.number())
-            .filter(Column::Period.is_in(periods.iter().copied()))
-            .filter(Column::UnitId.is_in(units.iter().copied()))
-            .filter(Column::Breakdown.eq(""))
-            .order_by_asc(Column::MadeAt)
-            .into_model::<Published>()
-            .all(&hub.db.at(view.position()))
-            .await?;
-        let mut seen: HashMap<(i64, Period), (Timestamp, Option<Status>)> = HashMap::new();
-        for row in rows {
-            // What was withdrawn counts as never published.
-            if row.withdrawal_reason.is_some() {
-                seen.remove(&(row.unit_id, row.period));
-                continue;
-            }
-            let stands = row.superseded_at.is_none_or(|it| it > view.number());
-            let entry = seen.entry((row.unit_id, row.period)).or_insert((row.committed_at, None));
-            if stands && row.made_at <= view.number() {
-                entry.1 = Some(row.status);
-            }
-        }
+        let seen = published(hub, &view, definition, &periods, &units, &breakdown).await?;
         for unit_id in &units {
             let Some(unit) = names.forest.get(*unit_id) else { continue };
             for period in &periods {
-                let found = seen.get(&(*unit_id, *period));
-                let first = found.map(|it| it.0);
-                let lateness = judge::lateness(
-                    &definition.meaning,
-                    unit.span,
-                    *period,
-                    first.map(Timestamp::day),
-                    today,
-                );
+                let rows = seen.get(&(*unit_id, *period));
+                let meaning = &definition.meaning;
+                let (first, lacking) = match rows {
+                    Some(rows) => reported(meaning, *period, &breakdown, rows),
+                    None => (None, None),
+                };
+                let day = first.map(|it| it.day);
+                let mut lateness = judge::lateness(meaning, unit.span, *period, day, today);
+                if lacking.is_some() {
+                    lateness.state = judge::AvailabilityState::Partial;
+                }
                 cells.push(AvailabilityCell {
                     code: definition.code.clone(),
                     unit: names.forest.name(*unit_id),
                     period: *period,
                     lateness,
-                    first,
-                    status: found.and_then(|it| it.1),
+                    first: first.map(|it| it.at),
+                    status: first.and_then(|it| it.status),
+                    lacking: lacking.unwrap_or_default(),
                 });
             }
         }
     }
     Ok((view.revision, today, cells))
+}
+
+/// When the breakdown that is asked for was there: its own row, or the last of the parts that make it up. Where only
+/// some of them are there, those that lack.
+fn reported(
+    meaning: &Meaning,
+    period: Period,
+    wanted: &Breakdown,
+    rows: &ByBreakdown,
+) -> (Option<First>, Option<Vec<Breakdown>>) {
+    let present: BTreeSet<_> = rows.keys().cloned().collect();
+    match presence(meaning, meaning.range(period).to, wanted, &present) {
+        Presence::Whole(by) => {
+            let firsts = by.iter().filter_map(|it| rows.get(it)).copied();
+            let whole = firsts.reduce(|one, two| First {
+                at: one.at.max(two.at),
+                day: one.day.max(two.day),
+                status: one.status.zip(two.status).map(|(one, two)| one.min(two)),
+            });
+            (whole, None)
+        }
+        Presence::Partial(lacking) => (None, Some(lacking)),
+        Presence::Nothing => (None, None),
+    }
+}
+
+async fn published(
+    hub: &Hub,
+    view: &View,
+    definition: &Arc<Definition>,
+    periods: &[Period],
+    units: &[i64],
+    wanted: &Breakdown,
+) -> Result<HashMap<(i64, Period), ByBreakdown>> {
+    use observation::Column;
+    let mut rows = every_version(&[Arc::clone(definition)], view.number())
+        .filter(Column::Period.is_in(periods.iter().copied()))
+        .filter(Column::UnitId.is_in(units.iter().copied()));
+    if !has_parts(definition, wanted) {
+        rows = rows.filter(Column::Breakdown.eq(wanted.to_string()));
+    }
+    let rows = rows
+        .order_by_asc(Column::MadeAt)
+        .into_model::<Published>()
+        .all(&hub.db.at(view.position()))
+        .await?;
+    let mut seen: HashMap<(i64, Period), ByBreakdown> = HashMap::new();
+    for row in rows {
+        let of_cell = seen.entry((row.unit_id, row.period)).or_default();
+        let breakdown = Breakdown::from_text(&row.breakdown);
+        // What was withdrawn counts as never published.
+        if row.withdrawal_reason.is_some() {
+            of_cell.remove(&breakdown);
+            continue;
+        }
+        let stands = row.superseded_at.is_none_or(|it| it > view.number());
+        let day = row.released_on.unwrap_or_else(|| row.committed_at.day());
+        let first = of_cell.entry(breakdown);
+        let first = first.or_insert(First { at: row.committed_at, day, status: None });
+        // A later version may say that the source had released it before.
+        first.day = first.day.min(day);
+        if stands && row.made_at <= view.number() {
+            first.status = Some(row.status);
+        }
+    }
+    Ok(seen)
 }

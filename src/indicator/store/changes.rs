@@ -5,13 +5,14 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect
 
 use super::{
     every_observation, every_target, observations,
-    read::{self, Key, Names, ObservationView, TargetView, in_order, targets_in_order},
+    order::{self, Key, in_order, targets_in_order},
+    read::{Names, ObservationView, TargetView},
     targets, visible,
 };
 use crate::{
     error::Result,
     indicator::{
-        Definition,
+        Breakdown, Definition,
         row::{definition, observation, target},
     },
     revision::Stretch,
@@ -67,6 +68,15 @@ impl IndicatorChange {
         }
     }
 
+    /// The breakdown that it is of.
+    pub fn breakdown(&self) -> Option<Breakdown> {
+        match self {
+            Self::Definition(_) => None,
+            Self::Observation(it) => Some(Breakdown::from_text(&it.breakdown)),
+            Self::Target(it) => Some(Breakdown::from_text(&it.breakdown)),
+        }
+    }
+
     /// Why it was withdrawn, if it is a tombstone.
     pub fn withdrawal_reason(&self) -> Option<&str> {
         match self {
@@ -93,6 +103,8 @@ impl IndicatorChange {
                 400 + meaning.name_vi.len()
                     + meaning.name_en.len()
                     + meaning.description.len()
+                    + meaning.description_en.len()
+                    + meaning.dimensions.to_string().len()
                     + meaning.numerator.len()
                     + meaning.denominator.len()
                     + meaning.legal_basis.len()
@@ -213,7 +225,7 @@ pub async fn state_observations(
         }
         in_order(rows)
     };
-    let stretch = read::Stretch { definitions, after: Key::parse(after), limit: *limit };
+    let stretch = order::Stretch { definitions, after: Key::parse(after), limit: *limit };
     let rows = stretch.read(db, asked).await?;
     Ok(rows.into_iter().map(|it| IndicatorChange::Observation(Arc::new(it))).collect())
 }
@@ -235,7 +247,7 @@ pub async fn state_targets(
         }
         targets_in_order(rows)
     };
-    let stretch = read::Stretch { definitions, after: Key::parse(after), limit: *limit };
+    let stretch = order::Stretch { definitions, after: Key::parse(after), limit: *limit };
     let rows = stretch.read(db, asked).await?;
     Ok(rows.into_iter().map(|it| IndicatorChange::Target(Arc::new(it))).collect())
 }

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QuerySelect};
 
 use super::{
     observations,
+    parts::{CellRow, has_parts, must_break_down, resolve_rows},
     read::{Names, ObservationView},
 };
 use crate::{
@@ -17,7 +18,9 @@ use crate::{
     hub::Hub,
     indicator::definitions::Definitions,
     indicator::{
-        Definition, Geography, Qualifier, Reading, Status, judge,
+        Breakdown, Definition, Geography, Qualifier, Reading, Status,
+        breakdown::{Resolved, resolve},
+        judge,
         queries::{Rank, RollUp},
         roll_up::{self, Readings, Region, Sum},
         row::observation,
@@ -71,12 +74,13 @@ pub async fn roll_up(
     caller: &Caller,
     asked: RollUp,
 ) -> Result<Computed<(Name, Vec<RolledUp>)>> {
-    let RollUp { indicator, unit, periods, geography, consistency } = asked;
+    let RollUp { indicator, unit, periods, geography, breakdown, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.reference::<Definitions>(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
     let names = Names::open(hub, &view).await?;
     let meaning = &definition.meaning;
+    let periods: Vec<_> = periods.into_iter().map(|it| meaning.canonical(it)).collect();
     let ends = periods.iter().map(|it| meaning.range(*it).to).max();
     let stands = match geography {
         Geography::AsOf(date) => date,
@@ -86,8 +90,9 @@ pub async fn roll_up(
     let unit_id = names.forest.resolve_shared(&unit, stands, "unit", is_shared)?.id;
     let needed: BTreeSet<Period> =
         periods.iter().flat_map(|it| roll_up::periods_needed(meaning, *it)).collect();
-    let readings = readings(hub, &view, definition, &needed).await?;
-    let own = own_rows(hub, &view, definition, unit_id, &periods).await?;
+    must_break_down(&[Arc::clone(definition)], &breakdown, ends.unwrap_or(stands))?;
+    let readings = readings(hub, &view, definition, &needed, &breakdown).await?;
+    let own = own_rows(hub, &view, definition, unit_id, &periods, &breakdown).await?;
     let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
     let sums = aside(move || {
         let region = Region { forest: &forest, meaning: &asked.meaning, unit_id, geography };
@@ -96,7 +101,10 @@ pub async fn roll_up(
     });
     let mut figures = Vec::new();
     for (period, sum) in sums.await? {
-        let reported = own.get(&period).map(|it| names.observed(definition, it.clone()));
+        let reported = own.get(&period).map(|it| ObservationView {
+            parts: it.parts(),
+            ..names.observed(definition, it.row.clone())
+        });
         figures.push(RolledUp { period, sum, reported });
     }
     Ok(Computed {
@@ -113,13 +121,15 @@ pub async fn rank(
     caller: &Caller,
     asked: Rank,
 ) -> Result<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> {
-    let Rank { indicator, period, below, level, rolled_up, consistency } = asked;
+    let Rank { indicator, period, below, level, rolled_up, breakdown, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.reference::<Definitions>(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
     let names = Names::open(hub, &view).await?;
     let meaning = &definition.meaning;
+    let period = meaning.canonical(period);
     let day = meaning.range(period).to;
+    must_break_down(&[Arc::clone(definition)], &breakdown, day)?;
     let below = match below {
         None => None,
         Some(named) => {
@@ -140,7 +150,8 @@ pub async fn rank(
     let mut sums: HashMap<i64, Sum> = HashMap::new();
     let mut own: HashMap<i64, ObservationView> = HashMap::new();
     if rolled_up {
-        let readings = readings(hub, &view, definition, &needed.into_iter().collect()).await?;
+        let readings =
+            readings(hub, &view, definition, &needed.into_iter().collect(), &breakdown).await?;
         let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
         let ids = units.clone();
         let summed = aside(move || {
@@ -154,13 +165,18 @@ pub async fn rank(
         sums.extend(summed.await?);
     } else {
         for chunk in units.chunks(5_000) {
-            let rows = observations(&[Arc::clone(definition)], view.number())
+            let mut rows = observations(&[Arc::clone(definition)], view.number())
                 .filter(observation::Column::Period.eq(period))
-                .filter(observation::Column::Breakdown.eq(""))
-                .filter(observation::Column::UnitId.is_in(chunk.iter().copied()))
-                .all(&hub.db.at(view.position()))
-                .await?;
-            own.extend(rows.into_iter().map(|it| (it.unit_id, names.observed(definition, it))));
+                .filter(observation::Column::UnitId.is_in(chunk.iter().copied()));
+            if !has_parts(definition, &breakdown) {
+                rows = rows.filter(observation::Column::Breakdown.eq(breakdown.to_string()));
+            }
+            let rows = rows.all(&hub.db.at(view.position())).await?;
+            let rows = resolve_rows(definition, &breakdown, rows).into_iter();
+            own.extend(rows.filter(CellRow::is_whole).map(|it| {
+                let (unit_id, parts) = (it.row.unit_id, it.parts());
+                (unit_id, ObservationView { parts, ..names.observed(definition, it.row) })
+            }));
         }
     }
     let value = |id: &i64| -> Option<Decimal> {
@@ -199,6 +215,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'sta
 struct Lean {
     unit_id: i64,
     period: Period,
+    breakdown: String,
     value: Option<Decimal>,
     numerator: Option<Decimal>,
     denominator: Option<Decimal>,
@@ -212,15 +229,17 @@ async fn readings(
     view: &View,
     definition: &Arc<Definition>,
     periods: &BTreeSet<Period>,
+    breakdown: &Breakdown,
 ) -> Result<Readings> {
     use observation::Column;
     /// Readings in one roll-up, at most: more are asked for period by period.
     const MOST: u64 = 500_000;
-    let rows = observations(&[Arc::clone(definition)], view.number())
+    let mut rows = observations(&[Arc::clone(definition)], view.number())
         .select_only()
         .columns([
             Column::UnitId,
             Column::Period,
+            Column::Breakdown,
             Column::Value,
             Column::Numerator,
             Column::Denominator,
@@ -228,12 +247,11 @@ async fn readings(
             Column::Status,
             Column::DefinitionVersion,
         ])
-        .filter(Column::Period.is_in(periods.iter().copied()))
-        .filter(Column::Breakdown.eq(""))
-        .limit(MOST + 1)
-        .into_model::<Lean>()
-        .all(&hub.db.at(view.position()))
-        .await?;
+        .filter(Column::Period.is_in(periods.iter().copied()));
+    if !has_parts(definition, breakdown) {
+        rows = rows.filter(Column::Breakdown.eq(breakdown.to_string()));
+    }
+    let rows = rows.limit(MOST + 1).into_model::<Lean>().all(&hub.db.at(view.position())).await?;
     if u64::try_from(rows.len()).unwrap_or(u64::MAX) > MOST {
         let what = format!("more than {MOST} values would be added up; ask for fewer periods");
         return Err(Error::new(crate::error::Reason::AnswerTooLarge, what));
@@ -242,6 +260,7 @@ async fn readings(
         let Lean {
             unit_id,
             period,
+            breakdown,
             value,
             numerator,
             denominator,
@@ -251,9 +270,31 @@ async fn readings(
         } = it;
         let reading =
             Reading { value, numerator, denominator, qualifier, status, definition_version };
-        ((period, unit_id), reading)
+        ((period, unit_id), (breakdown, reading))
     };
-    Ok(rows.into_iter().map(reading).collect())
+    let rows = rows.into_iter().map(reading);
+    if !has_parts(definition, breakdown) {
+        return Ok(rows.map(|(key, (_, reading))| (key, reading)).collect());
+    }
+    let mut cells: HashMap<(Period, i64), Vec<(Breakdown, Reading)>> = HashMap::new();
+    for (key, (breakdown, reading)) in rows {
+        cells.entry(key).or_default().push((Breakdown::from_text(&breakdown), reading));
+    }
+    let meaning = &definition.meaning;
+    let made = |((period, unit_id), rows): ((Period, i64), Vec<(Breakdown, Reading)>)| {
+        let reported = rows.iter().map(|(key, it)| (key, it)).collect();
+        match resolve(meaning, meaning.range(period).to, breakdown, &reported) {
+            Resolved::Reported { inconsistent: _ } => {
+                let own = rows.into_iter().find(|(key, _)| key == breakdown)?;
+                Some(((period, unit_id), own.1))
+            }
+            Resolved::Computed { reading, parts: _, inconsistent: _ } => {
+                Some(((period, unit_id), reading))
+            }
+            Resolved::Partial { lacking: _ } | Resolved::Nothing => None,
+        }
+    };
+    Ok(cells.into_iter().filter_map(made).collect())
 }
 
 async fn own_rows(
@@ -262,13 +303,14 @@ async fn own_rows(
     definition: &Arc<Definition>,
     unit_id: i64,
     periods: &[Period],
-) -> Result<HashMap<Period, observation::Model>> {
+    breakdown: &Breakdown,
+) -> Result<HashMap<Period, CellRow>> {
     use observation::Column;
     let rows = observations(&[Arc::clone(definition)], view.number())
         .filter(Column::UnitId.eq(unit_id))
         .filter(Column::Period.is_in(periods.iter().copied()))
-        .filter(Column::Breakdown.eq(""))
         .all(&hub.db.at(view.position()))
         .await?;
-    Ok(rows.into_iter().map(|it| (it.period, it)).collect())
+    let rows = resolve_rows(definition, breakdown, rows).into_iter();
+    Ok(rows.filter(CellRow::is_whole).map(|it| (it.row.period, it)).collect())
 }

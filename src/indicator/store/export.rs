@@ -3,7 +3,10 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 
-use super::read::{Key, ObservationView, Selection};
+use super::{
+    order::Key,
+    read::{ObservationView, Selection},
+};
 use crate::{
     caller::{
         Caller,

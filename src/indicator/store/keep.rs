@@ -106,7 +106,7 @@ impl Version for observation::Model {
             status,
             as_of,
             inconsistent,
-            definition_version: _,
+            definition_version,
             source_id,
             channel,
             source_document,
@@ -116,12 +116,14 @@ impl Version for observation::Model {
             note,
             correction_reason: _,
             withdrawal_reason: _,
+            released_on,
         } = self;
         *indicator_id == other.indicator_id
             && *unit_id == other.unit_id
             && *period_end == other.period_end
             && *period == other.period
             && *breakdown == other.breakdown
+            && *released_on == other.released_on
             && *period_start == other.period_start
             && *value == other.value
             && *numerator == other.numerator
@@ -130,6 +132,7 @@ impl Version for observation::Model {
             && *status == other.status
             && *as_of == other.as_of
             && *inconsistent == other.inconsistent
+            && *definition_version == other.definition_version
             && *source_id == other.source_id
             && *channel == other.channel
             && *source_document == other.source_document
@@ -186,6 +189,7 @@ impl Version for observation::Model {
             note: String::new(),
             correction_reason: String::new(),
             withdrawal_reason: Some(reason.clone()),
+            released_on: None,
             ..self.clone()
         }
     }
@@ -203,16 +207,16 @@ impl Version for target::Model {
     const NAME: &'static str = "target";
     const MADE: TouchedSet = TouchedSet::TARGETS;
     const TABLE: &'static str = "target";
-    const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id"];
+    const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id", "breakdown"];
     const NAMES: &'static [&'static str] =
-        &["indicator_id", "unit_id", "period_end", "period", "made_at"];
+        &["indicator_id", "unit_id", "period_end", "period", "breakdown", "made_at"];
 
     fn key(&self) -> Key {
         Key {
             indicator_id: self.indicator_id,
             unit_id: self.unit_id,
             period: self.period,
-            breakdown: String::new(),
+            breakdown: self.breakdown.clone(),
         }
     }
 
@@ -222,13 +226,14 @@ impl Version for target::Model {
             unit_id,
             period_end,
             period,
+            breakdown,
             made_at: _,
             superseded_at: _,
             committed_at: _,
             period_start,
             comparison,
             value,
-            definition_version: _,
+            definition_version,
             source_id,
             channel,
             source_document,
@@ -242,9 +247,11 @@ impl Version for target::Model {
             && *unit_id == other.unit_id
             && *period_end == other.period_end
             && *period == other.period
+            && *breakdown == other.breakdown
             && *period_start == other.period_start
             && *comparison == other.comparison
             && *value == other.value
+            && *definition_version == other.definition_version
             && *source_id == other.source_id
             && *channel == other.channel
             && *source_document == other.source_document
@@ -255,7 +262,12 @@ impl Version for target::Model {
     }
 
     fn stands(key: &Key) -> Vec<Value> {
-        vec![key.indicator_id.into(), key.period.to_string().into(), key.unit_id.into()]
+        vec![
+            key.indicator_id.into(),
+            key.period.to_string().into(),
+            key.unit_id.into(),
+            key.breakdown.as_str().into(),
+        ]
     }
 
     fn names(&self) -> Vec<Value> {
@@ -264,6 +276,7 @@ impl Version for target::Model {
             self.unit_id.into(),
             self.period_end.number().into(),
             self.period.to_string().into(),
+            self.breakdown.as_str().into(),
             self.made_at.into(),
         ]
     }

@@ -1,6 +1,6 @@
 //! Reads the newest rows of each cell of a snapshot, along the primary key and not through its history.
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -13,13 +13,18 @@ use sea_orm::{
     },
 };
 
-use super::{every_standing, observations, read::Names, targets};
+use super::{
+    every_standing, observations,
+    parts::{CellRow, has_parts, resolve_rows},
+    read::Names,
+    targets,
+};
 use crate::{
     db::Db,
     error::{Error, Result},
     indicator::{
-        Definition,
-        cells::Key,
+        Breakdown, Definition, Meaning,
+        cells::{Key, Question},
         row::{observation, target},
     },
     period::Period,
@@ -84,52 +89,100 @@ const RECENT: u64 = 2;
 /// mingle.
 const FIRST: u64 = 4;
 
-/// The newest observations of each cell, newest first; of periods that began by `date`, or up to one period. What a
-/// cell costs does not grow with its history: all of that is looked through only for cells whose newest rows do not
-/// tell.
+/// The newest figures of each cell, newest first; of periods that began by the question's date, or up to its period.
+/// What a cell costs does not grow with its history: all of that is looked through only for cells whose newest rows do
+/// not tell, and for those that may be made of parts.
 pub(super) async fn latest_rows(
     db: &Db,
     names: &Names,
     patches: &Patches,
-    period: Option<Period>,
-    date: Day,
+    question: &Question,
     view: &View,
-) -> Result<ByCell<observation::Model>> {
-    let until = Until::of(patches, period, date);
-    let cells: Vec<_> = patches.cells().collect();
-    let mut by_cell = by_cell(db, view, first(&until, &cells, view)).await?;
-    let first = usize::try_from(FIRST).unwrap_or(usize::MAX);
-    let is_open = |rows: &[observation::Model]| {
-        rows.len() >= first && two(rows, period).is_none_or(|(_, previous)| previous.is_none())
+) -> Result<ByCell<CellRow>> {
+    use observation::Column;
+    let until = Until::of(patches, question.period, question.date);
+    let may_have_parts = |(indicator, _): &Key| {
+        patches.definition(*indicator).is_some_and(|it| has_parts(it, &question.breakdown))
     };
-    let open: Vec<_> =
-        cells.into_iter().filter(|it| by_cell.get(it).is_some_and(|rows| is_open(rows))).collect();
+    let (of_parts, cells): (Vec<_>, Vec<_>) = patches.cells().partition(may_have_parts);
+    let own = question.breakdown.to_string();
+    let mut by_cell: ByCell<CellRow> = HashMap::new();
+    if !cells.is_empty() {
+        by_cell.extend(self::by_cell(db, view, first(&until, &cells, &own, view)).await?);
+    }
+    let first = usize::try_from(FIRST).unwrap_or(usize::MAX);
+    let is_open = |key: &Key, rows: &[CellRow]| {
+        let Some(definition) = patches.definition(key.0) else { return false };
+        let two = two(&definition.meaning, rows, question.period);
+        rows.len() >= first && two.is_none_or(|(_, previous)| previous.is_none())
+    };
+    let is_open = |it: &Key| by_cell.get(it).is_some_and(|rows| is_open(it, rows));
+    let open: Vec<_> = cells.into_iter().filter(is_open).collect();
     if !open.is_empty() {
-        use observation::Column;
         let patches = Patches::of(names, &open)?;
         let rows = observations(&patches.definitions(), view.number())
             .filter(patches.hold(Column::IndicatorId, Column::UnitId))
-            .filter(Column::Breakdown.eq(""))
+            .filter(Column::Breakdown.eq(own))
             .filter(until.reached(Column::PeriodStart, Column::PeriodEnd));
         by_cell.extend(self::by_cell(db, view, newest(rows, RECENT)).await?);
     }
+    if !of_parts.is_empty() {
+        let patches = Patches::of(names, &of_parts)?;
+        by_cell.extend(made_of_parts(db, &patches, question, until, view).await?);
+    }
     Ok(by_cell)
+}
+
+/// The newest figures of cells that may be made of parts, and the periods of which parts lack.
+async fn made_of_parts(
+    db: &Db,
+    patches: &Patches,
+    question: &Question,
+    until: Until,
+    view: &View,
+) -> Result<ByCell<CellRow>> {
+    use observation::Column;
+    let rows = observations(&patches.definitions(), view.number())
+        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
+        .filter(until.reached(Column::PeriodStart, Column::PeriodEnd));
+    let db = db.at(view.position());
+    let rows = newest(rows, RECENT);
+    let rows = observation::Model::find_by_statement(db.get_database_backend().build(&rows));
+    let mut by_indicator: HashMap<i64, Vec<observation::Model>> = HashMap::new();
+    for row in rows.all(&db).await? {
+        by_indicator.entry(row.indicator_id).or_default().push(row);
+    }
+    let mut by_cell: ByCell<CellRow> = HashMap::new();
+    for (indicator, rows) in by_indicator {
+        let Some(definition) = patches.definition(indicator) else { continue };
+        for row in resolve_rows(definition, &question.breakdown, rows) {
+            by_cell.entry((indicator, row.row.unit_id)).or_default().push(row);
+        }
+    }
+    for rows in by_cell.values_mut() {
+        in_order(rows);
+    }
+    Ok(by_cell)
+}
+
+/// Newest first. Of periods that end together the longest counts: a year's value before its last quarter's.
+fn in_order(rows: &mut [CellRow]) {
+    rows.sort_by_key(|it| (std::cmp::Reverse(it.row.period_end), it.row.period_start));
 }
 
 pub(super) async fn by_cell(
     db: &Db,
     view: &View,
     rows: SelectStatement,
-) -> Result<ByCell<observation::Model>> {
+) -> Result<ByCell<CellRow>> {
     let db = db.at(view.position());
     let rows = observation::Model::find_by_statement(db.get_database_backend().build(&rows));
-    let mut by_cell: ByCell<observation::Model> = HashMap::new();
+    let mut by_cell: ByCell<CellRow> = HashMap::new();
     for row in rows.all(&db).await? {
-        by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(row);
+        by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(CellRow::own(row));
     }
     for rows in by_cell.values_mut() {
-        // Of periods that end together the longest counts: a year's value before its last quarter's.
-        rows.sort_by_key(|it| (std::cmp::Reverse(it.period_end), it.period_start));
+        in_order(rows);
     }
     Ok(by_cell)
 }
@@ -160,7 +213,7 @@ impl Until {
 }
 
 /// The newest rows of each cell, and those that end together with the last of them: cell by cell along the primary key.
-fn first(until: &Until, cells: &[Key], view: &View) -> SelectStatement {
+fn first(until: &Until, cells: &[Key], breakdown: &str, view: &View) -> SelectStatement {
     use observation::Column::{
         Breakdown, IndicatorId, MadeAt, PeriodEnd, PeriodStart, SupersededAt, UnitId,
     };
@@ -174,7 +227,7 @@ fn first(until: &Until, cells: &[Key], view: &View) -> SelectStatement {
         .from_as(observation::Entity, row.clone())
         .and_where(Expr::col(column(IndicatorId)).eq(of_cell("1")))
         .and_where(Expr::col(column(UnitId)).eq(of_cell("2")))
-        .and_where(Expr::col(column(Breakdown)).eq(""))
+        .and_where(Expr::col(column(Breakdown)).eq(breakdown))
         .and_where(Expr::col(column(MadeAt)).lte(view.number()))
         .and_where(stands)
         .and_where(until.reached(column(PeriodStart), column(PeriodEnd)))
@@ -185,7 +238,7 @@ fn first(until: &Until, cells: &[Key], view: &View) -> SelectStatement {
     let none = Expr::val(i32::MIN);
     let reaches = Expr::expr(Func::coalesce([Expr::from(last), none]));
     let own = |it: observation::Column| Expr::col((observation::Entity, it));
-    let mut rows = every_standing(view.number()).filter(Breakdown.eq("")).into_query();
+    let mut rows = every_standing(view.number()).filter(Breakdown.eq(breakdown)).into_query();
     rows.from_values(cells.iter().copied(), cell.clone())
         .and_where(own(IndicatorId).eq(of_cell("1")))
         .and_where(own(UnitId).eq(of_cell("2")))
@@ -196,20 +249,40 @@ fn first(until: &Until, cells: &[Key], view: &View) -> SelectStatement {
     rows
 }
 
-/// The row that a cell shows, and the one of an earlier period of the same kind, among its rows, newest first.
-pub(super) fn two(
-    rows: &[observation::Model],
+/// The figure that a cell shows, of the period that is asked for or else of the frequency, and the one of an earlier
+/// period of the same kind, among its figures, newest first.
+pub(super) fn two<'a>(
+    meaning: &Meaning,
+    rows: &'a [CellRow],
     period: Option<Period>,
-) -> Option<(&observation::Model, Option<&observation::Model>)> {
-    let place = match period {
-        Some(period) => rows.iter().position(|it| it.period == period)?,
-        None => 0,
+) -> Option<(&'a CellRow, Option<&'a CellRow>)> {
+    let kind = meaning.frequency.kind();
+    let place = match period.map(|it| meaning.canonical(it)) {
+        Some(period) => rows.iter().position(|it| it.is_whole() && it.row.period == period)?,
+        None => rows.iter().position(|it| it.is_whole() && it.row.period.kind() == kind)?,
     };
     let latest = rows.get(place)?;
-    let earlier = |it: &&observation::Model| {
-        it.period_end < latest.period_end && it.period.kind() == latest.period.kind()
+    let earlier = |it: &&CellRow| {
+        it.is_whole()
+            && it.row.period_end < latest.row.period_end
+            && it.row.period.kind() == latest.row.period.kind()
     };
     Some((latest, rows.iter().skip(place).find(earlier)))
+}
+
+/// The newest figures of other kinds of periods, one of each, that end with the latest or after it.
+pub(super) fn beside<'a>(
+    meaning: &Meaning,
+    rows: &'a [CellRow],
+    latest: Option<&CellRow>,
+) -> Vec<&'a CellRow> {
+    let mut kinds = HashSet::from([meaning.frequency.kind()]);
+    kinds.extend(latest.map(|it| it.row.period.kind()));
+    let ends = latest.map_or(Day::FIRST, |it| it.row.period_end);
+    let is_beside = |it: &&CellRow| {
+        it.is_whole() && it.row.period_end >= ends && kinds.insert(it.row.period.kind())
+    };
+    rows.iter().filter(is_beside).collect()
 }
 
 /// Of each indicator, unit and kind of period, the rows with the latest periods: numbered inside the database, so
@@ -218,13 +291,14 @@ pub(super) fn two(
 fn newest(rows: Select<observation::Entity>, count: u64) -> SelectStatement {
     use observation::Column;
     let mut inner = rows.into_query();
+    // Rows of one period, which are its parts, have one number.
     let window = WindowStatement::partition_by(Column::IndicatorId)
         .partition_by_columns([Column::UnitId])
         .partition_by_customs(["length(period)", "substr(period, 5, 2)"])
         .order_by(Column::PeriodEnd, Order::Desc)
         .order_by(Column::PeriodStart, Order::Asc)
         .take();
-    inner.expr_window_as(Expr::cust("ROW_NUMBER()"), window, Alias::new("place"));
+    inner.expr_window_as(Expr::cust("DENSE_RANK()"), window, Alias::new("place"));
     let place = Expr::col(Alias::new("place")).lte(count);
     Sql::select().column(Asterisk).from_subquery(inner, "ranked").and_where(place).take()
 }
@@ -232,10 +306,12 @@ fn newest(rows: Select<observation::Entity>, count: u64) -> SelectStatement {
 pub(super) async fn target_rows(
     db: &Db,
     patches: &Patches,
+    breakdown: &Breakdown,
     view: &View,
 ) -> Result<ByCell<target::Model>> {
     let rows = targets(&patches.definitions(), view.number())
         .filter(patches.hold(target::Column::IndicatorId, target::Column::UnitId))
+        .filter(target::Column::Breakdown.eq(breakdown.to_string()))
         .order_by_asc(target::Column::PeriodEnd)
         .all(&db.at(view.position()))
         .await?;

@@ -15,8 +15,8 @@ use crate::{
     error::{Error, Reason, Result},
     hub::{BatchOptions, BatchOutcome, Hub, WriteOp},
     indicator::{
-        Code, Comparison, Definition, Direction, Kind, ObservationEntry, Provenance, Qualifier,
-        Reading, TargetEntry,
+        Breakdown, Code, Comparison, Definition, Direction, Kind, Meaning, ObservationEntry,
+        Provenance, Qualifier, Reading, Status, TargetEntry,
         definitions::Definitions,
         row::{observation, target},
     },
@@ -25,6 +25,7 @@ use crate::{
     revision::{committer::Write, receipt::Receipt, unit_of_work::CommitBuffer},
     time::{Day, Span},
     unit::{self, forest::Forest},
+    wire::Fields,
 };
 
 /// What entries are checked against.
@@ -109,6 +110,7 @@ pub(super) async fn ahead<'a>(
             (hub.reference::<Definitions>(&view).await?, hub.reference::<Forest>(&view).await?);
         keys.extend(named.flatten().filter_map(|(code, unit, period, breakdown)| {
             let definition = definitions.visible(caller, code).ok()?;
+            let period = definition.meaning.canonical(period);
             let last = definition.meaning.range(period).to;
             let unit_id = forest.resolve(unit, last, "unit").ok()?.id;
             Some(Key { indicator_id: definition.id, unit_id, period, breakdown })
@@ -141,7 +143,7 @@ pub async fn targets(
 ) -> Result<Receipt> {
     let named = entries.iter().map(|it| {
         let it = it.as_ref().ok()?;
-        Some((&it.indicator, &it.unit, it.period, String::new()))
+        Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
     });
     let keys = ahead(hub, caller, named).await?;
     hub.write_batch(caller, ask, PublishTargets { keys, entries }).await
@@ -225,8 +227,10 @@ impl Checks<'_> {
             as_of,
             provenance,
             correction_reason,
+            released_on,
         } = entry;
         let definition = self.definition(&indicator)?;
+        let period = definition.meaning.canonical(period);
         let range = definition.meaning.range(period);
         let reading = Reading {
             value,
@@ -236,7 +240,20 @@ impl Checks<'_> {
             status,
             definition_version: definition.version,
         };
-        let checked = check_reading(&definition, &reading, as_of, range);
+        let mut fields = Fields::default();
+        check_cell(&mut fields, &definition.meaning, period, &breakdown);
+        check_reading(&mut fields, &definition, &reading);
+        check_time(&mut fields, status, period, range);
+        if as_of.is_some_and(|it| !range.contains(it)) {
+            let rule = format!("lie inside the period, {} to {}", range.from, range.to);
+            fields.refuse("as_of", rule);
+        }
+        if released_on.is_some_and(|it| it < range.from || it > Day::today()) {
+            let rule =
+                format!("lie between the first day of the period, {}, and today", range.from);
+            fields.refuse("released_on", rule);
+        }
+        let checked = fields.done(|| Some(()));
         let unit_id = both(self.unit(&unit, period, range), checked)?;
         let inconsistent = contradicts(&reading, definition.meaning.scale.as_ref());
         let Provenance { channel, source_document, source_record, quote, as_written, note } =
@@ -270,6 +287,7 @@ impl Checks<'_> {
             note,
             correction_reason,
             withdrawal_reason: None,
+            released_on,
         };
         Ok((definition, row))
     }
@@ -279,8 +297,10 @@ impl Checks<'_> {
         write: &Write,
         entry: TargetEntry,
     ) -> Result<(Arc<Definition>, target::Model)> {
-        let TargetEntry { indicator, unit, period, comparison, value, provenance } = entry;
+        let TargetEntry { indicator, unit, period, breakdown, comparison, value, provenance } =
+            entry;
         let definition = self.definition(&indicator)?;
+        let period = definition.meaning.canonical(period);
         let range = definition.meaning.range(period);
         let wrong_way = match (definition.meaning.direction, comparison) {
             (Direction::MoreIsBetter, Comparison::AtMost | Comparison::LessThan)
@@ -294,10 +314,12 @@ impl Checks<'_> {
                 | Comparison::Qualitative,
             ) => false,
         };
-        let checked = match wrong_way {
-            true => Err(Error::field("comparison", "go the way in which the indicator is better")),
-            false => Ok(()),
-        };
+        let mut fields = Fields::default();
+        check_cell(&mut fields, &definition.meaning, period, &breakdown);
+        if wrong_way {
+            fields.refuse("comparison", "go the way in which the indicator is better");
+        }
+        let checked = fields.done(|| Some(()));
         let unit_id = both(self.unit(&unit, period, range), checked)?;
         let Provenance { channel, source_document, source_record, quote, as_written, note } =
             provenance;
@@ -306,6 +328,7 @@ impl Checks<'_> {
             unit_id,
             period_end: range.to,
             period,
+            breakdown: breakdown.to_string(),
             made_at: write.revision.number,
             superseded_at: None,
             committed_at: write.revision.at,
@@ -326,17 +349,34 @@ impl Checks<'_> {
     }
 }
 
-/// What the kind of the indicator asks of a reading, and the period of its moment.
-fn check_reading(
-    definition: &Definition,
-    reading: &Reading,
-    as_of: Option<Day>,
-    range: Span,
-) -> Result<()> {
+/// What the definition asks of the period and of the breakdown.
+fn check_cell(fields: &mut Fields, meaning: &Meaning, period: Period, breakdown: &Breakdown) {
+    if period.is_shorter_than(meaning.frequency.kind()) {
+        let rule = format!("not be shorter than the frequency, {}", meaning.frequency);
+        fields.refuse("period", rule);
+    }
+    if let Err(rule) = meaning.dimensions.check(breakdown, meaning.range(period).to) {
+        fields.refuse("breakdown", rule);
+    }
+}
+
+/// What the calendar asks of the status: what has not ended is not final, and what has not begun is estimated.
+fn check_time(fields: &mut Fields, status: Status, period: Period, range: Span) {
+    let today = Day::today();
+    if range.from > today && status != Status::Estimated {
+        let rule = format!("be ESTIMATED: {period} begins on {}", range.from);
+        fields.refuse("status", rule);
+    } else if range.to >= today && status == Status::Final {
+        let rule = format!("not be FINAL before {period} has ended, on {}", range.to);
+        fields.refuse("status", rule);
+    }
+}
+
+/// What the kind of the indicator asks of a reading.
+fn check_reading(fields: &mut Fields, definition: &Definition, reading: &Reading) {
     let Reading { value, numerator, denominator, qualifier: _, status: _, definition_version: _ } =
         reading;
     let kind = definition.meaning.kind;
-    let mut fields = crate::wire::Fields::default();
     if kind != Kind::Ratio {
         for (field, component) in [("numerator", numerator), ("denominator", denominator)] {
             if component.is_some() {
@@ -357,11 +397,6 @@ fn check_reading(
     {
         fields.refuse("value", "be a whole number, not negative: the indicator is a count");
     }
-    if as_of.is_some_and(|it| !range.contains(it)) {
-        let rule = format!("lie inside the period, {} to {}", range.from, range.to);
-        fields.refuse("as_of", rule);
-    }
-    fields.done(|| Some(()))
 }
 
 /// Whether the value and the components contradict each other beyond the value's rounding.

@@ -5,12 +5,17 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select, Value,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+    sea_query::{Expr, SimpleExpr},
 };
 
-use super::{every_version, observations, targets};
+use super::{
+    every_version, observations,
+    order::{Key, Stretch, in_order, targets_in_order},
+    parts::{has_parts, resolve_rows},
+    targets,
+};
 use crate::{
     caller::{Caller, directory::Directory},
     db::list::among,
@@ -18,9 +23,9 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     indicator::{
-        Code, Definition, Reading,
+        Breakdown, Code, Definition, Reading,
         definitions::Definitions,
-        queries::{Filter, ListRevisions, Query, QueryTargets},
+        queries::{BreakdownFilter, Filter, ListRevisions, Query, QueryTargets},
         row::{observation, target},
     },
     limits::MOST_CELLS,
@@ -44,6 +49,8 @@ pub struct ObservationView {
     pub source: String,
     /// The revision that superseded it, when that is known at the revision of the answer.
     pub superseded: Option<Revision>,
+    /// How many categories it was computed from; 0 where it was reported as such.
+    pub parts: usize,
 }
 
 impl ObservationView {
@@ -95,7 +102,7 @@ impl Names {
         let unit = self.forest.name(row.unit_id);
         let source = self.directory.code_of(row.source_id);
         let definition = self.definitions.version(definition, row.definition_version);
-        ObservationView { definition, unit, row, source, superseded: None }
+        ObservationView { definition, unit, row, source, superseded: None, parts: 0 }
     }
 
     pub(super) fn aimed(&self, definition: &Arc<Definition>, row: target::Model) -> TargetView {
@@ -156,6 +163,7 @@ pub(super) struct Selection {
     ends_from: Option<Day>,
     ends_before: Option<Day>,
     period: Option<Period>,
+    breakdowns: BreakdownFilter,
 }
 
 impl Selection {
@@ -165,7 +173,15 @@ impl Selection {
         view: View,
         filter: Filter,
     ) -> Result<Self> {
-        let Filter { indicators, units, with_descendants, ends_from, ends_before, period } = filter;
+        let Filter {
+            indicators,
+            units,
+            with_descendants,
+            ends_from,
+            ends_before,
+            period,
+            breakdowns,
+        } = filter;
         let definitions = asked_for(hub, caller, &view, &indicators).await?;
         let names = Names::open(hub, &view).await?;
         let date = ends_before.map_or_else(Day::today, Day::previous);
@@ -179,7 +195,7 @@ impl Selection {
             units
         });
         let units = units.or_else(|| caller.indicator_units().map(|it| it.as_ref().clone()));
-        Ok(Self { view, definitions, names, units, ends_from, ends_before, period })
+        Ok(Self { view, definitions, names, units, ends_from, ends_before, period, breakdowns })
     }
 
     /// The rows after a key, in their order, at most so many.
@@ -194,7 +210,44 @@ impl Selection {
         let inside = among_units(db.get_database_backend(), self.units.as_ref(), || {
             Expr::col((observation::Entity, observation::Column::UnitId))
         })?;
-        stretch.read(&db, |definitions, key| self.asked(definitions, key, inside.as_ref())).await
+        let asked =
+            |definitions: &[_], key: Option<&Key>| self.asked(definitions, key, inside.as_ref());
+        let mut rows = stretch.read(&db, asked).await?;
+        self.flag(&db, &mut rows).await?;
+        Ok(rows)
+    }
+
+    /// Marks totals that their parts contradict.
+    async fn flag(&self, db: &impl ConnectionTrait, rows: &mut [observation::Model]) -> Result<()> {
+        use observation::Column;
+        for definition in &self.definitions {
+            let made_of = |it: &observation::Model| {
+                let breakdown = Breakdown::from_text(&it.breakdown);
+                it.indicator_id == definition.id && has_parts(definition, &breakdown)
+            };
+            let totals: Vec<_> = rows.iter_mut().filter(|it| made_of(it)).collect();
+            if totals.is_empty() {
+                continue;
+            }
+            let units: BTreeSet<_> = totals.iter().map(|it| it.unit_id).collect();
+            let periods: BTreeSet<_> = totals.iter().map(|it| it.period).collect();
+            let all = observations(&[Arc::clone(definition)], self.view.number())
+                .filter(Column::UnitId.is_in(units))
+                .filter(Column::Period.is_in(periods))
+                .all(db)
+                .await?;
+            let mut cells: HashMap<_, Vec<_>> = HashMap::new();
+            for row in all {
+                cells.entry((row.unit_id, row.period)).or_default().push(row);
+            }
+            for total in totals {
+                let parts = cells.get(&(total.unit_id, total.period)).cloned().unwrap_or_default();
+                let breakdown = Breakdown::from_text(&total.breakdown);
+                let resolved = resolve_rows(definition, &breakdown, parts);
+                total.inconsistent |= resolved.iter().any(|it| it.row.inconsistent);
+            }
+        }
+        Ok(())
     }
 
     fn asked(
@@ -215,7 +268,10 @@ impl Selection {
             rows = rows.filter(Column::PeriodEnd.lt(before));
         }
         if let Some(period) = self.period {
-            rows = rows.filter(Column::Period.eq(period));
+            rows = rows.filter(Column::Period.is_in(period.same_days()));
+        }
+        if let Some(meant) = of_breakdowns(Column::Breakdown, &self.breakdowns) {
+            rows = rows.filter(meant);
         }
         if let Some(key) = after {
             rows = rows.filter(key.before_observation());
@@ -239,7 +295,7 @@ pub async fn query_targets(
     query: QueryTargets,
 ) -> Result<(Revision, Paged<TargetView>)> {
     use target::Column;
-    let QueryTargets { indicators, units, page, consistency } = query;
+    let QueryTargets { indicators, units, breakdowns, page, consistency } = query;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = asked_for(hub, caller, &view, &indicators).await?;
     let names = Names::open(hub, &view).await?;
@@ -256,6 +312,9 @@ pub async fn query_targets(
         let mut rows = targets(definitions, view.number());
         if let Some(inside) = &inside {
             rows = rows.filter(inside.clone());
+        }
+        if let Some(meant) = of_breakdowns(Column::Breakdown, &breakdowns) {
+            rows = rows.filter(meant);
         }
         if let Some(key) = after {
             rows = rows.filter(key.before_target());
@@ -293,6 +352,27 @@ fn limit(page: &Page) -> u64 {
     u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
+/// Whether a row is of the breakdowns that are meant; nothing where all are. The text of a breakdown holds its categories
+/// between commas, and no wildcards.
+fn of_breakdowns(column: impl ColumnTrait, meant: &BreakdownFilter) -> Option<Condition> {
+    let BreakdownFilter { categories, exact } = meant;
+    if *exact {
+        return Some(Condition::all().add(column.eq(categories.to_string())));
+    }
+    if categories.0.is_empty() {
+        return None;
+    }
+    let holds = |(dimension, category): (&String, &String)| {
+        let pair = format!("{dimension}={category}");
+        Condition::any()
+            .add(column.eq(pair.clone()))
+            .add(column.like(format!("{pair},%")))
+            .add(column.like(format!("%,{pair}")))
+            .add(column.like(format!("%,{pair},%")))
+    };
+    Some(categories.0.iter().map(holds).fold(Condition::all(), Condition::add))
+}
+
 /// Whether a row's unit is one of these; nothing where all are.
 fn among_units(
     backend: DbBackend,
@@ -300,139 +380,6 @@ fn among_units(
     unit: impl Fn() -> Expr,
 ) -> Result<Option<SimpleExpr>> {
     units.map(|it| among(backend, unit(), it.iter().copied())).transpose()
-}
-
-/// A stretch of rows in the order of their keys: of these indicators, after a key, at most so many.
-pub(super) struct Stretch<'a> {
-    pub(super) definitions: &'a [Arc<Definition>],
-    pub(super) after: Option<Key>,
-    pub(super) limit: u64,
-}
-
-impl Stretch<'_> {
-    /// Reads it: what is left of the key's own indicator, and then the later ones. Asked for both at once, SQLite
-    /// finds only the indicator in the index, and would read all of it again for every page.
-    pub(super) async fn read<E: EntityTrait>(
-        self,
-        db: &impl ConnectionTrait,
-        asked: impl Fn(&[Arc<Definition>], Option<&Key>) -> Select<E>,
-    ) -> Result<Vec<E::Model>> {
-        let Self { definitions, after, limit } = self;
-        let Some(key) = after else {
-            return Ok(asked(definitions, None).limit(limit).all(db).await?);
-        };
-        let of = |is_wanted: fn(&i64, &i64) -> bool| -> Vec<_> {
-            let wanted = definitions.iter().filter(|it| is_wanted(&it.id, &key.indicator_id));
-            wanted.cloned().collect()
-        };
-        let mut rows =
-            asked(&of(|id, last| id.cmp(last).is_eq()), Some(&key)).limit(limit).all(db).await?;
-        let later = of(|id, last| id > last);
-        let left = limit.saturating_sub(u64::try_from(rows.len()).unwrap_or(limit));
-        if left > 0 && !later.is_empty() {
-            rows.extend(asked(&later, None).limit(left).all(db).await?);
-        }
-        Ok(rows)
-    }
-}
-
-/// Observations in the order of their keys.
-pub(super) fn in_order(rows: Select<observation::Entity>) -> Select<observation::Entity> {
-    use observation::Column;
-    rows.order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-        .order_by_asc(Column::Breakdown)
-}
-
-/// Targets, likewise.
-pub(super) fn targets_in_order(rows: Select<target::Entity>) -> Select<target::Entity> {
-    use target::Column;
-    rows.order_by_asc(Column::IndicatorId)
-        .order_by_asc(Column::UnitId)
-        .order_by_asc(Column::PeriodEnd)
-        .order_by_asc(Column::Period)
-}
-
-/// Where a row stands in the order of pages.
-pub(super) struct Key {
-    indicator_id: i64,
-    unit_id: i64,
-    period_end: Day,
-    period: Period,
-    breakdown: String,
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { indicator_id, unit_id, period_end, period, breakdown } = self;
-        write!(f, "{indicator_id}|{unit_id}|{}|{period}|{breakdown}", period_end.number())
-    }
-}
-
-impl Key {
-    /// Of an observation.
-    pub(super) fn of(it: &observation::Model) -> Self {
-        Self {
-            indicator_id: it.indicator_id,
-            unit_id: it.unit_id,
-            period_end: it.period_end,
-            period: it.period,
-            breakdown: it.breakdown.clone(),
-        }
-    }
-
-    /// Of a target.
-    pub(super) fn of_target(it: &target::Model) -> Self {
-        Self {
-            indicator_id: it.indicator_id,
-            unit_id: it.unit_id,
-            period_end: it.period_end,
-            period: it.period,
-            breakdown: String::new(),
-        }
-    }
-
-    /// The token is sealed: what does not read was never ours.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(5, '|');
-        Some(Self {
-            indicator_id: parts.next()?.parse().ok()?,
-            unit_id: parts.next()?.parse().ok()?,
-            period_end: Day::from_number(parts.next()?.parse().ok()?),
-            period: parts.next()?.parse().ok()?,
-            breakdown: parts.next()?.to_owned(),
-        })
-    }
-
-    /// That an observation of the same indicator comes after it.
-    pub(super) fn before_observation(&self) -> Expr {
-        use observation::Column::{Breakdown, Period, PeriodEnd, UnitId};
-        let row = [UnitId, PeriodEnd, Period, Breakdown].map(Expr::col);
-        let key: [Value; 4] = [
-            self.unit_id.into(),
-            self.period_end.number().into(),
-            self.period.to_string().into(),
-            self.breakdown.as_str().into(),
-        ];
-        Expr::tuple(row).gt(Expr::tuple(key.map(Expr::val)))
-    }
-
-    /// That a target of the same indicator comes after it.
-    pub(super) fn before_target(&self) -> Expr {
-        use target::Column::{Period, PeriodEnd, UnitId};
-        let row = [UnitId, PeriodEnd, Period].map(Expr::col);
-        let key: [Value; 3] =
-            [self.unit_id.into(), self.period_end.number().into(), self.period.to_string().into()];
-        Expr::tuple(row).gt(Expr::tuple(key.map(Expr::val)))
-    }
-
-    /// That something of the same indicator, or of a later one, comes after it.
-    pub(super) fn before(&self, indicator_id: impl ColumnTrait, same: Expr) -> Expr {
-        let later = indicator_id.gt(self.indicator_id);
-        later.or(indicator_id.eq(self.indicator_id).and(same))
-    }
 }
 
 /// Every version of one observation, newest first.
@@ -447,6 +394,7 @@ pub async fn list_revisions(
     let definitions = hub.reference::<Definitions>(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
     let names = Names::open(hub, &view).await?;
+    let period = definition.meaning.canonical(period);
     let ends = definition.meaning.range(period).to;
     let unit = names.forest.resolve_shared(&unit, ends, "unit", |it| caller.sees_unit(it))?;
     let mut rows = every_version(&[Arc::clone(definition)], view.number())

@@ -15,8 +15,9 @@ use tokio::time;
 
 use super::{
     follow::follow,
-    latest::{ByCell, Patches, latest_rows, target_rows, two},
+    latest::{ByCell, Patches, beside, latest_rows, target_rows, two},
     observations,
+    parts::{CellRow, MadeOf, must_break_down},
     read::{Names, ObservationView, TargetView, must_fit},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     indicator::{
-        Code, Definition, TimeRule,
+        Breakdown, Code, Definition, Meaning, TimeRule,
         cells::{Cells, Key, Question},
         judge::{self, Attainment, Freshness},
         queries::Snapshot,
@@ -59,6 +60,10 @@ pub struct Cell {
     pub attainment: Option<(Attainment, Option<Period>, bool)>,
     /// How fresh the latest observation is.
     pub freshness: Freshness,
+    /// The newest figures of longer periods and of periods to date.
+    pub beside: Vec<ObservationView>,
+    /// The parts that the newest period lacks.
+    pub lacking: Vec<String>,
 }
 
 /// Cells that one call wants, and what it asks of them.
@@ -132,21 +137,21 @@ pub async fn snapshot(
     caller: &Caller,
     asked: Snapshot,
 ) -> Result<(Revision, Day, Vec<Bytes>)> {
-    let Snapshot { units, indicators, period, date, consistency } = asked;
+    let Snapshot { units, indicators, period, date, breakdown, consistency } = asked;
     must_fit(units.len().saturating_mul(indicators.len()))?;
-    let question = Question { period, date };
+    let question = Question { period, date, breakdown };
     let mut view = hub.revisions.view(caller, consistency).await?;
     let is_newest = matches!(consistency, Consistency::Latest | Consistency::AtLeast(_));
     for _ in 0..TRIES {
-        let keys = keys(hub, caller, &view, &units, &indicators, question).await?;
+        let keys = keys(hub, caller, &view, &units, &indicators, &question).await?;
         if !is_newest || !followed(snapshots, caller, &view).await {
             break;
         }
-        let mut found = snapshots.store.kept.at(&view, question, &keys);
+        let mut found = snapshots.store.kept.at(&view, &question, &keys);
         let missing = keys.iter().zip(&found).filter(|(_, it)| it.is_none()).map(|(key, _)| *key);
         let missing: Vec<_> = missing.collect::<BTreeSet<_>>().into_iter().collect();
         if !missing.is_empty() {
-            let wanted = CellBatch { question, keys: missing };
+            let wanted = CellBatch { question: question.clone(), keys: missing };
             let loaded = snapshots.together.get(wanted).await?;
             let loaded = loaded.ok_or_else(|| Error::internal("no cells were read"))?;
             if loaded.view.number() != view.number() || loaded.view.epoch() != view.epoch() {
@@ -156,7 +161,7 @@ pub async fn snapshot(
             }
             for (key, found) in keys.iter().zip(&mut found) {
                 if found.is_none() {
-                    *found = loaded.cells.get(&(question, *key)).cloned();
+                    *found = loaded.cells.get(&(question.clone(), *key)).cloned();
                 }
             }
         }
@@ -164,8 +169,8 @@ pub async fn snapshot(
         let cells = cells.ok_or_else(|| Error::internal("a cell was not read"))?;
         return Ok((view.revision, date, cells));
     }
-    let keys = keys(hub, caller, &view, &units, &indicators, question).await?;
-    let cells = load(hub, &view, question, &keys).await?;
+    let keys = keys(hub, caller, &view, &units, &indicators, &question).await?;
+    let cells = load(hub, &view, &question, &keys).await?;
     let cells = cells.into_iter().map(snapshots.store.encode).collect();
     Ok((view.revision, date, cells))
 }
@@ -177,16 +182,17 @@ async fn keys(
     view: &View,
     units: &[unit::Ref],
     indicators: &[Code],
-    Question { period, date }: Question,
+    Question { period, date, breakdown }: &Question,
 ) -> Result<Vec<Key>> {
     let names = Names::open(hub, view).await?;
     let definitions = names.definitions.visible_all(caller, indicators)?;
     // A period's last day depends on the calendar; among the calendars it differs by half a month at most, which no
     // code does.
     let spoken_of = match (period, definitions.first()) {
-        (Some(period), Some(first)) => first.meaning.range(period).to,
-        (_, _) => date,
+        (Some(period), Some(first)) => first.meaning.range(*period).to,
+        (_, _) => *date,
     };
+    must_break_down(&definitions, breakdown, spoken_of)?;
     let units = names.units(caller, units, spoken_of)?;
     let cells = units.iter().flat_map(|unit| definitions.iter().map(|it| (it.id, *unit)));
     Ok(cells.collect())
@@ -210,17 +216,17 @@ async fn load_all(
     let view = hub.revisions.latest();
     let mut asked: HashMap<Question, BTreeSet<Key>> = HashMap::new();
     for CellBatch { question, keys } in &wanted {
-        asked.entry(*question).or_default().extend(keys);
+        asked.entry(question.clone()).or_default().extend(keys);
     }
     let mut read = HashMap::new();
     for (question, keys) in asked {
         let keys: Vec<_> = keys.into_iter().collect();
         for keys in keys.chunks(CHUNK) {
-            let cells = load(hub, &view, question, keys).await?;
+            let cells = load(hub, &view, &question, keys).await?;
             let cells = cells.into_iter().map(store.encode);
             let cells: Vec<_> = keys.iter().copied().zip(cells).collect();
-            store.kept.keep(&view, question, cells.iter().cloned());
-            read.extend(cells.into_iter().map(|(key, it)| ((question, key), it)));
+            store.kept.keep(&view, &question, cells.iter().cloned());
+            read.extend(cells.into_iter().map(|(key, it)| ((question.clone(), key), it)));
         }
     }
     store.read.fetch_add(u64::try_from(read.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -229,21 +235,20 @@ async fn load_all(
 }
 
 /// Reads cells, in their order.
-async fn load(
-    hub: &Hub,
-    view: &View,
-    Question { period, date }: Question,
-    keys: &[Key],
-) -> Result<Vec<Cell>> {
+async fn load(hub: &Hub, view: &View, question: &Question, keys: &[Key]) -> Result<Vec<Cell>> {
+    let Question { period, date, breakdown } = question;
     let names = Names::open(hub, view).await?;
     let patches = Patches::of(&names, keys)?;
-    let latest = latest_rows(&hub.db, &names, &patches, period, date, view).await?;
+    let latest = latest_rows(&hub.db, &names, &patches, question, view).await?;
     // How fresh a cell is, its newest period says, whichever is shown.
     let newest = match period {
-        Some(_) => latest_rows(&hub.db, &names, &patches, None, date, view).await?,
+        Some(_) => {
+            let any = Question { period: None, ..question.clone() };
+            latest_rows(&hub.db, &names, &patches, &any, view).await?
+        }
         None => HashMap::new(),
     };
-    let aims = target_rows(&hub.db, &patches, view).await?;
+    let aims = target_rows(&hub.db, &patches, breakdown, view).await?;
     let mut cells = Vec::with_capacity(keys.len());
     for key in keys {
         let definition = patches.definition(key.0);
@@ -251,11 +256,11 @@ async fn load(
         // Not taken out: a unit or an indicator may be asked for twice.
         let rows = latest.get(key).map_or(&[] as &[_], Vec::as_slice);
         let aims = aims.get(key).cloned().unwrap_or_default();
-        let newest = newest.get(key).and_then(|it| it.first()).map(|it| it.period);
-        cells.push(cell(&names, definition, key.1, rows, aims, (period, newest), date));
+        let newest = newest.get(key).map_or(rows, Vec::as_slice);
+        cells.push(cell(&names, definition, key.1, (rows, newest), aims, *period, *date));
     }
-    let by = period.is_none().then_some(date);
-    judge_all(hub, view, &names, &patches, &mut cells, by).await?;
+    let by = period.is_none().then_some(*date);
+    judge_all(hub, view, &names, &patches, &mut cells, breakdown, by).await?;
     Ok(cells)
 }
 
@@ -263,30 +268,38 @@ fn cell(
     names: &Names,
     definition: &Arc<Definition>,
     unit_id: i64,
-    rows: &[observation::Model],
+    (rows, newest): (&[CellRow], &[CellRow]),
     aims: Vec<target::Model>,
-    (period, newest): (Option<Period>, Option<Period>),
+    period: Option<Period>,
     date: Day,
 ) -> Cell {
-    let observed = |it: &observation::Model| names.observed(definition, it.clone());
-    let (latest, previous) = match two(rows, period) {
+    let meaning = &definition.meaning;
+    let observed = |it: &CellRow| ObservationView {
+        parts: it.parts(),
+        ..names.observed(definition, it.row.clone())
+    };
+    let shown = two(meaning, rows, period);
+    let others = beside(meaning, rows, shown.map(|(latest, _)| latest));
+    let beside = others.into_iter().map(observed).collect();
+    let (latest, previous) = match shown {
         Some((latest, previous)) => (Some(observed(latest)), previous.map(observed)),
         None => (None, None),
     };
-    let values = latest.as_ref().and_then(ObservationView::value);
-    let change = values
-        .zip(previous.as_ref().and_then(ObservationView::value))
-        .map(|(latest, previous)| Decimal::sub(&latest, &previous));
     let definition_changed = latest
         .as_ref()
         .zip(previous.as_ref())
         .is_some_and(|(a, b)| a.row.definition_version != b.row.definition_version);
-    let shown = period.or(latest.as_ref().map(|it| it.row.period));
+    let values = latest.as_ref().and_then(ObservationView::value);
+    let change = values
+        .filter(|_| !definition_changed)
+        .zip(previous.as_ref().and_then(ObservationView::value))
+        .map(|(latest, previous)| Decimal::sub(&latest, &previous));
+    let shown = period.map(|it| meaning.canonical(it));
+    let shown = shown.or(latest.as_ref().map(|it| it.row.period));
     let target = pick(aims, shown, date).map(|it| names.aimed(definition, it));
     let span = names.forest.get(unit_id).map(|it| it.span);
     let span = span.unwrap_or(Span { from: Day::FIRST, to: Day::LAST });
-    let reported = newest.or(latest.as_ref().map(|it| it.row.period));
-    let freshness = judge::freshness(&definition.meaning, span, reported, date);
+    let (freshness, lacking) = freshness(meaning, span, newest, date);
     let unit = names.forest.name(unit_id);
     Cell {
         definition: Arc::clone(definition),
@@ -298,6 +311,29 @@ fn cell(
         target,
         attainment: None,
         freshness,
+        beside,
+        lacking,
+    }
+}
+
+/// How fresh a cell is: by its newest period of the frequency, or to date. Where parts of that lack, it says which.
+fn freshness(
+    meaning: &Meaning,
+    span: Span,
+    newest: &[CellRow],
+    date: Day,
+) -> (Freshness, Vec<String>) {
+    let kind = meaning.frequency.kind();
+    let is_owed = |it: &&CellRow| [kind, PeriodKind::ToDate].contains(&it.row.period.kind());
+    let newest = newest.iter().find(is_owed);
+    let freshness = judge::freshness(meaning, span, newest.map(|it| it.row.period), date);
+    match newest.map(|it| &it.made_of) {
+        Some(MadeOf::Lacking(lacking)) => {
+            let missing = newest.map(|it| it.row.period);
+            let state = judge::FreshnessState::Partial;
+            (Freshness { state, missing, ..freshness }, lacking.clone())
+        }
+        _ => (freshness, Vec::new()),
     }
 }
 
@@ -317,6 +353,7 @@ async fn judge_all(
     names: &Names,
     patches: &Patches,
     cells: &mut [Cell],
+    breakdown: &Breakdown,
     by: Option<Day>,
 ) -> Result<()> {
     use observation::Column;
@@ -335,7 +372,7 @@ async fn judge_all(
     let rows = observations(&definitions, view.number())
         .filter(speaks)
         .filter(patches.hold(Column::IndicatorId, Column::UnitId))
-        .filter(Column::Breakdown.eq(""))
+        .filter(Column::Breakdown.eq(breakdown.to_string()))
         .filter(Column::PeriodStart.gte(starts))
         .filter(Column::PeriodEnd.lte(ends))
         .filter(Column::PeriodStart.lte(by.unwrap_or(ends)))

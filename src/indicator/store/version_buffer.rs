@@ -45,8 +45,8 @@ pub(super) trait Version: FromQueryResult + Clone + Send + Sync + 'static {
     /// Its values in the columns that name it.
     fn names(&self) -> Vec<Value>;
 
-    /// Whether two versions say the same. When, under which version of the definition and why they were published is
-    /// not what they say: sending a value again does not make it a new one.
+    /// Whether two versions say the same. When and why they were published is not what they say: sending a value again
+    /// does not make it a new one. Under another version of the definition the same number says another thing.
     fn says_the_same(&self, other: &Self) -> bool;
 
     /// The revision that made it.

@@ -86,6 +86,7 @@ impl Checks<'_> {
     fn key(&self, key: CellKey) -> Result<(Key, String)> {
         let CellKey { indicator, unit, period, breakdown } = key;
         let definition = self.definition(&indicator)?;
+        let period = definition.meaning.canonical(period);
         let unit = self.forest.resolve(&unit, definition.meaning.range(period).to, "unit")?;
         self.must_cover(unit.id, &unit.name)?;
         let name = format!("{} {} {period} {breakdown}", indicator.as_str(), unit.name);

@@ -258,6 +258,7 @@ async fn a_unit_outside_an_agreement_does_not_exist_to_any_question() {
             ends_from: "2024-01-01".to_owned(),
             ends_before: "2025-01-01".to_owned(),
             consistency: None,
+            ..Default::default()
         };
         told.push(rpc.get_availability(avail).await.map(drop));
         for (question, told) in told.into_iter().enumerate() {

@@ -95,6 +95,7 @@ impl Desk {
                 comparison: comparison.into(),
                 value: value.map(str::to_owned),
                 provenance: Some(pb::Provenance { note: "=1".to_owned(), ..Default::default() }),
+                ..Default::default()
             }
         };
         let targets = vec![

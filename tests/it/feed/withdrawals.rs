@@ -32,6 +32,7 @@ fn target(unit: i64) -> pb::TargetEntry {
         comparison: pb::TargetComparison::AtLeast.into(),
         value: Some("5".to_owned()),
         provenance: None,
+        ..Default::default()
     }
 }
 
@@ -72,8 +73,12 @@ async fn publish(source: &Client, unit: i64) -> i64 {
 async fn withdraw(source: &Client, unit: i64) -> i64 {
     let (reason, period) = (REASON.to_owned(), "2024".to_owned());
     let (indicator, unit) = ("doc.count".to_owned(), id(unit));
-    let target =
-        pb::TargetKey { indicator: indicator.clone(), unit: unit.clone(), period: period.clone() };
+    let target = pb::TargetKey {
+        indicator: indicator.clone(),
+        unit: unit.clone(),
+        period: period.clone(),
+        ..Default::default()
+    };
     let request = pb::WithdrawTargetsRequest {
         targets: vec![target],
         reason: reason.clone(),

@@ -18,7 +18,11 @@ async fn availability_says_who_reported_in_time_who_late_and_who_not() {
     let soon = (year + 1).to_string();
     let end = format!("{}-01-01", year + 2);
     desk.define(vec![pb::Indicator { due_days: 0, ..count("prompt") }]).await;
-    desk.publish(vec![saw("prompt", "86", &now, "1"), saw("prompt", "80", &before, "1")]).await;
+    let running = pb::ObservationEntry {
+        status: pb::ObservationStatus::Provisional.into(),
+        ..saw("prompt", "86", &now, "1")
+    };
+    desk.publish(vec![running, saw("prompt", "80", &before, "1")]).await;
     let long_ago = saw("prompt", "83", "2024", "1");
     desk.publish(vec![long_ago.clone()]).await;
     desk.publish(vec![pb::ObservationEntry { value: Some("2".to_owned()), ..long_ago }]).await;
@@ -29,6 +33,7 @@ async fn availability_says_who_reported_in_time_who_late_and_who_not() {
         ends_from: "2024-01-01".to_owned(),
         ends_before: end,
         consistency: None,
+        ..Default::default()
     };
     let answer = desk.source.indicators().get_availability(request).await.unwrap().into_inner();
     assert_eq!(answer.judged_on, today.to_string());
@@ -60,8 +65,11 @@ async fn availability_says_who_reported_in_time_who_late_and_who_not() {
         assert_eq!(cell.days_late, late, "{unit} {period}");
         let here = matches!(state, InTime | Late);
         assert_eq!(cell.first_published_at.is_some(), here, "{unit} {period}");
-        let status =
-            if here { pb::ObservationStatus::Final } else { pb::ObservationStatus::Unspecified };
+        let status = match state {
+            InTime => pb::ObservationStatus::Provisional,
+            Late => pb::ObservationStatus::Final,
+            _ => pb::ObservationStatus::Unspecified,
+        };
         assert_eq!(cell.status(), status, "{unit} {period}");
     }
     // A correction does not make the first report later.

@@ -18,6 +18,7 @@ async fn a_bad_target_is_refused_by_its_field() {
         comparison: pb::TargetComparison::AtLeast.into(),
         value: Some("95".to_owned()),
         provenance: None,
+        ..Default::default()
     };
     let with = |change: fn(&mut pb::TargetEntry)| {
         let mut entry = good();

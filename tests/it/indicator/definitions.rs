@@ -15,7 +15,8 @@ async fn a_definition_is_created_then_unchanged_then_corrected_into_version_2() 
     let before = desk.head().await;
     let again = desk.define(vec![count("doc.count")]).await;
     assert_eq!((outcomes(&again), revision(&again)), (vec![pb::ItemOutcome::Unchanged], before));
-    let changed = pb::Indicator { due_days: 15, ..count("doc.count") };
+    let unit_rule = pb::UnitRule::Mean.into();
+    let changed = pb::Indicator { due_days: 15, unit_rule, ..count("doc.count") };
     let corrected = desk.define(vec![changed]).await;
     assert_eq!(outcomes(&corrected), [pb::ItemOutcome::Corrected]);
     assert_eq!(revision(&corrected), before + 1);

@@ -62,6 +62,7 @@ async fn pages_join_up_at_the_revision_of_the_first_one() {
         page,
         consistency: None,
         units: Vec::new(),
+        ..Default::default()
     };
     assert_eq!(refusal(desk.source.indicators().query_targets(targets).await), refused);
 }
@@ -72,7 +73,7 @@ async fn a_query_takes_units_with_what_is_below_them_and_a_stretch_of_time() {
     let seen = [
         ("doc.count", "83", "2023"),
         ("doc.count", "838", "2024"),
-        ("doc.count", "28789", "2024-Q2"),
+        ("doc.count", "28789", "2024-YTD-06"),
         ("doc.rate", "83", "2024"),
         ("doc.count", "80", "2024"),
     ];
@@ -85,11 +86,11 @@ async fn a_query_takes_units_with_what_is_below_them_and_a_stretch_of_time() {
     let text = |it: &str| it.to_owned();
     let table = [
         ("the unit only", base(), "83 2023, 83 2024"),
-        ("with all below", below(), "28789 2024-Q2, 83 2023, 83 2024, 838 2024"),
+        ("with all below", below(), "28789 2024-YTD-06, 83 2023, 83 2024, 838 2024"),
         (
             "ends on or after that day",
             pb::QueryObservationsRequest { ends_from: text("2024-06-30"), ..below() },
-            "28789 2024-Q2, 83 2024, 838 2024",
+            "28789 2024-YTD-06, 83 2024, 838 2024",
         ),
         (
             "ended on the day before",
@@ -104,7 +105,7 @@ async fn a_query_takes_units_with_what_is_below_them_and_a_stretch_of_time() {
         (
             "ends before that day",
             pb::QueryObservationsRequest { ends_before: text("2024-07-01"), ..below() },
-            "28789 2024-Q2, 83 2023",
+            "28789 2024-YTD-06, 83 2023",
         ),
         (
             "one period",

@@ -29,6 +29,7 @@ async fn a_correction_changes_the_answer_and_the_earlier_one_is_still_given() {
         period: "2024".to_owned(),
         date: "2025-06-01".to_owned(),
         consistency,
+        ..Default::default()
     };
     let snapshot = async |consistency| {
         desk.source.indicators().get_snapshot(ask(consistency)).await.unwrap().into_inner()

@@ -81,8 +81,14 @@ async fn what_is_not_shared_does_not_exist() {
     told.push(refusal(rpc.list_revisions(list).await));
     let (ends_from, ends_before) = ("2024-01-01".to_owned(), "2025-01-01".to_owned());
     let indicators = vec![code()];
-    let avail =
-        pb::GetAvailabilityRequest { indicators, units, ends_from, ends_before, consistency: None };
+    let avail = pb::GetAvailabilityRequest {
+        indicators,
+        units,
+        ends_from,
+        ends_before,
+        consistency: None,
+        ..Default::default()
+    };
     told.push(refusal(rpc.get_availability(avail).await));
     for (n, (code, reason, _)) in told.iter().enumerate() {
         assert_eq!((*code, reason.as_str()), (Code::NotFound, "NOT_FOUND"), "question {n}");

@@ -196,17 +196,17 @@ async fn the_period_before_is_found_however_many_of_another_kind_lie_between() {
     desk.define(vec![pb::Indicator { frequency, ..count("cell.a") }]).await;
     let mut periods: Vec<_> = (7..=12).map(|it| format!("2024-{it:02}")).collect();
     periods.extend(["2025-01", "2025-02", "2025-03"].map(str::to_owned));
-    periods.extend(["2024-YTD-06", "2025-YTD-03"].map(str::to_owned));
+    periods.extend(["2024-YTD-05", "2025-YTD-02"].map(str::to_owned));
     let said = periods.iter().map(|period| saw("cell.a", BEN_TRE, period, "7"));
     let receipt = desk.publish(said.collect()).await;
     let number = receipt.revision.unwrap().number;
     for (period, latest, previous) in [
-        // Of two that end together the longer one is shown; nine months lie between it and the one before it.
-        ("", "2025-YTD-03", "2024-YTD-06"),
-        ("2025-YTD-03", "2025-YTD-03", "2024-YTD-06"),
+        // Nine months lie between the two periods to date.
+        ("", "2025-03", "2025-02"),
+        ("2025-YTD-02", "2025-YTD-02", "2024-YTD-05"),
         ("2025-03", "2025-03", "2025-02"),
         ("2024-07", "2024-07", ""),
-        ("2024-YTD-06", "2024-YTD-06", ""),
+        ("2024-YTD-05", "2024-YTD-05", ""),
         ("2025-04", "", ""),
     ] {
         for consistency in [None, exactly(number)] {
@@ -216,6 +216,7 @@ async fn the_period_before_is_found_however_many_of_another_kind_lie_between() {
                 period: period.to_owned(),
                 date: DATE.to_owned(),
                 consistency,
+                ..Default::default()
             };
             let told = desk.source.indicators().get_snapshot(ask).await.unwrap().into_inner();
             let cell = &told.cells[0];

@@ -84,6 +84,7 @@ async fn shown(desk: &Desk, at: Option<i64>) -> [bool; 6] {
         ends_from: "2024-01-01".to_owned(),
         ends_before: "2025-01-01".to_owned(),
         consistency,
+        ..Default::default()
     };
     let available = rpc.get_availability(availability).await.unwrap().into_inner().cells;
     [
@@ -221,6 +222,7 @@ async fn a_withdrawn_target_is_judged_by_no_more() {
         comparison: pb::TargetComparison::AtLeast.into(),
         value: Some("5".to_owned()),
         provenance: None,
+        ..Default::default()
     };
     let publish = async || {
         let request =
@@ -240,6 +242,7 @@ async fn a_withdrawn_target_is_judged_by_no_more() {
             indicator: "doc.count".to_owned(),
             unit: gso(BEN_TRE, ""),
             period: period.to_owned(),
+            ..Default::default()
         }],
         reason: REASON.to_owned(),
         ..Default::default()

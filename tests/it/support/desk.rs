@@ -225,5 +225,13 @@ pub fn target(
 ) -> pb::TargetEntry {
     let pb::ObservationEntry { indicator, unit, period, value, .. } =
         saw(indicator, unit, period, value);
-    pb::TargetEntry { indicator, unit, period, comparison: how.into(), value, provenance: None }
+    pb::TargetEntry {
+        indicator,
+        unit,
+        period,
+        comparison: how.into(),
+        value,
+        provenance: None,
+        ..Default::default()
+    }
 }

@@ -233,7 +233,7 @@ pub fn saw(indicator: &str, unit: i64, period: &str, value: i64) -> pb::Observat
         unit: id(unit),
         period: period.to_owned(),
         value: Some(value.to_string()),
-        status: pb::ObservationStatus::Final.into(),
+        status: pb::ObservationStatus::Provisional.into(),
         ..Default::default()
     }
 }

@@ -205,13 +205,17 @@ fn bad_combinations() -> Vec<Row> {
         ),
         (
             "code that means nothing at the period's end",
-            with(|it| it.period = "2026".into()),
+            with(|it| {
+                it.period = "2026".into();
+                it.status = pb::ObservationStatus::Provisional.into();
+            }),
             invalid(&["unit.code.date"]),
         ),
         (
             "unit that did not stand in the period",
             with(|it| {
                 it.period = "2026".into();
+                it.status = pb::ObservationStatus::Provisional.into();
                 it.unit = gso("83", "2024-12-31");
             }),
             invalid(&["unit"]),
@@ -339,6 +343,7 @@ async fn every_bad_field_of_every_item_is_named_at_once() {
             ..Default::default()
         }),
         correction_reason: long(500),
+        ..Default::default()
     };
     let misled = pb::ObservationEntry {
         unit: gso("838", "2026-01-01"),

@@ -129,6 +129,7 @@ async fn indicators_that_are_only_checked_are_answered_and_not_kept() {
         comparison: pb::TargetComparison::AtLeast.into(),
         value: Some(value.to_owned()),
         provenance: None,
+        ..Default::default()
     };
     let targets = vec![target("8"), target("eight")];
     let request = pb::PublishTargetsRequest { targets, ..Default::default() };

@@ -52,6 +52,7 @@ impl Story {
                     units: self.units(),
                     page: self.page(),
                     consistency,
+                    ..Default::default()
                 };
                 both!(pair, indicators.query_targets(request));
             }
@@ -62,6 +63,7 @@ impl Story {
                     period: self.some(0.4, Self::period).unwrap_or_default(),
                     date: "2025-12-31".to_owned(),
                     consistency,
+                    ..Default::default()
                 };
                 both!(pair, indicators.get_snapshot(request));
             }
@@ -73,6 +75,7 @@ impl Story {
                     geography: self.random.random_range(0..4),
                     as_of: self.some(0.3, |_| "2025-12-31".to_owned()).unwrap_or_default(),
                     consistency,
+                    ..Default::default()
                 };
                 both!(pair, indicators.roll_up(request));
             }
@@ -84,6 +87,7 @@ impl Story {
                     level: self.random.random_range(0..5),
                     rolled_up: self.chance(0.3),
                     consistency,
+                    ..Default::default()
                 };
                 both!(pair, indicators.rank_units(request));
             }
@@ -105,6 +109,7 @@ impl Story {
                     ends_from: "2025-07-01".to_owned(),
                     ends_before: "2025-11-01".to_owned(),
                     consistency,
+                    ..Default::default()
                 };
                 both!(pair, indicators.get_availability(request));
             }

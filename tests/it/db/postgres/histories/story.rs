@@ -200,6 +200,7 @@ impl Story {
             as_of: self.some(0.1, |_| "2025-09-15".to_owned()).unwrap_or_default(),
             provenance: self.some(0.4, Self::provenance),
             correction_reason: self.text(),
+            ..Default::default()
         }
     }
 
@@ -315,6 +316,7 @@ impl Story {
                     indicator: self.indicator(),
                     unit: self.unit(),
                     period: self.period(),
+                    ..Default::default()
                 });
                 let targets = targets.collect();
                 let request = pb::WithdrawTargetsRequest {
@@ -376,6 +378,7 @@ impl Story {
                         comparison: self.random.random_range(0..7),
                         value: self.some(0.9, Self::number),
                         provenance: self.some(0.3, Self::provenance),
+                        ..Default::default()
                     })
                     .collect();
                 let request =

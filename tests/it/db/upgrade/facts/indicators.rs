@@ -167,6 +167,7 @@ impl Facts<'_> {
             ends_from: "2023-01-01".to_owned(),
             ends_before: "2025-01-01".to_owned(),
             consistency: None,
+            ..Default::default()
         };
         for it in client.get_availability(available).await.unwrap().into_inner().cells {
             // How late what is missing is depends on the day.

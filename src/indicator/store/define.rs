@@ -1,0 +1,288 @@
+//! Keeps definitions: what of a meaning is fixed by its values, and which changes make a version.
+use std::sync::Arc;
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QuerySelect};
+
+use super::{observations, targets};
+use crate::{
+    caller::{Caller, any, directory::Directory},
+    error::{Error, Reason, Result},
+    hub::{BatchOutcome, Hub, WriteOp},
+    indicator::{Code, Define, Definition, Meaning, definitions::Definitions, row::definition},
+    outcome::Outcome,
+    revision::{committer::Write, receipt::ItemResult, touched::TouchedSet, versioned::supersede},
+};
+
+/// A batch of definitions under way.
+struct Draft<'a> {
+    write: &'a Write,
+    caller: &'a Caller,
+    known: Arc<Definitions>,
+    directory: Arc<Directory>,
+    next_id: i64,
+    made: Vec<Definition>,
+}
+
+/// Definitions to be kept, as they were read: each one, or why it is refused.
+#[derive(Clone, Debug)]
+pub struct DefineIndicators(pub Vec<Result<Define>>);
+
+impl WriteOp for DefineIndicators {
+    type Output = BatchOutcome;
+
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
+        let Self(entries) = self;
+        let known = hub.reference::<Definitions>(write).await?;
+        let directory = hub.reference::<Directory>(write).await?;
+        let next_id = known.next_id();
+        let mut draft = Draft { write, caller, known, directory, next_id, made: Vec::new() };
+        let codes: Vec<Code> = entries.iter().flatten().map(|it| it.code.clone()).collect();
+        let mut items = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let item = match entry {
+                Ok(entry) => draft.item(entry, &codes).await,
+                Err(err) => Err(err),
+            };
+            items.push(item);
+        }
+        let made = draft.made;
+        let ended: Vec<_> = made.iter().map(|it| it.id).collect();
+        if !ended.is_empty() {
+            supersede::<definition::Entity>(write, definition::Column::Id.is_in(ended)).await?;
+        }
+        for chunk in made.chunks(crate::db::MOST_BINDS / COLUMNS) {
+            let rows = chunk.iter().cloned().map(definition::ActiveModel::from);
+            definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
+        }
+        Ok(BatchOutcome { items, touched: TouchedSet::INDICATORS })
+    }
+}
+
+/// Columns of the table.
+const COLUMNS: usize = 34;
+
+impl Draft<'_> {
+    async fn item(&mut self, entry: Define, codes: &[Code]) -> Result<ItemResult> {
+        let Define { code, meaning, expected } = entry;
+        if !any(&self.caller.grants().define_indicators, code.as_str()) {
+            return Err(Error::not_permitted("define_indicators").at("code"));
+        }
+        let source = meaning.authoritative_source.as_str();
+        if self.directory.by_code(source).is_none() {
+            let rule = "be the code of a registered system";
+            return Err(Error::field("authoritative_source", rule));
+        }
+        self.must_refer(&code, &meaning, codes)?;
+        if let Some(earlier) = self.made.iter().find(|it| it.code == code) {
+            return match earlier.meaning == meaning {
+                true => Ok(ItemResult::new(Outcome::Unchanged, 0)),
+                false => Err(Error::field("code", "not stand in this batch twice")),
+            };
+        }
+        let made_at = self.write.revision.number;
+        let known = self.known.known(&code).cloned();
+        if known.as_ref().is_some_and(|it| it.meaning == meaning) {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        let stands_at = known.as_ref().map_or(0, |it| it.made_at);
+        expected.check("indicator", code.as_str(), stands_at)?;
+        let (id, version, outcome) = match &known {
+            Some(old) => {
+                self.must_not_move(old, &meaning).await?;
+                let next = old.version + i32::from(old.meaning.makes_version(&meaning));
+                (old.id, next, Outcome::Corrected)
+            }
+            None => {
+                self.next_id += 1;
+                (self.next_id - 1, 1, Outcome::Created)
+            }
+        };
+        self.made.push(Definition { id, code, version, meaning, made_at });
+        Ok(ItemResult::new(outcome, 0))
+    }
+
+    /// Refuses a definition that names an indicator which is not there, or itself.
+    fn must_refer(&self, code: &Code, meaning: &Meaning, codes: &[Code]) -> Result<()> {
+        let fields = [("continues", &meaning.continues), ("weight", &meaning.weight)];
+        for (field, named) in fields {
+            let Some(named) = named else { continue };
+            let is_known = self.known.known_to(self.caller, named).is_ok() || codes.contains(named);
+            if named == code || !is_known {
+                return Err(Error::field(
+                    field,
+                    "be the code of another indicator that is defined",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to change under values what they mean.
+    async fn must_not_move(&self, old: &Definition, next: &Meaning) -> Result<()> {
+        let moved = old.meaning.moved(next);
+        let Some(first) = moved.first() else { return Ok(()) };
+        if !self.has_values(old).await? {
+            return Ok(());
+        }
+        let (code, fields) = (old.code.as_str(), moved.join(", "));
+        let what = format!(
+            "`{code}` has values or targets, so {fields} must stay: define a new code that continues it"
+        );
+        Err(Error::new(Reason::MeaningFixed, what).with("fields", &fields).at(*first))
+    }
+
+    async fn has_values(&self, definition: &Definition) -> Result<bool> {
+        let (definitions, number) = ([Arc::new(definition.clone())], self.write.head.newest.number);
+        let db = &self.write.db;
+        let values = observations(&definitions, number).limit(1).count(db).await?;
+        Ok(values > 0 || targets(&definitions, number).limit(1).count(db).await? > 0)
+    }
+}
+
+// === rows in and out ===
+
+impl From<definition::Model> for Definition {
+    fn from(row: definition::Model) -> Self {
+        let definition::Model {
+            id,
+            code,
+            version,
+            name_vi,
+            name_en,
+            description,
+            description_en,
+            kind,
+            unit_of_measure,
+            unit_of_measure_en,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+            dimensions,
+            group_code: group,
+            display_order,
+            decimals,
+            continues,
+            weight,
+            made_at,
+            superseded_at: _,
+        } = row;
+        let meaning = Meaning {
+            name_vi,
+            name_en,
+            description,
+            description_en,
+            kind,
+            unit_of_measure,
+            unit_of_measure_en,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+            dimensions,
+            group,
+            display_order,
+            decimals,
+            continues,
+            weight,
+        };
+        Self { id, code, version, meaning, made_at }
+    }
+}
+
+impl From<Definition> for definition::ActiveModel {
+    fn from(definition: Definition) -> Self {
+        let Definition { id, code, version, meaning, made_at } = definition;
+        let Meaning {
+            name_vi,
+            name_en,
+            description,
+            description_en,
+            kind,
+            unit_of_measure,
+            unit_of_measure_en,
+            scale,
+            direction,
+            frequency,
+            calendar,
+            time_rule,
+            unit_rule,
+            numerator,
+            denominator,
+            legal_basis,
+            owner_agency,
+            authoritative_source,
+            due_days,
+            sharing_level,
+            collection_level,
+            tree,
+            retired,
+            dimensions,
+            group,
+            display_order,
+            decimals,
+            continues,
+            weight,
+        } = meaning;
+        Self {
+            id: Set(id),
+            code: Set(code),
+            version: Set(version),
+            name_vi: Set(name_vi),
+            name_en: Set(name_en),
+            description: Set(description),
+            description_en: Set(description_en),
+            kind: Set(kind),
+            unit_of_measure: Set(unit_of_measure),
+            unit_of_measure_en: Set(unit_of_measure_en),
+            scale: Set(scale),
+            direction: Set(direction),
+            frequency: Set(frequency),
+            calendar: Set(calendar),
+            time_rule: Set(time_rule),
+            unit_rule: Set(unit_rule),
+            numerator: Set(numerator),
+            denominator: Set(denominator),
+            legal_basis: Set(legal_basis),
+            owner_agency: Set(owner_agency),
+            authoritative_source: Set(authoritative_source),
+            due_days: Set(due_days),
+            sharing_level: Set(sharing_level),
+            collection_level: Set(collection_level),
+            tree: Set(tree),
+            retired: Set(retired),
+            dimensions: Set(dimensions),
+            group_code: Set(group),
+            display_order: Set(display_order),
+            decimals: Set(decimals),
+            continues: Set(continues),
+            weight: Set(weight),
+            made_at: Set(made_at),
+            superseded_at: Set(None),
+        }
+    }
+}
