@@ -162,6 +162,15 @@ impl Period {
             .or_else(|| Self::new(self.kind, self.year + 1, 1))
     }
 
+    /// The one that is called the same a year before; None of a leap day and of a week that no other year has.
+    pub fn year_before(self) -> Option<Self> {
+        if self.kind != PeriodKind::Day {
+            return Self::new(self.kind, self.year - 1, self.n);
+        }
+        let (year, month, day) = self.range(false).from.ymd();
+        Self::containing(self.kind, Day::from_ymd(year - 1, month, day)?, false)
+    }
+
     /// The periods of a shorter kind that make this one up exactly, in order; None if there are
     /// no such periods. Months to date are made up of one period too: `2024-YTD-03` of `2024-Q1`.
     pub fn parts(self, kind: PeriodKind, report_15_14: bool) -> Option<Vec<Self>> {

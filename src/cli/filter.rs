@@ -58,10 +58,16 @@ fn day(key: &'static str, text: &Option<String>) -> Result<Option<Day>, BadConfi
 /// Observations to be exported.
 pub(super) fn observations(filter: &Filter) -> Outcome<pb::ExportObservationsRequest> {
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
+    not_of_snapshots(filter)?;
+    let top: Vec<_> = filter.below.iter().cloned().collect();
+    if !top.is_empty() && !filter.unit.is_empty() {
+        return Err(BadConfig { key: "below", must: "stand without `--unit`".to_owned() }.into());
+    }
+    let with_descendants = !top.is_empty();
     Ok(pb::ExportObservationsRequest {
         indicators: filter.indicator.clone(),
-        units: units(&filter.unit)?,
-        with_descendants: filter.below,
+        units: units(if with_descendants { &top } else { &filter.unit })?,
+        with_descendants,
         ends_from: day("since", &filter.since)?.map_or_else(String::new, |it| it.to_string()),
         ends_before: day("until", &filter.until)?
             .map_or_else(String::new, |it| it.next().to_string()),
@@ -99,7 +105,8 @@ pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservation
 /// Targets.
 pub(super) fn targets(filter: &Filter) -> Outcome<pb::QueryTargetsRequest> {
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
-    only(filter.below, "below", "observations")?;
+    only(filter.below.is_some(), "below", "observations and snapshots")?;
+    not_of_snapshots(filter)?;
     only(filter.period.is_some(), "period", "observations")?;
     only(filter.since.is_some(), "since", "observations and dossiers")?;
     only(filter.until.is_some(), "until", "observations and dossiers")?;
@@ -112,15 +119,54 @@ pub(super) fn targets(filter: &Filter) -> Outcome<pb::QueryTargetsRequest> {
     })
 }
 
+/// Refuses what only a snapshot is selected by.
+fn not_of_snapshots(filter: &Filter) -> Result<(), BadConfig> {
+    only(filter.level.is_some(), "level", "a snapshot")?;
+    only(!filter.group.is_empty(), "group", "a snapshot")
+}
+
+/// The cells of a snapshot by level and groups, where they are given so.
+fn selection(filter: &Filter) -> Outcome<Option<pb::SnapshotSelection>> {
+    let Some(below) = &filter.below else {
+        not_of_snapshots(filter).map_err(|_| BadConfig {
+            key: "below",
+            must: "be given with `--level` or `--group`: the unit above the board".to_owned(),
+        })?;
+        return Ok(None);
+    };
+    let Some(level) = &filter.level else {
+        let must = "be given with `--below`: `commune`, `district`, `province` ...".to_owned();
+        return Err(BadConfig { key: "level", must }.into());
+    };
+    if !filter.unit.is_empty() {
+        return Err(BadConfig { key: "below", must: "stand without `--unit`".to_owned() }.into());
+    }
+    let level =
+        parse::level(level).map_err(|rule| BadConfig { key: "level", must: rule.to_string() })?;
+    let below = units(std::slice::from_ref(below))?.into_iter().next();
+    Ok(Some(pb::SnapshotSelection {
+        below,
+        level: level.into(),
+        indicators: filter.indicator.clone(),
+        groups: filter.group.clone(),
+    }))
+}
+
 /// A snapshot.
 pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> Outcome<pb::GetSnapshotRequest> {
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
-    only(filter.below, "below", "observations")?;
     only(filter.since.is_some(), "since", "observations and dossiers")?;
     only(filter.until.is_some(), "until", "observations and dossiers")?;
+    let selection = selection(filter)?;
+    let (units, indicators) = match selection {
+        Some(_) => (Vec::new(), Vec::new()),
+        None => (units(&filter.unit)?, filter.indicator.clone()),
+    };
     Ok(pb::GetSnapshotRequest {
-        units: units(&filter.unit)?,
-        indicators: filter.indicator.clone(),
+        units,
+        indicators,
+        selection,
+        page: None,
         period: filter.period.clone().unwrap_or_default(),
         date: date.unwrap_or_default(),
         consistency: at(filter),
@@ -131,7 +177,8 @@ pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> Outcome<pb::Get
 /// Dossiers to be exported.
 pub(super) fn dossiers(filter: &Filter) -> Outcome<pb::ExportDossiersRequest> {
     only(!filter.indicator.is_empty(), "indicator", "observations and targets")?;
-    only(filter.below, "below", "observations")?;
+    only(filter.below.is_some(), "below", "observations and snapshots")?;
+    not_of_snapshots(filter)?;
     only(filter.period.is_some(), "period", "observations")?;
     only(filter.breakdown.is_some(), "breakdown", "observations and targets")?;
     let units = units(&filter.unit)?;

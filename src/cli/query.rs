@@ -27,12 +27,24 @@ pub(super) async fn query(asked: Query) -> Outcome {
     let out = Out { json, numbers };
     match what {
         Asked::Snapshot => {
-            let request = filter::snapshot(&filter, date)?;
+            let mut request = filter::snapshot(&filter, date)?;
             let mut client = caller.indicators();
-            let answer = again(async || client.get_snapshot(request.clone()).await).await?;
-            let pb::GetSnapshotResponse { read_at, judged_on, cells } = answer;
-            out.print("SnapshotCell", &CELLS, &cells, cell)?;
-            told(cells.len(), false, read_at, &format!(", judged on {judged_on}"));
+            let (mut all, mut read_at) = (Vec::new(), None);
+            let (more, judged) = loop {
+                let sent = request.clone();
+                let answer = again(async || client.get_snapshot(sent.clone()).await).await?;
+                let pb::GetSnapshotResponse { read_at: at, judged_on, cells, next_page_token } =
+                    answer;
+                read_at = at.or(read_at);
+                all.extend(cells);
+                // Named cells come in one answer, however many.
+                if next_page_token.is_empty() || all.len() >= limit {
+                    break (!next_page_token.is_empty(), judged_on);
+                }
+                request.page = Some(pb::PageRequest { size: 0, token: next_page_token });
+            };
+            out.print("SnapshotCell", &CELLS, &all, cell)?;
+            told(all.len(), more, read_at, &format!(", judged on {judged}"));
         }
         Asked::Observations => {
             let mut request = filter::observation_pages(&filter)?;

@@ -66,9 +66,15 @@ pub struct Filter {
     /// Only these units: `805@2024-12-31`, `agency:H56.12`, `id:123`. Of dossiers, the one that received them.
     #[arg(long)]
     pub unit: Vec<String>,
-    /// Of observations: also the units below these. Of dossiers it is always so.
+    /// Of observations: this unit and all below it. Of a snapshot: the units of `--level` below it.
     #[arg(long)]
-    pub below: bool,
+    pub below: Option<String>,
+    /// Of a snapshot: units of this level below `--below`: `commune`, `district`, `province`, ...
+    #[arg(long)]
+    pub level: Option<String>,
+    /// Of a snapshot: indicators of these groups.
+    #[arg(long)]
+    pub group: Vec<String>,
     /// Of observations: only this period.
     #[arg(long)]
     pub period: Option<String>,

@@ -1,9 +1,11 @@
 //! Queries of indicators, already parsed.
 use super::{Breakdown, Code, Geography};
 use crate::{
+    caller::Pattern,
     page::Page,
     period::Period,
     revision::Consistency,
+    slug::Slug,
     time::{Day, Span},
     unit::{self, Level},
 };
@@ -28,13 +30,38 @@ pub struct List {
     pub consistency: Consistency,
 }
 
+/// Units of a level below a unit, and indicators by patterns or groups.
+#[derive(Debug)]
+pub struct CellSelection {
+    /// Units below this one.
+    pub below: unit::Ref,
+    /// Of this level.
+    pub level: Level,
+    /// Indicators by codes, prefixes or `*`.
+    pub patterns: Vec<Pattern>,
+    /// Indicators of these groups.
+    pub groups: Vec<Slug>,
+}
+
+/// The cells of a snapshot.
+#[derive(Debug)]
+pub enum WantedCells {
+    /// These units x these indicators, all of them.
+    Named {
+        /// The units.
+        units: Vec<unit::Ref>,
+        /// The indicators.
+        indicators: Vec<Code>,
+    },
+    /// A page of a selection.
+    Selected(CellSelection, Page),
+}
+
 /// Asks for the latest values of units x indicators.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// The units.
-    pub units: Vec<unit::Ref>,
-    /// The indicators.
-    pub indicators: Vec<Code>,
+    /// The cells.
+    pub wanted: WantedCells,
     /// Only this period.
     pub period: Option<Period>,
     /// The day on which the dashboard stands.

@@ -138,10 +138,11 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         req: Request<pb::GetSnapshotRequest>,
     ) -> Reply<encoded::GetSnapshotResponse> {
         let (caller, asked): (_, Snapshot) = open(req)?;
-        let (read_at, date, cells) =
+        let (read_at, date, page) =
             snapshot::snapshot(&self.hub, &self.snapshots, &caller, asked).await?;
         let (read_at, judged_on) = (Some(read_at.into()), date.to_string());
-        reply(encoded::GetSnapshotResponse { read_at, judged_on, cells })
+        let crate::page::Paged { items: cells, next: next_page_token } = page;
+        reply(encoded::GetSnapshotResponse { read_at, judged_on, cells, next_page_token })
     }
 
     async fn query_observations(

@@ -1,6 +1,7 @@
 //! What we ask the database about indicators: the doors, and the definitions.
 pub mod availability;
 pub mod changes;
+pub mod comparison;
 pub mod compute;
 pub mod define;
 pub mod export;
@@ -11,6 +12,7 @@ mod order;
 mod parts;
 pub mod publish;
 pub mod read;
+pub mod selection;
 pub mod snapshot;
 mod version_buffer;
 pub mod withdraw;

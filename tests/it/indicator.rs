@@ -1,6 +1,7 @@
 //! Indicators through the wire: definitions, observations, targets, snapshots, roll-ups, ranks.
 pub mod availability;
 pub mod bad_definition;
+pub mod boards;
 pub mod breakdowns;
 pub mod definitions;
 pub mod meaning;

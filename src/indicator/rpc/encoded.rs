@@ -16,6 +16,9 @@ pub struct GetSnapshotResponse {
     /// Each is a [`pb::SnapshotCell`].
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub cells: Vec<Bytes>,
+    /// Continues a selection.
+    #[prost(string, tag = "4")]
+    pub next_page_token: String,
 }
 
 /// A cell as it is answered.

@@ -2,20 +2,24 @@
 use std::collections::HashSet;
 
 use crate::{
+    caller::Pattern,
     error::{Error, Result},
     indicator::{
         Breakdown, Code, Geography,
         queries::{
-            Availability, BreakdownFilter, Export, Filter, Get, List, ListRevisions, Query,
-            QueryTargets, Rank, RollUp, Snapshot,
+            Availability, BreakdownFilter, CellSelection, Export, Filter, Get, List, ListRevisions,
+            Query, QueryTargets, Rank, RollUp, Snapshot, WantedCells,
         },
     },
+    limits::MOST_CELLS,
+    page::Page,
     pb,
     period::Period,
+    slug::Slug,
     time::{Day, Span},
     unit::wire::UnitFields,
     unit::{self, Level},
-    wire::Fields,
+    wire::{Fields, fingerprint},
 };
 
 /// Units or indicators in one question, at most.
@@ -52,20 +56,38 @@ impl TryFrom<pb::ListIndicatorsRequest> for List {
 impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
     type Error = Error;
 
-    fn try_from(msg: pb::GetSnapshotRequest) -> Result<Self> {
-        let pb::GetSnapshotRequest { units, indicators, period, date, consistency, breakdown } =
-            msg;
+    fn try_from(mut msg: pb::GetSnapshotRequest) -> Result<Self> {
+        let page = msg.page.take();
         let mut fields = Fields::default();
-        let units = some_units(&mut fields, units);
-        let indicators = some_codes(&mut fields, &indicators);
+        let question = fingerprint("GetSnapshot", &msg);
+        let pb::GetSnapshotRequest {
+            units,
+            indicators,
+            period,
+            date,
+            consistency,
+            breakdown,
+            selection,
+            page: _,
+        } = msg;
+        let wanted = match selection {
+            None => named(&mut fields, units, &indicators, page),
+            Some(selection) => {
+                if !units.is_empty() || !indicators.is_empty() {
+                    fields.refuse("selection", "stand alone, without `units` and `indicators`");
+                }
+                let selection = fields.within("selection", |it| read_selection(it, selection));
+                let page = page_of_cells(&mut fields, page, question);
+                selection.zip(page).map(|(selection, page)| WantedCells::Selected(selection, page))
+            }
+        };
         let period = maybe_period(&mut fields, &period);
         let date = fields.day("date", &date);
         let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
-                units: units?,
-                indicators: indicators?,
+                wanted: wanted?,
                 period: period?,
                 date: date?.unwrap_or_else(Day::today),
                 breakdown: breakdown?,
@@ -73,6 +95,63 @@ impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
             })
         })
     }
+}
+
+fn named(
+    fields: &mut Fields,
+    units: Vec<pb::UnitRef>,
+    indicators: &[String],
+    page: Option<pb::PageRequest>,
+) -> Option<WantedCells> {
+    if page.is_some() {
+        fields.refuse("page", "come with `selection`: named cells are answered in one");
+    }
+    let units = some_units(fields, units);
+    let indicators = some_codes(fields, indicators);
+    Some(WantedCells::Named { units: units?, indicators: indicators? })
+}
+
+fn read_selection(fields: &mut Fields, msg: pb::SnapshotSelection) -> Option<CellSelection> {
+    let pb::SnapshotSelection { below, level, indicators, groups } = msg;
+    let below = fields.unit("below", below);
+    let level = fields.word("level", level, Level::of);
+    fields.at_most("indicators", indicators.len(), 100)?;
+    fields.at_most("groups", groups.len(), 100)?;
+    let patterns: Vec<_> = indicators
+        .iter()
+        .enumerate()
+        .map(|(i, it)| fields.read(&format!("indicators[{i}]"), Pattern::parse(it)))
+        .collect();
+    let groups: Vec<_> = groups
+        .iter()
+        .enumerate()
+        .map(|(i, it)| fields.read(&format!("groups[{i}]"), Slug::parse(it)))
+        .collect();
+    Some(CellSelection {
+        below: below?,
+        level: level?,
+        patterns: patterns.into_iter().collect::<Option<_>>()?,
+        groups: groups.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+/// A page of cells: as many as one snapshot holds, unless the caller says fewer.
+fn page_of_cells(
+    fields: &mut Fields,
+    page: Option<pb::PageRequest>,
+    question: [u8; 32],
+) -> Option<Page> {
+    let pb::PageRequest { size, token } = page.unwrap_or_default();
+    fields.within("page", |fields| {
+        let size = match usize::try_from(size) {
+            Ok(0) => Ok(MOST_CELLS),
+            Ok(size) if size <= MOST_CELLS => Ok(size),
+            Ok(_) | Err(_) => Err(format!("be 0 to {MOST_CELLS}")),
+        };
+        let size = fields.read("size", size);
+        let token = fields.text("token", token, 2_000);
+        Some(Page::new(size?, token?, question))
+    })
 }
 
 impl TryFrom<pb::QueryObservationsRequest> for Query {

@@ -7,6 +7,7 @@ use crate::{
         row::{observation, target},
         store::{
             availability::AvailabilityCell,
+            comparison::FigureChange,
             compute::{Computed, RankedUnit, RolledUp},
             read::{ObservationView, TargetView},
             snapshot::Cell,
@@ -282,8 +283,7 @@ impl From<Cell> for pb::SnapshotCell {
             unit,
             latest,
             previous,
-            change,
-            definition_changed,
+            year_before,
             target,
             attainment,
             freshness,
@@ -291,6 +291,12 @@ impl From<Cell> for pb::SnapshotCell {
             lacking,
         } = cell;
         let published_at = latest.as_ref().map(|it| it.row.committed_at.into());
+        let since = |earlier: &Option<ObservationView>| {
+            Some(FigureChange::between(latest.as_ref()?, earlier.as_ref()?))
+        };
+        let (since_previous, since_year_before) = (since(&previous), since(&year_before));
+        let FigureChange { change, percent: _, definition_changed } =
+            since_previous.clone().unwrap_or_default();
         let Freshness { state, missing, due, days_late } = freshness;
         Self {
             indicator: definition.code.as_str().to_owned(),
@@ -310,6 +316,20 @@ impl From<Cell> for pb::SnapshotCell {
             }),
             beside: beside.into_iter().map(Into::into).collect(),
             lacking,
+            since_previous: since_previous.map(Into::into),
+            year_before: year_before.map(Into::into),
+            since_year_before: since_year_before.map(Into::into),
+        }
+    }
+}
+
+impl From<FigureChange> for pb::FigureChange {
+    fn from(it: FigureChange) -> Self {
+        let FigureChange { change, percent, definition_changed } = it;
+        Self {
+            change: change.map(|it| it.to_string()),
+            percent: percent.map(|it| it.to_string()),
+            definition_changed,
         }
     }
 }

@@ -14,29 +14,31 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder};
 use tokio::time;
 
 use super::{
+    comparison::years_before,
     follow::follow,
     latest::{ByCell, Patches, beside, latest_rows, target_rows, two},
     observations,
-    parts::{CellRow, MadeOf, must_break_down},
-    read::{Names, ObservationView, TargetView, must_fit},
+    parts::{CellRow, MadeOf},
+    read::{Names, ObservationView, TargetView},
+    selection::{self, Asked},
 };
 use crate::{
     batch::Batcher,
     caller::Caller,
-    decimal::Decimal,
     error::{Error, Result},
     hub::Hub,
     indicator::{
-        Breakdown, Code, Definition, Meaning, TimeRule,
+        Breakdown, Definition, Meaning, TimeRule,
         cells::{Cells, Key, Question},
         judge::{self, Attainment, Freshness},
-        queries::Snapshot,
+        queries::{Snapshot, WantedCells},
         row::{observation, target},
     },
+    page::{Mark, Paged},
     period::{Period, PeriodKind},
     revision::{Consistency, Revision, View},
     time::{Day, Span},
-    unit::{self, Name},
+    unit::Name,
 };
 
 /// One unit and one indicator of a snapshot.
@@ -50,10 +52,8 @@ pub struct Cell {
     pub latest: Option<ObservationView>,
     /// The latest of an earlier period of the same kind.
     pub previous: Option<ObservationView>,
-    /// Latest minus previous.
-    pub change: Option<Decimal>,
-    /// Whether they were published under different versions of the definition.
-    pub definition_changed: bool,
+    /// The figure of the same period a year before.
+    pub year_before: Option<ObservationView>,
     /// The target.
     pub target: Option<TargetView>,
     /// Whether it is met, by the value of which period, and whether that is shorter than the target's.
@@ -136,18 +136,23 @@ pub async fn snapshot(
     snapshots: &Snapshots,
     caller: &Caller,
     asked: Snapshot,
-) -> Result<(Revision, Day, Vec<Bytes>)> {
-    let Snapshot { units, indicators, period, date, breakdown, consistency } = asked;
-    must_fit(units.len().saturating_mul(indicators.len()))?;
+) -> Result<(Revision, Day, Paged<Bytes>)> {
+    let Snapshot { wanted, period, date, breakdown, consistency } = asked;
     let question = Question { period, date, breakdown };
-    let mut view = hub.revisions.view(caller, consistency).await?;
-    let is_newest = matches!(consistency, Consistency::Latest | Consistency::AtLeast(_));
+    let (mut view, after) = match &wanted {
+        WantedCells::Named { .. } => (hub.revisions.view(caller, consistency).await?, None),
+        WantedCells::Selected(_, page) => hub.revisions.page(caller, consistency, page).await?,
+    };
+    let is_newest =
+        after.is_none() && matches!(consistency, Consistency::Latest | Consistency::AtLeast(_));
     for _ in 0..TRIES {
-        let keys = keys(hub, caller, &view, &units, &indicators, &question).await?;
+        let names = Names::open(hub, &view).await?;
+        let asked = Asked::of(&names, caller, &wanted, &question, after.as_deref())?;
+        let keys = &asked.keys;
         if !is_newest || !followed(snapshots, caller, &view).await {
             break;
         }
-        let mut found = snapshots.store.kept.at(&view, &question, &keys);
+        let mut found = snapshots.store.kept.at(&view, &question, keys);
         let missing = keys.iter().zip(&found).filter(|(_, it)| it.is_none()).map(|(key, _)| *key);
         let missing: Vec<_> = missing.collect::<BTreeSet<_>>().into_iter().collect();
         if !missing.is_empty() {
@@ -167,35 +172,40 @@ pub async fn snapshot(
         }
         let cells: Option<Vec<_>> = found.into_iter().collect();
         let cells = cells.ok_or_else(|| Error::internal("a cell was not read"))?;
-        return Ok((view.revision, date, cells));
+        return Ok((view.revision, date, cut(&wanted, &asked, cells, &hub.mark(caller, &view))));
     }
-    let keys = keys(hub, caller, &view, &units, &indicators, &question).await?;
-    let cells = load(hub, &view, &question, &keys).await?;
+    let names = Names::open(hub, &view).await?;
+    let asked = Asked::of(&names, caller, &wanted, &question, after.as_deref())?;
+    let cells = load(hub, &view, &question, &asked.keys).await?;
     let cells = cells.into_iter().map(snapshots.store.encode).collect();
-    Ok((view.revision, date, cells))
+    Ok((view.revision, date, cut(&wanted, &asked, cells, &hub.mark(caller, &view))))
 }
 
-/// The cells that are asked for, in the order of the answer, if the caller may know of all.
-async fn keys(
-    hub: &Hub,
-    caller: &Caller,
-    view: &View,
-    units: &[unit::Ref],
-    indicators: &[Code],
-    Question { period, date, breakdown }: &Question,
-) -> Result<Vec<Key>> {
-    let names = Names::open(hub, view).await?;
-    let definitions = names.definitions.visible_all(caller, indicators)?;
-    // A period's last day depends on the calendar; among the calendars it differs by half a month at most, which no
-    // code does.
-    let spoken_of = match (period, definitions.first()) {
-        (Some(period), Some(first)) => first.meaning.range(*period).to,
-        (_, _) => *date,
+/// Bytes of the cells on one page: with them the answer stays below what clients take.
+const MOST_BYTES: usize = 3_500_000;
+
+/// A page of cells: what does not fit comes on the next one.
+fn cut(
+    wanted: &WantedCells,
+    asked: &Asked,
+    mut cells: Vec<Bytes>,
+    mark: &Mark<'_>,
+) -> Paged<Bytes> {
+    let WantedCells::Selected(_, page) = wanted else {
+        return Paged { items: cells, next: String::new() };
     };
-    must_break_down(&definitions, breakdown, spoken_of)?;
-    let units = names.units(caller, units, spoken_of)?;
-    let cells = units.iter().flat_map(|unit| definitions.iter().map(|it| (it.id, *unit)));
-    Ok(cells.collect())
+    let mut bytes = 0;
+    let fitting = cells.iter().take_while(|it| {
+        bytes += it.len();
+        bytes <= MOST_BYTES
+    });
+    // One cell alone is never so large.
+    let fitting = fitting.count().max(1);
+    let has_more = asked.has_more || fitting < cells.len();
+    cells.truncate(fitting);
+    let last = cells.len().checked_sub(1).and_then(|it| asked.keys.get(it));
+    let next = last.filter(|_| has_more).map(|it| page.token(mark, &selection::name(it)));
+    Paged { items: cells, next: next.unwrap_or_default() }
 }
 
 /// Waits until it is known what was touched up to a view; false if that takes long.
@@ -259,6 +269,7 @@ async fn load(hub: &Hub, view: &View, question: &Question, keys: &[Key]) -> Resu
         let newest = newest.get(key).map_or(rows, Vec::as_slice);
         cells.push(cell(&names, definition, key.1, (rows, newest), aims, *period, *date));
     }
+    years_before(hub, view, &names, &patches, question, &mut cells).await?;
     let by = period.is_none().then_some(*date);
     judge_all(hub, view, &names, &patches, &mut cells, breakdown, by).await?;
     Ok(cells)
@@ -285,15 +296,6 @@ fn cell(
         Some((latest, previous)) => (Some(observed(latest)), previous.map(observed)),
         None => (None, None),
     };
-    let definition_changed = latest
-        .as_ref()
-        .zip(previous.as_ref())
-        .is_some_and(|(a, b)| a.row.definition_version != b.row.definition_version);
-    let values = latest.as_ref().and_then(ObservationView::value);
-    let change = values
-        .filter(|_| !definition_changed)
-        .zip(previous.as_ref().and_then(ObservationView::value))
-        .map(|(latest, previous)| Decimal::sub(&latest, &previous));
     let shown = period.map(|it| meaning.canonical(it));
     let shown = shown.or(latest.as_ref().map(|it| it.row.period));
     let target = pick(aims, shown, date).map(|it| names.aimed(definition, it));
@@ -306,8 +308,7 @@ fn cell(
         unit,
         latest,
         previous,
-        change,
-        definition_changed,
+        year_before: None,
         target,
         attainment: None,
         freshness,
