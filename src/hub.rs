@@ -22,7 +22,8 @@ use crate::{
     page::Mark,
     revision::{
         Revisions, View,
-        committer::{Committer, Followed, Write},
+        committer::{Committer, Followed},
+        write::Write,
     },
     slots::Slots,
 };

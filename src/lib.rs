@@ -30,7 +30,7 @@
 //! | floor [`load`] | streams in, acknowledged as they become durable |
 //! | floor [`hub`] | reads at one revision, writes that make one, reference data by its type; it names no slice |
 //! | floor [`wire`] | opening requests, reading their fields |
-//! | floor [`revision`] | the counter, the one committer, idempotency, receipts |
+//! | floor [`revision`] | the counter, the one committer, a write in the order of its commit, idempotency, receipts |
 //! | floor [`caller`] | who asks: system, credential, agreements, the policy of each method |
 //! | floor [`log`] | the audit log: records in a Merkle tree with signed checkpoints |
 //! | floor [`db`] | the two engines: connections, migrations, bulk statements |
@@ -54,15 +54,17 @@
 //!
 //! In: `stack` (record, identify, permit) finds the caller and the agreement that answers the call;
 //! `indicator/rpc.rs` opens the message, `indicator/rpc/entries.rs` reads each entry or refuses it;
-//! `indicator/store/publish.rs` names the keys that it will look for and hands the work to `hub.rs`, which hands it
-//! to `revision/committer.rs`: the lookups of all writes of a commit are one query per table
-//! (`revision/unit_of_work.rs`). `hub.rs` renews the caller's rights (`access/permit.rs`) and looks for an earlier
-//! answer (`revision/idempotency.rs`); `indicator/store/publish.rs` checks, `indicator/store/keep.rs` compares with
-//! what stands in `indicator/store/version_buffer.rs` and supersedes what differs.
+//! `indicator/store/publish.rs` names the keys that it will look for, in the op `PublishObservations`; `hub/write.rs`
+//! makes a batch of it and queues it at `revision/committer.rs`. From there on `revision/write.rs` is read top to
+//! bottom: the lookups of all writes of a commit are one query per table (`revision/unit_of_work.rs`), then each batch
+//! runs. It renews the caller's rights (`access/permit.rs`), looks for an earlier answer (`revision/idempotency.rs`),
+//! and runs its op: `indicator/store/publish.rs` checks, `indicator/store/keep.rs` compares with what stands in
+//! `indicator/store/version_buffer.rs` and supersedes what differs.
 //!
-//! Out: `revision/unit_of_work.rs` writes what is buffered, `revision/log.rs` its line, `log/store.rs` the records;
-//! the commit makes all of it durable (`db.rs`). `revision/committer.rs` answers each write with its receipt and
-//! announces the head; `indicator/rpc.rs` turns the receipt into the message; `stack` measures and traces the answer.
+//! Out, still down `revision/write.rs`: `revision/log.rs` adds the line of the revision, `revision/unit_of_work.rs`
+//! writes what is buffered, `log/store.rs` the records, and the commit makes all of it durable (`db.rs`).
+//! `revision/committer.rs` announces the head and answers each write with its receipt; `indicator/rpc.rs` turns the
+//! receipt into the message; `stack` measures and traces the answer.
 //!
 //! # A walk: `GetSnapshot`
 //!

@@ -25,8 +25,8 @@ use crate::{
     outcome::{Counts, Outcome},
     revision::{
         Revision,
-        committer::{Done, Effect, Write},
         receipt::ItemResult,
+        write::{Done, Effect, Write},
     },
     slots::Slot,
 };

@@ -12,6 +12,7 @@ pub mod touched;
 pub mod unit_of_work;
 pub mod versioned;
 pub mod withdrawal;
+pub mod write;
 
 use std::{
     sync::{

@@ -8,7 +8,7 @@ use crate::{
     },
     error::{Error, Result},
     page::Page,
-    revision::{Consistency, committer::Write, expected::Expected},
+    revision::{Consistency, expected::Expected, write::Write},
     slug::Slug,
     time::Timestamp,
     unit,

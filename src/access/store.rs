@@ -34,9 +34,9 @@ use crate::{
     revision::versioned::{standing, supersede},
     revision::{
         Consistency, ReferenceData, Revision,
-        committer::{Done, Effect, Write},
         expected::in_use,
         receipt::ItemResult,
+        write::{Done, Effect, Write},
     },
     time::Timestamp,
 };

@@ -18,9 +18,8 @@ use crate::{
     page::Paged,
     revision::touched::TouchedSet,
     revision::{
-        Consistency, Revision, Stretch,
-        committer::{Done, Effect, Write},
-        store,
+        Consistency, Revision, Stretch, store,
+        write::{Done, Effect, Write},
     },
     time::Timestamp,
     unit,

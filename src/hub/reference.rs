@@ -13,7 +13,7 @@ use super::Hub;
 use crate::{
     cache::VersionedCache,
     error::Result,
-    revision::{ReferenceData, View, committer::Write},
+    revision::{ReferenceData, View, write::Write},
 };
 
 /// Reference data that a slice keeps in memory.

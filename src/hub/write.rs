@@ -9,13 +9,12 @@ use crate::{
     error::{Error, ItemLists, Reason, Result},
     outcome::{Counts, Outcome},
     revision::{
-        ReferenceData, Revision,
-        committer::{Done, Effect, Work, Write},
-        idempotency,
+        ReferenceData, Revision, idempotency,
         lease::SETTLED,
         receipt::{ItemResult, Receipt},
         touched::TouchedSet,
         unit_of_work::CommitBuffer,
+        write::{Done, Effect, Work, Write},
     },
 };
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Reason, Result},
-    revision::{Revision, committer::Write},
+    revision::{Revision, write::Write},
 };
 
 /// The door: a system's own loads.

@@ -9,10 +9,10 @@ use crate::{
     db::bulk::{self, Keys},
     error::Result,
     revision::{
-        committer::Write,
         receipt::Receipt,
         row::answered,
         unit_of_work::{Buffered, CommitBuffer},
+        write::Write,
     },
     time::Timestamp,
 };

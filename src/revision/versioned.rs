@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, IntoCondition},
 };
 
-use super::committer::Write;
+use super::write::Write;
 use crate::error::Result;
 
 /// A table of versions.

@@ -24,7 +24,7 @@ use crate::{
     page::Paged,
     revision::touched::TouchedSet,
     revision::versioned::{every, standing, supersede},
-    revision::{ReferenceData, Revision, Stretch, committer::Write, receipt::ItemResult},
+    revision::{ReferenceData, Revision, Stretch, receipt::ItemResult, write::Write},
     time::{Day, Span},
 };
 

@@ -20,8 +20,8 @@ use crate::{
     revision::versioned::{standing, supersede},
     revision::{
         ReferenceData, Revision, View,
-        committer::Write,
         receipt::{ItemResult, Receipt},
+        write::Write,
     },
     slug::Slug,
     time::{Day, Timestamp},

@@ -19,9 +19,9 @@ use crate::{
     outcome::Outcome,
     personal::{Personal, Sought, vault::Vault},
     revision::{
-        committer::{Done, Effect, Write},
         receipt::ItemResult,
         touched::TouchedSet,
+        write::{Done, Effect, Write},
     },
 };
 

@@ -19,11 +19,11 @@ use crate::{
     page::Paged,
     revision::{
         ReferenceData, Revision, Stretch,
-        committer::Write,
         receipt::ItemResult,
         touched::TouchedSet,
         versioned::{every, standing, supersede},
         withdrawal::Withdrawal,
+        write::Write,
     },
 };
 

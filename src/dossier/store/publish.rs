@@ -28,7 +28,7 @@ use crate::{
     load,
     outcome::Outcome,
     personal::{Personal, vault::Vault},
-    revision::{committer::Write, receipt::ItemResult, touched::TouchedSet},
+    revision::{receipt::ItemResult, touched::TouchedSet, write::Write},
     time::Day,
     unit::{self, forest::Forest},
 };

@@ -8,9 +8,7 @@ use crate::{
     error::{Error, Result},
     hub::{BatchOutcome, Hub, WriteOp},
     outcome::Outcome,
-    revision::{
-        committer::Write, receipt::ItemResult, touched::TouchedSet, withdrawal::Withdrawal,
-    },
+    revision::{receipt::ItemResult, touched::TouchedSet, withdrawal::Withdrawal, write::Write},
 };
 
 /// Withdraws dossiers.

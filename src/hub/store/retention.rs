@@ -14,9 +14,9 @@ use crate::{
     hub::{Hub, WriteOp},
     revision::{
         Revision,
-        committer::{Done, Effect, Write},
         row::compaction,
         store::last_at,
+        write::{Done, Effect, Write},
     },
     time::Timestamp,
 };

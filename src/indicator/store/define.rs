@@ -10,7 +10,7 @@ use crate::{
     hub::{BatchOutcome, Hub, WriteOp},
     indicator::{Code, Define, Definition, Meaning, definitions::Definitions, row::definition},
     outcome::Outcome,
-    revision::{committer::Write, receipt::ItemResult, touched::TouchedSet, versioned::supersede},
+    revision::{receipt::ItemResult, touched::TouchedSet, versioned::supersede, write::Write},
 };
 
 /// A batch of definitions under way.

@@ -13,7 +13,7 @@ use crate::{
         row::{observation, target},
     },
     outcome::Outcome,
-    revision::{Revision, committer::Write, receipt::ItemResult, touched::TouchedSet},
+    revision::{Revision, receipt::ItemResult, touched::TouchedSet, write::Write},
 };
 
 /// What a tombstone says: which revision withdraws, for which system, and why.

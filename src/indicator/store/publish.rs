@@ -22,7 +22,7 @@ use crate::{
     },
     load,
     period::Period,
-    revision::{committer::Write, receipt::Receipt, unit_of_work::CommitBuffer},
+    revision::{receipt::Receipt, unit_of_work::CommitBuffer, write::Write},
     time::{Day, Span},
     unit::{self, forest::Forest},
     wire::Fields,

@@ -16,10 +16,10 @@ use crate::{
     },
     outcome::Outcome,
     revision::{
-        committer::Write,
         receipt::{ItemResult, Receipt},
         unit_of_work::CommitBuffer,
         withdrawal::Withdrawal,
+        write::Write,
     },
 };
 
