@@ -4,13 +4,8 @@ use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 const CODEC: &str = "crate::wire::codec::Codec";
-/// Messages that hold personal data: they are printed by hand.
-const UNPRINTED: [&str; 4] = [
-    "sharehub.v1.Applicant",
-    "sharehub.v1.ApplicantKey",
-    "sharehub.v1.DossierEvent",
-    "sharehub.v1.DossierEventEntry",
-];
+/// The package of the messages.
+const PACKAGE: &str = "sharehub.v1";
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,7 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
     // Encoded by protox itself: through prost's own types every custom option would vanish.
     let described = compiler.encode_file_descriptor_set();
-    fs::write(out.join("projections.rs"), projections(&DescriptorPool::decode(&*described)?)?)?;
+    let pool = DescriptorPool::decode(&*described)?;
+    let unprinted = unprinted(&pool)?;
+    fs::write(out.join("projections.rs"), projections(&pool)? + &debugs(&unprinted))?;
     fs::write(out.join("sharehub.bin"), described)?;
     let mut files = compiler.file_descriptor_set();
     // Statuses are built with the types of `tonic-types`; field behaviour is for readers and tools.
@@ -40,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Answers bytes that are no message as the caller's fault, not as ours.
         .codec_path(CODEC)
         // Whoever prints one prints nothing of a person.
-        .skip_debug(UNPRINTED)
+        .skip_debug(unprinted.iter().map(|it| format!("{PACKAGE}.{it}")).collect::<Vec<_>>())
         .build_server(false)
         .compile_fds(files.clone())?;
     // The servers speak of the same messages, but for one, whose parts are answered as they were encoded before.
@@ -65,6 +62,25 @@ fn projections(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     let mut code = String::new();
     project(pool, &top, &mut code)?;
     Ok(code)
+}
+
+/// The messages with a field that is marked as personal.
+fn unprinted(pool: &DescriptorPool) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut found = Vec::new();
+    for message in pool.all_messages().filter(|it| it.package_name() == PACKAGE) {
+        for field in message.fields() {
+            if mark(pool, &field)? > 1 {
+                found.push(message.name().to_owned());
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Prints the names of those messages, and nothing of what they hold, as code.
+fn debugs(unprinted: &[String]) -> String {
+    format!("unprinted!({});\n", unprinted.join(" "))
 }
 
 /// Writes the projection of a message and of those inside it. Whether there is anything to project.
@@ -118,10 +134,7 @@ fn kind(
     pool: &DescriptorPool,
     field: &FieldDescriptor,
 ) -> Result<Option<&'static str>, Box<dyn Error>> {
-    let mark = pool.get_extension_by_name("sharehub.v1.personal").ok_or("there is no mark")?;
-    let options = field.options();
-    let number = options.get_extension(&mark).as_enum_number().unwrap_or(0);
-    Ok(match number {
+    Ok(match mark(pool, field)? {
         1 => None,
         2 => Some("Name"),
         3 => Some("IdentityNumber"),
@@ -130,4 +143,10 @@ fn kind(
         6 => Some("Address"),
         _ => Some("FreeText"),
     })
+}
+
+/// The number of the kind that a field is marked with: 0 when nobody has decided, 1 when it is not personal.
+fn mark(pool: &DescriptorPool, field: &FieldDescriptor) -> Result<i32, Box<dyn Error>> {
+    let mark = pool.get_extension_by_name("sharehub.v1.personal").ok_or("there is no mark")?;
+    Ok(field.options().get_extension(&mark).as_enum_number().unwrap_or(0))
 }

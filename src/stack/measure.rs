@@ -2,7 +2,7 @@
 //! them.
 use std::{
     collections::BTreeMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::{
@@ -11,36 +11,20 @@ use axum::{
     middleware::Next,
 };
 use http::Response;
-use prost::Message;
 use tonic::Code;
 
 use super::ending::Ending;
 use crate::{
+    log::wire::shape::method,
     outcome::{Counts, Outcome, Tally},
-    pb,
 };
 
 /// What a path that is no method of ours is counted as: callers must not be able to make up names.
 const OTHER: &str = "other";
 
-/// Every method's path, such as `/sharehub.v1.UnitService/GetUnit`. A constant of the schema, read once.
-static METHODS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let set = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap_or_default();
-    let mut methods = Vec::new();
-    for file in &set.file {
-        for service in &file.service {
-            for method in &service.method {
-                let (package, service) = (file.package(), service.name());
-                methods.push(format!("/{package}.{service}/{}", method.name()));
-            }
-        }
-    }
-    methods
-});
-
 /// The name under which a path is logged and counted.
 pub(super) fn name(path: &str) -> &'static str {
-    METHODS.iter().find(|it| *it == path).map_or(OTHER, String::as_str)
+    method(path).map_or(OTHER, |it| it.path.as_str())
 }
 
 /// How many calls ended how, and what became of how many items.

@@ -13,6 +13,17 @@ pub trait Project {
     fn project(&mut self, tier: Tier) -> bool;
 }
 
+/// Prints the name of a message that holds a field marked as personal, and nothing of what it holds.
+macro_rules! unprinted {
+    ($($name:ident)+) => {
+        $(impl fmt::Debug for pb::$name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        })+
+    };
+}
+
 include!(concat!(env!("OUT_DIR"), "/projections.rs"));
 
 /// Leaves of one field what a tier shows.
@@ -27,16 +38,3 @@ fn show(field: &mut String, kind: Kind, tier: Tier) -> bool {
     }
     true
 }
-
-/// Prints the name of a message that holds personal data, and nothing of what it holds.
-macro_rules! unprinted {
-    ($($name:ident)+) => {
-        $(impl fmt::Debug for pb::$name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        })+
-    };
-}
-
-unprinted!(Applicant ApplicantKey DossierEvent DossierEventEntry);

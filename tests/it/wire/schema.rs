@@ -103,7 +103,7 @@ fn files() -> Vec<FileDescriptorProto> {
 }
 
 /// Every method, such as `UnitService/GetUnit`.
-fn methods() -> BTreeSet<String> {
+pub(crate) fn methods() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for file in files() {
         for service in &file.service {
