@@ -8,4 +8,5 @@ pub mod import_cells;
 pub mod options;
 pub mod program;
 pub mod stop;
+pub mod update_units;
 pub mod watch;

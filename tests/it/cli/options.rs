@@ -189,6 +189,7 @@ async fn commands_on_a_store_never_make_one() {
         &["compact", "--keep", "1d"],
         &["key", "issue", "--system", "admin", "--administrator"],
         &["data-keys", "reseal"],
+        &["update-units"],
         &["audit", "export", "log.jsonl"],
         &["audit", "export", "-"],
     ] {
