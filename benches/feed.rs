@@ -62,7 +62,8 @@ fn scale(variable: &str, usual: usize) -> usize {
 #[tokio::main]
 async fn main() {
     println!(
-        "| engine | watches | changes | lag p50, p99, max (ms) | hub CPU (s of s) | RSS idle, with watches, at most (MiB) |"
+        "| engine | watches | changes | lag p50, p99, max (ms) | hub CPU (s of s) \
+         | RSS idle, with watches, at most (MiB) |"
     );
     println!("|---|---|---|---|---|---|");
     let mut engines = vec![Engine::sqlite()];
@@ -328,7 +329,8 @@ async fn measure(engine: &Engine) {
     lags.sort_unstable();
     let at = |share: f64| lags[((lags.len() - 1) as f64 * share) as usize] as f64 / 1_000.0;
     println!(
-        "| {} | {watches} | {total}, all in each watch | {:.0}, {:.0}, {:.0} | {cpu:.1} of {seconds:.1} | {idle:.0}, {with_watches:.0}, {:.0} |",
+        "| {} | {watches} | {total}, all in each watch | {:.0}, {:.0}, {:.0} | {cpu:.1} of {seconds:.1} \
+         | {idle:.0}, {with_watches:.0}, {:.0} |",
         engine.name(),
         at(0.5),
         at(0.99),

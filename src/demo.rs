@@ -284,7 +284,10 @@ const CALLS: [(&str, &str, &str); 3] = [
     (
         "On-time dossiers of Tan Tru in nine months of 2024, with source and quote",
         "IndicatorService/GetSnapshot",
-        r#"{"units":[{"code":{"code":"805"}}],"indicators":["dossier.on-time-rate"],"period":"2024-YTD-09","date":"2024-10-01"}"#,
+        concat!(
+            r#"{"units":[{"code":{"code":"805"}}],"indicators":["dossier.on-time-rate"],"#,
+            r#""period":"2024-YTD-09","date":"2024-10-01"}"#
+        ),
     ),
     (
         "What became of the district Mo Cay Bac on 2025-07-01",

@@ -71,7 +71,9 @@ pub async fn audit(engine: &Engine) {
         engine.name()
     );
     println!(
-        "| in flight | echo, plain text /s | without personal data, record not waited for /s | with personal data, record durable first /s | durable / not waited for | processor µs: echo, without, with |"
+        "| in flight | echo, plain text /s | without personal data, record not waited for /s \
+         | with personal data, record durable first /s | durable / not waited for \
+         | processor µs: echo, without, with |"
     );
     println!("|---|---|---|---|---|---|");
     for in_flight in IN_FLIGHT {

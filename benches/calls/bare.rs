@@ -122,7 +122,8 @@ impl Bare {
     pub async fn grow(&self, code: &str, months: &[Month]) {
         for Month { code: period, from, to } in months {
             let add = format!(
-                "INSERT INTO observation SELECT i.id, u.id, {to}, '{period}', '', h.revision, NULL, h.committed_at, {from}, \
+                "INSERT INTO observation \
+                 SELECT i.id, u.id, {to}, '{period}', '', h.revision, NULL, h.committed_at, {from}, \
                  CAST(u.id % 1000 + 1 AS TEXT), NULL, NULL, 1, 3, NULL, FALSE, 1, s.id, 1, '', '', '', '', '', '' \
                  FROM (SELECT id FROM indicator WHERE code = '{code}' AND superseded_at IS NULL) i, head h, \
                  (SELECT id FROM system WHERE code = 'articles.demo' AND superseded_at IS NULL) s, \

@@ -31,7 +31,9 @@ pub async fn growth(engine: &Engine, stage: &Stage) {
         engine.name()
     );
     println!(
-        "| observations | GetDossier µs | GetSnapshot of 100 values µs | the same at an older revision µs | QueryObservations, a page of 100 of one indicator µs | from the middle of it µs | of all indicators µs | an echo µs |"
+        "| observations | GetDossier µs | GetSnapshot of 100 values µs | the same at an older revision µs \
+         | QueryObservations, a page of 100 of one indicator µs | from the middle of it µs | of all indicators µs \
+         | an echo µs |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     let mut had = (0, 0);

@@ -9,9 +9,12 @@
 //! | `dossier` | `GetDossier` of different codes: echo of the same bytes, bare SQL of the same look-up, hub |
 //! | `snapshot` | `GetSnapshot` of 100 values, likewise |
 //! | `publish` | single durable publishes at 64 clients, beside one commit each |
-//! | `audit` | `GetDossier` with personal data, whose record is durable before the answer leaves, beside the same without; and the check of `SHAREHUB_BENCH_RECORDS` records (usually 100,000) |
-//! | `growth` | cost per read while the store grows, up to `SHAREHUB_BENCH_OBSERVATIONS` (usually 300,000; 5,000,000 takes its time) |
+//! | `audit` | `GetDossier` with personal data, its record durable first, beside the same without; the check of records |
+//! | `growth` | cost per read while the store grows |
 //! | `memory` | the hub as a process of its own: idle, and with 1,000 watches open |
+//!
+//! `audit` checks `SHAREHUB_BENCH_RECORDS` records (usually 100,000). `growth` goes up to
+//! `SHAREHUB_BENCH_OBSERVATIONS` observations (usually 300,000; 5,000,000 takes its time).
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -38,7 +38,8 @@ pub async fn dossier(engine: &Engine, stage: &Stage) {
     let ways = [wired(&echo), sql(true), sql(false), wired(&stage.channels)];
     println!("\n### GetDossier, {}: {} bytes\n", engine.name(), prost::Message::encoded_len(&one));
     println!(
-        "| in flight | echo /s | SQL /s | SQL, row only /s | hub /s | composite /s | hub / composite | hub / composite of row only | processor µs: echo, SQL, hub | (echo + SQL) / hub |"
+        "| in flight | echo /s | SQL /s | SQL, row only /s | hub /s | composite /s | hub / composite \
+         | hub / composite of row only | processor µs: echo, SQL, hub | (echo + SQL) / hub |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for in_flight in IN_FLIGHT {

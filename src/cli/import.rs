@@ -53,7 +53,8 @@ pub(super) async fn import(asked: Import) -> Outcome {
     if dry_run {
         let Tally { created, corrected, unchanged, before: _, revision: _ } = checked;
         let text = format!(
-            "checked {rows} rows: {created} would be created, {corrected} corrected, {unchanged} unchanged; nothing was loaded"
+            "checked {rows} rows: {created} would be created, {corrected} corrected, {unchanged} unchanged; \
+             nothing was loaded"
         );
         return say(&text);
     }
@@ -64,7 +65,8 @@ pub(super) async fn import(asked: Import) -> Outcome {
         before => format!(", kept before a cut {before}"),
     };
     say(&format!(
-        "loaded {rows} rows: created {created}, corrected {corrected}, unchanged {unchanged}{before}; revision {revision}"
+        "loaded {rows} rows: created {created}, corrected {corrected}, unchanged {unchanged}{before}; \
+         revision {revision}"
     ))
 }
 

@@ -98,10 +98,12 @@ fn number_rule(text: &str, numbers: Numbers) -> Rule {
         && text.chars().all(|it| it.is_ascii_digit() || matches!(it, '.' | ',' | '-' | ' '));
     match (numbers, has_digits_only) {
         (Numbers::Vi, true) => "be a number as written in Viet Nam, where a dot parts thousands (10.512) and a comma \
-             begins decimals (70,96): which of them is meant here cannot be told; with `--numbers en` it is the other way"
+             begins decimals (70,96): which of them is meant here cannot be told; with `--numbers en` it is \
+             the other way"
             .into(),
         (Numbers::En, true) => "be a number as written in English, where a comma parts thousands (10,512) and a dot \
-             begins decimals (70.96): which of them is meant here cannot be told; with `--numbers vi` it is the other way"
+             begins decimals (70.96): which of them is meant here cannot be told; with `--numbers vi` it is \
+             the other way"
             .into(),
         (Numbers::Vi, false) => "be a number such as 10.512 or 70,96".into(),
         (Numbers::En, false) => "be a number such as 10,512 or 70.96".into(),

@@ -52,8 +52,8 @@ impl Settings {
         self.issuer()?;
         let Self { store, replica_url, listen, tls, tokens: _, limits: _, otlp_endpoint: _ } = self;
         if files.is_none() && !listen.ip().is_loopback() && !tls.insecure_plaintext {
-            let must = "be an address of this machine only (127.0.0.1), unless `tls_cert` is set; behind something that \
-                        speaks TLS, `insecure_plaintext` allows plain text";
+            let must = "be an address of this machine only (127.0.0.1), unless `tls_cert` is set; behind something \
+                        that speaks TLS, `insecure_plaintext` allows plain text";
             return Err(BadConfig { key: "listen", must: must.to_owned() });
         }
         if replica_url.is_some() && !check::is_postgres(store.url()) {

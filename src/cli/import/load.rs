@@ -189,7 +189,8 @@ pub(super) async fn load(
             note(&format!("{}: is refused: {}", report.place(*place), clean(why)));
         }
         if !refused.is_empty() {
-            let told = "rows that were good when they were checked were refused when they were loaded; the others were loaded";
+            let told = "rows that were good when they were checked were refused when they were loaded; \
+                        the others were loaded";
             return Err(told.into());
         }
         return Ok(tally);

@@ -146,7 +146,8 @@ impl Reading<'_> {
             Cell::Number(Number { plain, padded: None, .. })
                 if !matches!(plain.len(), 2 | 3 | 5) =>
             {
-                let rule = "be a code of 2, 3 or 5 digits: a cell with a number loses the zeros in front; format it as text";
+                let rule = "be a code of 2, 3 or 5 digits: a cell with a number loses the zeros in front; \
+                            format it as text";
                 self.refuse(field, rule);
                 return None;
             }

@@ -1,5 +1,6 @@
 -- Withdrawals: what was published wrongly is superseded by a version that says why.
--- A row with a `withdrawal_reason` is a tombstone: its `superseded_at` is its own `made_at`, so that it stands at no revision.
+-- A row with a `withdrawal_reason` is a tombstone: its `superseded_at` is its own `made_at`, so that it stands at no
+-- revision.
 
 ALTER TABLE observation ADD COLUMN withdrawal_reason TEXT COLLATE "C";
 ALTER TABLE target ADD COLUMN withdrawal_reason TEXT COLLATE "C";

@@ -31,23 +31,43 @@ const ASKED: &[(&str, &str)] = &[
     ("DossierService/IngestDossiers", r#"{"open": {"load": "one"}}"#),
     ("DossierService/ListDossiers", "{}"),
     ("DossierService/LookUpDossier", r#"{"code": "{dossier}"}"#),
-    ("DossierService/PublishDossiers", r#"{"allowPartial": true, "dossiers": [{"code": "{dossier}", "procedure": "1.004194", "receivingUnit": {"id": "{unit}"}, "applicant": {"name": "Nguyễn Văn Ẩn"}}]}"#),
-    ("DossierService/PublishEvents", r#"{"allowPartial": true, "events": [{"dossier": "{dossier}", "event": {"occurredAt": "2026-01-02T00:00:00Z", "sourceStatus": "2"}}]}"#),
-    ("DossierService/SummarizeDossiers", r#"{"rule": "national-766", "period": "2026-01", "by": ["SUMMARY_DIMENSION_MONTH"]}"#),
-    ("DossierService/WithdrawDossiers", r#"{"allowPartial": true, "dossiers": ["{dossier}"], "reason": "x", "validateOnly": true}"#),
+    ("DossierService/PublishDossiers", r#"
+        {"allowPartial": true, "dossiers": [{"code": "{dossier}", "procedure": "1.004194",
+        "receivingUnit": {"id": "{unit}"}, "applicant": {"name": "Nguyễn Văn Ẩn"}}]}"#),
+    ("DossierService/PublishEvents", r#"
+        {"allowPartial": true, "events": [{"dossier": "{dossier}", "event": {"occurredAt": "2026-01-02T00:00:00Z",
+        "sourceStatus": "2"}}]}"#),
+    ("DossierService/SummarizeDossiers", r#"
+        {"rule": "national-766", "period": "2026-01", "by": ["SUMMARY_DIMENSION_MONTH"]}"#),
+    ("DossierService/WithdrawDossiers", r#"
+        {"allowPartial": true, "dossiers": ["{dossier}"], "reason": "x", "validateOnly": true}"#),
     ("IndicatorService/ExportObservations", r#"{"indicators": ["{indicator}"]}"#),
-    ("IndicatorService/GetAvailability", r#"{"indicators": ["{indicator}"], "units": [{"id": "{unit}"}], "ends_from": "2024-01-01", "ends_before": "2025-01-01"}"#),
+    ("IndicatorService/GetAvailability", r#"
+        {"indicators": ["{indicator}"], "units": [{"id": "{unit}"}], "ends_from": "2024-01-01",
+        "ends_before": "2025-01-01"}"#),
     ("IndicatorService/GetSnapshot", r#"{"indicators": ["{indicator}"], "units": [{"id": "{unit}"}]}"#),
     ("IndicatorService/IngestObservations", r#"{"open": {"load": "one"}}"#),
     ("IndicatorService/ListRevisions", r#"{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024"}"#),
-    ("IndicatorService/PublishObservations", r#"{"allowPartial": true, "observations": [{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024", "value": "5", "status": "OBSERVATION_STATUS_FINAL"}]}"#),
-    ("IndicatorService/PublishTargets", r#"{"allowPartial": true, "targets": [{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024", "comparison": "TARGET_COMPARISON_AT_LEAST", "value": "5"}]}"#),
+    ("IndicatorService/PublishObservations", r#"
+        {"allowPartial": true, "observations": [{"indicator": "{indicator}", "unit": {"id": "{unit}"},
+        "period": "2024", "value": "5", "status": "OBSERVATION_STATUS_FINAL"}]}"#),
+    ("IndicatorService/PublishTargets", r#"
+        {"allowPartial": true, "targets": [{"indicator": "{indicator}", "unit": {"id": "{unit}"},
+        "period": "2024", "comparison": "TARGET_COMPARISON_AT_LEAST", "value": "5"}]}"#),
     ("IndicatorService/QueryObservations", r#"{"indicators": ["{indicator}"]}"#),
     ("IndicatorService/QueryTargets", r#"{"indicators": ["{indicator}"]}"#),
-    ("IndicatorService/RankUnits", r#"{"indicator": "{indicator}", "period": "2024", "below": {"id": "{unit}"}, "level": "UNIT_LEVEL_DISTRICT"}"#),
-    ("IndicatorService/RollUp", r#"{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "periods": ["2024"], "geography": "GEOGRAPHY_AS_REPORTED"}"#),
-    ("IndicatorService/WithdrawObservations", r#"{"allowPartial": true, "observations": [{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024"}], "reason": "x", "validateOnly": true}"#),
-    ("IndicatorService/WithdrawTargets", r#"{"allowPartial": true, "targets": [{"indicator": "{indicator}", "unit": {"id": "{unit}"}, "period": "2024"}], "reason": "x", "validateOnly": true}"#),
+    ("IndicatorService/RankUnits", r#"
+        {"indicator": "{indicator}", "period": "2024", "below": {"id": "{unit}"},
+        "level": "UNIT_LEVEL_DISTRICT"}"#),
+    ("IndicatorService/RollUp", r#"
+        {"indicator": "{indicator}", "unit": {"id": "{unit}"}, "periods": ["2024"],
+        "geography": "GEOGRAPHY_AS_REPORTED"}"#),
+    ("IndicatorService/WithdrawObservations", r#"
+        {"allowPartial": true, "observations": [{"indicator": "{indicator}", "unit": {"id": "{unit}"},
+        "period": "2024"}], "reason": "x", "validateOnly": true}"#),
+    ("IndicatorService/WithdrawTargets", r#"
+        {"allowPartial": true, "targets": [{"indicator": "{indicator}", "unit": {"id": "{unit}"},
+        "period": "2024"}], "reason": "x", "validateOnly": true}"#),
 ];
 
 /// The name of an applicant, which shows only at one tier.

@@ -304,7 +304,8 @@ async fn a_wrong_epoch_and_a_wrong_clock_are_found() {
     let body = sharehub::log::wire::encode(seq_number, at, epoch, &long_ago);
     other.rewrite(seq, |it| it.clone_from(&body)).await;
     let found = format!(
-        "UPDATE audit_record SET at = 1000000, system = 'sharehub', method = 'hub/Test', personal = {} WHERE seq = {seq}",
+        "UPDATE audit_record SET at = 1000000, system = 'sharehub', method = 'hub/Test', personal = {} \
+         WHERE seq = {seq}",
         if crate::support::engine::is_postgres() { "false" } else { "0" }
     );
     other.run(&found).await;

@@ -75,8 +75,9 @@ pub fn json(text: &str) -> Value {
 /// A line of an ingest stream.
 fn item(indicator: &str, period: &str, value: &str) -> String {
     let unit = r#"{"code":{"code":"805","date":"2024-12-31"}}"#;
+    let status = "OBSERVATION_STATUS_FINAL";
     format!(
-        r#"{{"indicator":"{indicator}","unit":{unit},"period":"{period}","value":"{value}","status":"OBSERVATION_STATUS_FINAL"}}"#
+        r#"{{"indicator":"{indicator}","unit":{unit},"period":"{period}","value":"{value}","status":"{status}"}}"#
     )
 }
 

@@ -1,21 +1,31 @@
 //! Where SQLite and PostgreSQL differ, and what was decided. This file runs on both, as all of the suite does.
 //!
-//! | what differs | decided | shown by |
-//! |---|---|---|
-//! | order of text: a locale's, or bytes | bytes, `COLLATE "C"` | `text_is_ordered_by_its_bytes_and_case_tells_apart` |
-//! | case of codes | tells apart | the same |
-//! | `LIKE`: case, and what `%` and `_` mean | none of it: what is looked for is taken as it is | `what_is_looked_for_is_no_pattern` |
-//! | NUL in text: kept, or an error | refused at the door | `a_nul_is_refused_before_it_meets_an_engine` |
-//! | times: nanoseconds, or microseconds | microseconds, the rest dropped | `an_instant_keeps_its_microseconds` |
-//! | decimals: binary, or padded with zeros | text, as canonical | `indicator::values::decimals_come_back_digit_for_digit` |
-//! | where NULL sorts | nothing is ordered by what may be NULL | `what_may_be_missing_orders_nothing` |
-//! | writers at the same time | one commits after the other, whichever hub it is in | `writers_at_the_same_time_get_revisions_without_a_gap` |
-//! | a failed statement ends the transaction, or not | a write that speaks to the store itself has a savepoint of its own; what the others leave is tried alone when it fails together | `one_refused_write_harms_none_that_shares_its_commit`, `hub::shared_commits` |
-//! | values bound to one statement | chunks below the smaller limit | `indicator::publish::ten_thousand_observations_are_one_revision_and_none_the_second_time` |
-//! | booleans, enums, bytes | integers, integers, BLOB and BYTEA, by the two files of a migration | every test |
-//! | a query sees what is committed while it runs, or not | rows are read at a revision | `indicator::publish::a_read_waits_for_the_revision_it_must_have_seen` |
-//! | a server can go away | an embedded store cannot: only PostgreSQL has a pulse | `postgres::outage`, `postgres::standby` |
-//! | what a full disk undoes | a failed commit leaves its connection behind | `sqlite::full_disk`, `commit_faults` |
+//! - **Order of text: a locale's, or bytes**: bytes, `COLLATE "C"`. Shown by
+//!   `text_is_ordered_by_its_bytes_and_case_tells_apart`.
+//! - **Case of codes**: tells apart. Shown by the same.
+//! - **`LIKE`: case, and what `%` and `_` mean**: none of it: what is looked for is taken as it is. Shown by
+//!   `what_is_looked_for_is_no_pattern`.
+//! - **NUL in text: kept, or an error**: refused at the door. Shown by `a_nul_is_refused_before_it_meets_an_engine`.
+//! - **Times: nanoseconds, or microseconds**: microseconds, the rest dropped. Shown by
+//!   `an_instant_keeps_its_microseconds`.
+//! - **Decimals: binary, or padded with zeros**: text, as canonical. Shown by
+//!   `indicator::values::decimals_come_back_digit_for_digit`.
+//! - **Where NULL sorts**: nothing is ordered by what may be NULL. Shown by `what_may_be_missing_orders_nothing`.
+//! - **Writers at the same time**: one commits after the other, whichever hub it is in. Shown by
+//!   `writers_at_the_same_time_get_revisions_without_a_gap`.
+//! - **A failed statement ends the transaction, or not**: a write that speaks to the store itself has a savepoint of
+//!   its own; what the others leave is tried alone when it fails together. Shown by
+//!   `one_refused_write_harms_none_that_shares_its_commit`, `hub::shared_commits`.
+//! - **Values bound to one statement**: chunks below the smaller limit. Shown by
+//!   `indicator::publish::ten_thousand_observations_are_one_revision_and_none_the_second_time`.
+//! - **Booleans, enums, bytes**: integers, integers, BLOB and BYTEA, by the two files of a migration. Shown by every
+//!   test.
+//! - **A query sees what is committed while it runs, or not**: rows are read at a revision. Shown by
+//!   `indicator::publish::a_read_waits_for_the_revision_it_must_have_seen`.
+//! - **A server can go away**: an embedded store cannot: only PostgreSQL has a pulse. Shown by `postgres::outage`,
+//!   `postgres::standby`.
+//! - **What a full disk undoes**: a failed commit leaves its connection behind. Shown by `sqlite::full_disk`,
+//!   `commit_faults`.
 //!
 //! That whole histories are told alike, byte for byte, is shown by `postgres::histories`.
 use std::collections::BTreeSet;

@@ -69,6 +69,8 @@ async fn every_ending_is_answered_logged_and_counted_once() {
         Unimplemented,
     };
     let get_unit = |key, message: &[u8]| unary(GET_UNIT, key, message);
+    let announced_too_large = whole(post(GET_UNIT, admin), announced(u32::MAX, b"ab"));
+    let grpc_web = plain(http::Method::POST, "application/grpc-web+proto").unwrap();
     #[rustfmt::skip]
     let table = [
         ("ok", get_unit(admin, &known), GET_UNIT, Ok, ""),
@@ -85,10 +87,10 @@ async fn every_ending_is_answered_logged_and_counted_once() {
         ("no-message", whole(post(GET_UNIT, admin), Vec::new()), GET_UNIT, InvalidArgument, "MESSAGE_MALFORMED"),
         ("short", whole(post(GET_UNIT, admin), announced(100, b"ab")), GET_UNIT, InvalidArgument, "MESSAGE_MALFORMED"),
         ("too-large", get_unit(admin, &huge), GET_UNIT, ResourceExhausted, "MESSAGE_TOO_LARGE"),
-        ("announced-too-large", whole(post(GET_UNIT, admin), announced(u32::MAX, b"ab")), GET_UNIT, ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        ("announced-too-large", announced_too_large, GET_UNIT, ResourceExhausted, "MESSAGE_TOO_LARGE"),
         ("gzip", whole(gzip, frame(&known)), GET_UNIT, Unimplemented, "METHOD_UNKNOWN"),
         ("json", plain(http::Method::POST, "application/json").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
-        ("grpc-web", plain(http::Method::POST, "application/grpc-web+proto").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
+        ("grpc-web", grpc_web, GET_UNIT, InvalidArgument, "NOT_GRPC"),
         ("get", plain(http::Method::GET, "application/grpc").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
         ("put", plain(http::Method::PUT, "application/grpc").unwrap(), GET_UNIT, InvalidArgument, "NOT_GRPC"),
     ];

@@ -1,5 +1,7 @@
-//! Names of methods that the sources spell: each is one of the schema. Of the schema itself `log::wire::shape` is the one
-//! table, and of what each method needs `caller::policy`; a test in `schema` holds the two together.
+//! Names of methods that the sources spell: each is one of the schema.
+//!
+//! Of the schema itself `log::wire::shape` is the one table, and of what each method needs `caller::policy`; a test in
+//! `schema` holds the two together.
 use std::collections::BTreeSet;
 
 use super::schema::methods;

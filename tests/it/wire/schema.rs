@@ -19,73 +19,13 @@ use sharehub::{
 use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_types::StatusExt;
 
+use super::messages::MESSAGES;
 use crate::support::{
     client::{Client, Grants, Key, all_indicators, refusal},
     history::{History, indicators},
     hub::Hub,
     raw::{Raw, unary},
 };
-
-/// A message that each method can read.
-#[rustfmt::skip]
-const MESSAGES: &[(&str, &str)] = &[
-    ("AccessService/DisableSystem", r#"{"code": "so-y-te"}"#),
-    ("AccessService/EnableSystem", r#"{"code": "so-y-te"}"#),
-    ("AccessService/ExplainAccess", r#"{"method": "UnitService/GetUnit"}"#),
-    ("AccessService/GrantAgreement", r#"{"agreement": {"code": "so-y-te.one", "system": "so-y-te", "purpose": "work", "title": "Một", "legal_basis": "Luật", "operations": ["AGREEMENT_OPERATION_READ"], "indicators": {"patterns": ["x"]}, "valid_from": "2001-01-01T00:00:00Z", "valid_before": "2002-01-01T00:00:00Z"}}"#),
-    ("AccessService/IssueKey", r#"{"system": "so-y-te"}"#),
-    ("AccessService/ListAgreements", "{}"),
-    ("AccessService/ListSystems", "{}"),
-    ("AccessService/RegisterSystem", r#"{"code": "so-y-te", "name": "Sở Y tế"}"#),
-    ("AccessService/RevokeAgreement", r#"{"code": "so-y-te.one"}"#),
-    ("AccessService/RevokeKey", r#"{"key_id": "aaaaaaaaaaaa"}"#),
-    ("AccessService/UpdateSystem", r#"{"system": {"code": "so-y-te", "name": "Sở Y tế"}, "update_mask": "name"}"#),
-    ("AccessService/WhoAmI", "{}"),
-    ("AuditService/GetCheckpoint", "{}"),
-    ("AuditService/ListAccessToSubject", r#"{"dossier": "H61.1"}"#),
-    ("AuditService/ListRecords", "{}"),
-    ("AuditService/ProveConsistency", r#"{"first": "1"}"#),
-    ("AuditService/ProveInclusion", r#"{"seq": "1"}"#),
-    ("DossierService/DefineProcedures", "{}"),
-    ("DossierService/ErasePersonalData", r#"{"dossiers": ["H61.1"], "legal_basis": "x"}"#),
-    ("DossierService/ExportDossiers", "{}"),
-    ("DossierService/GetDossier", r#"{"code": "H61.1"}"#),
-    ("DossierService/GetProcedure", r#"{"code": "1.000001"}"#),
-    ("DossierService/IngestDossiers", r#"{"open": {"load": "one"}}"#),
-    ("DossierService/ListDossiers", "{}"),
-    ("DossierService/ListProcedures", "{}"),
-    ("DossierService/LookUpDossier", r#"{"code": "H61.1"}"#),
-    ("DossierService/PublishDossiers", "{}"),
-    ("DossierService/PublishEvents", "{}"),
-    ("DossierService/SummarizeDossiers", r#"{"rule": "national-766", "period": "2024"}"#),
-    ("DossierService/WithdrawDossiers", r#"{"reason": "x"}"#),
-    ("DossierService/WithdrawProcedures", r#"{"reason": "x"}"#),
-    ("FeedService/Acknowledge", r#"{"resume_token": "{token}"}"#),
-    ("FeedService/ListConsumers", "{}"),
-    // A procedure that there is not: a watch that begins does not end.
-    ("FeedService/Watch", r#"{"filters": [{"dossiers": {"procedure": "9.999999"}}]}"#),
-    ("HubService/GetInfo", "{}"),
-    ("IndicatorService/DefineIndicators", "{}"),
-    ("IndicatorService/ExportObservations", r#"{"indicators": ["secret.one"]}"#),
-    ("IndicatorService/GetAvailability", r#"{"indicators": ["secret.one"], "units": [{"id": 1}], "ends_from": "2024-01-01", "ends_before": "2025-01-01"}"#),
-    ("IndicatorService/GetIndicator", r#"{"code": "secret.one"}"#),
-    ("IndicatorService/GetSnapshot", r#"{"indicators": ["secret.one"], "units": [{"id": 1}]}"#),
-    ("IndicatorService/IngestObservations", r#"{"open": {"load": "one"}}"#),
-    ("IndicatorService/ListIndicators", "{}"),
-    ("IndicatorService/ListRevisions", r#"{"indicator": "secret.one", "unit": {"id": 1}, "period": "2024"}"#),
-    ("IndicatorService/PublishObservations", "{}"),
-    ("IndicatorService/PublishTargets", "{}"),
-    ("IndicatorService/QueryObservations", r#"{"indicators": ["secret.one"]}"#),
-    ("IndicatorService/QueryTargets", r#"{"indicators": ["secret.one"]}"#),
-    ("IndicatorService/RankUnits", r#"{"indicator": "secret.one", "period": "2026", "below": {"code": {"code": "86", "date": "2026-01-01"}}, "level": "UNIT_LEVEL_COMMUNE"}"#),
-    ("IndicatorService/RollUp", r#"{"indicator": "secret.one", "unit": {"code": {"code": "86", "date": "2026-01-01"}}, "periods": ["2026"], "geography": "GEOGRAPHY_CURRENT"}"#),
-    ("IndicatorService/WithdrawObservations", r#"{"reason": "x"}"#),
-    ("IndicatorService/WithdrawTargets", r#"{"reason": "x"}"#),
-    ("UnitService/GetUnit", r#"{"unit": {"id": 1}}"#),
-    ("UnitService/ListUnits", "{}"),
-    ("UnitService/PublishUnits", "{}"),
-    ("UnitService/TraceUnit", r#"{"unit": {"id": 1}, "date": "2026-01-01"}"#),
-];
 
 /// Every wire surface that was ever let out. Lines are added by running this test with `UPDATE_WIRE=1`.
 const WIRE: &str = "tests/it/data/wire.txt";

@@ -69,7 +69,8 @@ impl Facts<'_> {
                 }
             };
             format!(
-                "agreement {} {} {} {} {} {document:?} {operations:?} {dataset} {} units {:?} {ends:?} {limits:?} made {}",
+                "agreement {} {} {} {} {} {document:?} {operations:?} {dataset} {} units {:?} {ends:?} {limits:?} \
+                 made {}",
                 it.code,
                 it.system,
                 it.purpose,

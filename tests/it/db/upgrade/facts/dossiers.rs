@@ -32,8 +32,8 @@ fn dossier(it: &pb::Dossier) -> String {
         })
         .collect();
     format!(
-        "dossier {} of {} procedure {}/{}/{} {units:?} {:?} {:?} {applicant:?} withheld {} erased {} {fees:?} {papers:?} \
-         {:?} {moments:?} {events:?} made {}",
+        "dossier {} of {} procedure {}/{}/{} {units:?} {:?} {:?} {applicant:?} withheld {} erased {} {fees:?} \
+         {papers:?} {:?} {moments:?} {events:?} made {}",
         it.code,
         it.source,
         it.procedure,

@@ -57,8 +57,17 @@ impl Facts<'_> {
             let listed = self.reader.indicators().list_indicators(list).await.unwrap().into_inner();
             facts.extend(listed.indicators.iter().map(|it| {
                 let kinds = format!("{:?} {:?} {:?} {:?}", it.kind(), it.direction(), it.frequency(), it.calendar());
-                let rules = format!("{:?} {:?} {:?} {:?}", it.time_rule(), it.unit_rule(), it.sharing_level(), it.tree());
-                let words = [&it.name_vi, &it.name_en, &it.description, &it.unit_of_measure, &it.scale, &it.numerator, &it.denominator];
+                let (time, unit) = (it.time_rule(), it.unit_rule());
+                let rules = format!("{time:?} {unit:?} {:?} {:?}", it.sharing_level(), it.tree());
+                let words = [
+                    &it.name_vi,
+                    &it.name_en,
+                    &it.description,
+                    &it.unit_of_measure,
+                    &it.scale,
+                    &it.numerator,
+                    &it.denominator,
+                ];
                 let who = [&it.legal_basis, &it.owner_agency, &it.authoritative_source];
                 format!(
                     "indicator {} version {} {kinds} {rules} {:?} {words:?} {who:?} due {} retired {} made {}",
