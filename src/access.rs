@@ -9,7 +9,7 @@ pub mod store;
 
 use std::sync::Arc;
 
-use self::{last_used::LastUsed, permit::Scopes, store::limits::Meter};
+use self::{last_used::LastUsed, permit::Scopes, store::limits::QuotaMeter};
 use crate::{
     caller::{refusals::Refusals, token::Tokens},
     db::Db,
@@ -31,7 +31,7 @@ pub struct Access {
     pub connections: Arc<Slots>,
     scopes: Scopes,
     /// Counts calls for the limits of agreements.
-    meter: Meter,
+    meter: QuotaMeter,
 }
 
 impl Access {
@@ -43,7 +43,7 @@ impl Access {
             last_used: LastUsed::default(),
             connections: Slots::connections(limits.connections_each),
             scopes: Scopes::default(),
-            meter: Meter::start(db),
+            meter: QuotaMeter::start(db),
         })
     }
 }

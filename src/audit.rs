@@ -53,7 +53,7 @@ pub struct Inclusion {
 
 /// Asks for a proof that one log is the beginning of another.
 #[derive(Clone, Copy, Debug)]
-pub struct Consistency {
+pub struct LogConsistency {
     /// The size of the earlier one.
     pub first: u64,
     /// The size of the later one; 0 for the newest checkpoint's.

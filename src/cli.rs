@@ -32,10 +32,10 @@ use crate::config::{AuditCommand, Cli, Command, DataKeysCommand, KeyCommand, Pki
 /// Characters of a text that a line shows, at most.
 const SHOWN: usize = 320;
 
-type Outcome<T = ()> = Result<T, Box<dyn StdError>>;
+type CliResult<T = ()> = Result<T, Box<dyn StdError>>;
 
 /// Runs one command.
-pub async fn run(command: Command, written: &Written) -> Outcome {
+pub async fn run(command: Command, written: &Written) -> CliResult {
     match command {
         Command::Serve(settings) => serve::serve(settings).await,
         Command::Demo(settings) => serve::demo(settings, written).await,
@@ -64,20 +64,20 @@ pub async fn run(command: Command, written: &Written) -> Outcome {
 }
 
 /// Prints what a shell needs to complete commands and options.
-fn complete(shell: Shell) -> Outcome {
+fn complete(shell: Shell) -> CliResult {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "sharehub", &mut script);
     say(String::from_utf8(script)?.trim_end())
 }
 
 /// Writes a line to standard output at once; when it is closed, the command ends there.
-fn print(line: &str) -> Outcome {
+fn print(line: &str) -> CliResult {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(failure::unwritten)
 }
 
 /// Writes a line to standard output. Whoever reads it may have read enough: `sharehub call ... | head` is no failure.
-fn say(line: &str) -> Outcome {
+fn say(line: &str) -> CliResult {
     match writeln!(std::io::stdout(), "{line}") {
         Err(err) if err.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),

@@ -17,14 +17,16 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub use self::{
-    agreements::{AgreementCommand, Apply, Explain, ListAgreements},
+    agreements::{AgreementCommand, Apply, ExplainArgs, ListAgreementsArgs},
     caller::{As, Call, Target, read_file},
     exit::Exit,
     layers::{Unread, Written},
     limits::LimitSettings,
     server::Settings,
     store::{AuditKeyPlace, StorePlace, StoreSettings},
-    tables::{Asked, Export, Exported, Filter, Import, Loaded, Numbers, Query, Watch},
+    tables::{
+        Export, Exported, Filter, Import, Numbers, QueryArgs, QueryKind, TableKind, WatchArgs,
+    },
     telemetry::{LogFormat, LogSettings},
     tls::TlsSettings,
     tokens::TokenSettings,
@@ -60,11 +62,11 @@ pub enum Command {
     /// Write what the hub has as a table, CSV or XLSX.
     Export(Export),
     /// Ask a running hub, and print the answer as a table.
-    Query(Query),
+    Query(QueryArgs),
     /// Print a line for each change, as it is committed.
-    Watch(Watch),
+    Watch(WatchArgs),
     /// Drop history older than `--keep`: move the retention floor, on record, and free its space.
-    Compact(Compact),
+    Compact(CompactArgs),
     /// Bring the units that came with an earlier release up to those of this one, in one revision. What else was
     /// published about units stays. A hub may run on the store meanwhile.
     UpdateUnits(StoreSettings),
@@ -210,7 +212,7 @@ pub struct IssueKey {
 
 /// How to compact.
 #[derive(Debug, Args)]
-pub struct Compact {
+pub struct CompactArgs {
     /// Everything that was known at any time since then can still be read: so many days, `400d`, or hours, `12h`.
     #[arg(long, value_parser = ago)]
     pub keep: Duration,

@@ -29,8 +29,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::reader::Reader;
 use self::{
     faults::{Fate, Faults},
-    pool::{Availability, Pool},
-    replica::{Position, Replica},
+    pool::{Pool, ServerHealth},
+    replica::{Replica, StorePosition},
 };
 use crate::{
     error::{self, AWAY, Error, Reason, Result},
@@ -90,10 +90,10 @@ impl Options {
 
 /// A store.
 #[derive(Clone, Debug)]
-pub struct Db(Arc<Inner>);
+pub struct Db(Arc<DbInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct DbInner {
     read: Reader,
     pool: Arc<Pool>,
     write: Arc<Pool>,
@@ -105,7 +105,7 @@ struct Inner {
     vault: Vault,
     faults: Option<Arc<Faults>>,
     clock: Clock,
-    pulse: Availability,
+    pulse: ServerHealth,
     _feeling: Option<AbortOnDropHandle<()>>,
 }
 
@@ -135,7 +135,7 @@ impl Db {
         let secret = secret(&first).await?;
         know_keys(&first, &vault).await?;
         first.close().await?;
-        let pulse = Availability::new();
+        let pulse = ServerHealth::new();
         let felt = is_server.then(|| pulse.clone());
         let pool = Pool::open(tuned(&url, READERS, patience), felt.clone()).await?;
         let write = Pool::open(tuned(&url, 1, patience), felt.clone()).await?;
@@ -156,7 +156,7 @@ impl Db {
             Some(url) => Some(Replica::follow(&url, secret.clone()).await?),
         };
         let read = Reader::new(Arc::clone(&pool));
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(DbInner {
             read,
             pool,
             write,
@@ -193,7 +193,7 @@ impl Db {
     /// For questions about what stood at a revision of an epoch: the replica, when it has come as far, or else the
     /// primary.
     pub fn at(&self, (epoch, revision): (i64, i64)) -> Reader {
-        let place = Position { epoch, revision };
+        let place = StorePosition { epoch, revision };
         match &self.0.replica {
             Some(replica) if replica.has(place) => self.0.read.at(replica, place),
             Some(_) | None => self.0.read.clone(),

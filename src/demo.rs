@@ -16,7 +16,7 @@ use crate::{
     },
     caller::{
         Caller, Grants, Pattern, SystemCode,
-        agreement::{Dataset, Document, Operation, Terms},
+        agreement::{Dataset, Operation, SignedDocument, Terms},
         credential::Credential,
         directory::Directory,
     },
@@ -167,7 +167,7 @@ async fn agree(hub: &Arc<Hub>, system: &SystemCode, purpose: &str, terms: Terms)
         system: system.clone(),
         purpose: word(purpose)?,
         legal_basis: LEGAL_BASIS.to_owned(),
-        document: Document::default(),
+        document: SignedDocument::default(),
         terms,
         units: Vec::new(),
         valid_from: None,

@@ -48,7 +48,7 @@ db_enum! {
 
 db_enum! {
     /// How a dossier came in.
-    pub enum Channel {
+    pub enum SubmissionChannel {
         /// At the desk.
         InPerson = 1,
         /// Online.
@@ -102,7 +102,7 @@ db_enum! {
 
 db_enum! {
     /// By what dossiers are counted; in the order in which groups are sorted.
-    pub enum Dimension {
+    pub enum SummaryDimension {
         /// By receiving unit.
         Unit = 1,
         /// By procedure.
@@ -301,7 +301,7 @@ pub struct Header {
     /// The unit where the applicant lives.
     pub applicant_unit_id: Option<i64>,
     /// How it came in.
-    pub channel: Option<Channel>,
+    pub channel: Option<SubmissionChannel>,
     /// Who applies.
     pub applicant_kind: Option<ApplicantKind>,
     /// The applicant, sealed.

@@ -16,7 +16,7 @@ use crate::{
 pub const PAGE: usize = 1_000;
 
 /// What is exported.
-pub trait Question: Send + Sync + 'static {
+pub trait ExportQuestion: Send + Sync + 'static {
     /// Some of the answer.
     type Page: Send;
     /// Where a page ends, and the next one begins.
@@ -36,7 +36,7 @@ pub trait Question: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(Self::Page, Option<Self::Key>)>> + Send;
 }
 
-struct Export<Q: Question> {
+struct Export<Q: ExportQuestion> {
     hub: Arc<Hub>,
     caller: Caller,
     question: Q,
@@ -46,7 +46,7 @@ struct Export<Q: Question> {
 }
 
 /// The pages of an answer. One is read when it is asked for; nothing is kept of it.
-pub fn run<Q: Question>(
+pub fn run<Q: ExportQuestion>(
     hub: &Arc<Hub>,
     caller: Caller,
     question: Q,
@@ -57,7 +57,7 @@ pub fn run<Q: Question>(
     Ok(try_unfold(export, Export::next))
 }
 
-impl<Q: Question> Export<Q> {
+impl<Q: ExportQuestion> Export<Q> {
     async fn next(mut self) -> Result<Option<(Q::Page, Self)>> {
         if self.is_over {
             return Ok(None);

@@ -211,12 +211,12 @@ pub enum Change {
     /// Of a thing.
     Thing(Happened, Thing),
     /// Of what is shared, at the revision that the watch had come to: gained, or else lost.
-    Access(i64, Shared, bool),
+    Access(i64, SharedPart, bool),
 }
 
 /// Something that is shared or not.
 #[derive(Clone, Debug)]
-pub enum Shared {
+pub enum SharedPart {
     /// An indicator.
     Indicator(indicator::Code),
     /// Dossiers.
@@ -244,7 +244,7 @@ pub enum Message {
         /// The changes.
         changes: Vec<Change>,
         /// Names for what they speak of.
-        names: Arc<watch::Names>,
+        names: Arc<watch::ChangeNames>,
         /// Who they are for.
         caller: Arc<Caller>,
         /// Every match up to here was sent.

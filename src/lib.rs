@@ -46,9 +46,13 @@
 //!
 //! # Names
 //!
-//! No type name stands twice in the crate, but for those that are read with their module by habit: `Rpc`, `Key`,
-//! `Kind`, `Code`, `Entry`, `Get`, `List`, `Filter`, `Export`, `Define`, `Publish`, `State`, and the `Model` of a
-//! row.
+//! No type name stands twice in the crate, but for those that are read with their module by habit. The test
+//! `no_type_name_stands_twice` reads this list.
+//!
+//! - habit of services and what is asked of them: `Rpc`, `Get`, `List`, `Filter`, `Export`, `Define`, `Publish`,
+//!   `Entry`
+//! - habit of values: `Key`, `Kind`, `Code`, `State`
+//! - habit of rows: `Model`, `Relation`
 //!
 //! # A walk: `PublishObservations`
 //!

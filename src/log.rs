@@ -60,12 +60,12 @@ pub struct AuditLog {
     state: watch::Sender<State>,
     /// How long the hub answers without personal data while the log cannot be written.
     grace: Duration,
-    refusals: Mutex<Refusals>,
+    refusals: Mutex<RefusalWindow>,
 }
 
 /// Refusals in the last while.
 #[derive(Debug)]
-struct Refusals {
+struct RefusalWindow {
     /// How many may be recorded now.
     left: f64,
     at: Instant,
@@ -95,7 +95,7 @@ impl AuditLog {
             Arc::clone(&pending),
             Arc::clone(&urgent),
         );
-        let refusals = Refusals { left: REFUSALS.0, at: Instant::now(), left_out: 0 };
+        let refusals = RefusalWindow { left: REFUSALS.0, at: Instant::now(), left_out: 0 };
         let refusals = Mutex::new(refusals);
         Ok((Arc::new(Self { key, entries, pending, urgent, state, grace, refusals }), task))
     }

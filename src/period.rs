@@ -199,8 +199,8 @@ impl Period {
         }
     }
 
-    /// The code under which these days are kept for a frequency: `2024-Q1` and `2024-YTD-03` name one period. The month,
-    /// quarter, half-year or year counts, unless it is shorter than the frequency: then it is a period to date.
+    /// The code under which these days are kept for a frequency: `2024-Q1` and `2024-YTD-03` name one period. The
+    /// month, quarter, half-year or year counts, unless it is shorter than the frequency: then it is a period to date.
     #[must_use]
     pub fn canonical(self, frequency: PeriodKind) -> Self {
         let Some((_, count)) = self.months() else { return self };

@@ -9,7 +9,7 @@ use crate::error::{Error, Reason, Result};
 /// Places of one kind.
 #[derive(Debug)]
 pub struct Slots {
-    of: Of,
+    of: SlotUse,
     all: usize,
     each: usize,
     taken: Mutex<BTreeMap<i64, usize>>,
@@ -24,7 +24,7 @@ pub struct Slot {
 
 /// What places are for.
 #[derive(Clone, Copy, Debug)]
-enum Of {
+enum SlotUse {
     Streams,
     Connections,
 }
@@ -32,12 +32,12 @@ enum Of {
 impl Slots {
     /// For so many streams in all, and so many of each system.
     pub fn new(all: usize, each: usize) -> Arc<Self> {
-        Arc::new(Self { of: Of::Streams, all, each, taken: Mutex::default() })
+        Arc::new(Self { of: SlotUse::Streams, all, each, taken: Mutex::default() })
     }
 
     /// For so many connections of each system.
     pub fn connections(each: usize) -> Arc<Self> {
-        Arc::new(Self { of: Of::Connections, all: usize::MAX, each, taken: Mutex::default() })
+        Arc::new(Self { of: SlotUse::Connections, all: usize::MAX, each, taken: Mutex::default() })
     }
 
     /// How many are taken.
@@ -59,8 +59,8 @@ impl Slots {
             }
         };
         let (reason, things) = match self.of {
-            Of::Streams => (Reason::TooManyStreams, "streams"),
-            Of::Connections => (Reason::TooManyConnections, "connections"),
+            SlotUse::Streams => (Reason::TooManyStreams, "streams"),
+            SlotUse::Connections => (Reason::TooManyConnections, "connections"),
         };
         let what = format!("{limit} {things} {of} are open, and no more are served");
         Err(Error::new(reason, what).with("limit", limit))

@@ -1,6 +1,7 @@
 //! The house keeps its floors: no room imports a room above it. The table in `src/lib.rs` is the list of floors; this
 //! reads the sources against it. `cargo test --test floors -- --nocapture` prints every import between rooms, and the
-//! circles.
+//! circles. Nor does a type name stand twice, but for the habits that `src/lib.rs` lists; nor is a file or a line too
+//! long.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that may fail loudly")]
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -249,4 +250,92 @@ fn the_hub_imports_few_modules() {
     let map = map();
     let of_hub = map.get("hub").map(BTreeSet::len).unwrap_or_default();
     assert!(of_hub <= MOST_OF_HUB, "src/hub.rs imports {of_hub} modules: {:?}", map.get("hub"));
+}
+
+/// The names that may stand twice, from `lib.rs`: what is in backquotes in the items that begin with `- habit of`, and
+/// in the lines that go on with one.
+fn habits(lib: &str) -> BTreeSet<String> {
+    let (mut names, mut is_habit) = (BTreeSet::new(), false);
+    for line in lib.lines() {
+        let line = line.strip_prefix("//!").unwrap_or_default();
+        is_habit = line.starts_with(" - habit of ") || (is_habit && line.starts_with("   "));
+        if is_habit {
+            names.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    names
+}
+
+/// The type that a line defines, if it does. Types inside of implementations belong to their traits, and those inside
+/// of functions to nobody else.
+fn defined(line: &str) -> Option<&str> {
+    let item = line.trim_start();
+    let item = match item.strip_prefix("pub") {
+        Some(public) if public.starts_with('(') => public.split_once(") ")?.1,
+        Some(public) => public.strip_prefix(' ')?,
+        None => item,
+    };
+    let (word, name) = item.split_once(' ')?;
+    let is_type = match word {
+        "struct" | "enum" | "trait" | "union" => true,
+        "type" => !line.starts_with(' '),
+        _ => false,
+    };
+    let end = name.find(|it: char| !(it.is_alphanumeric() || it == '_')).unwrap_or(name.len());
+    (is_type && end > 0).then(|| &name[..end])
+}
+
+#[test]
+fn no_type_name_stands_twice() {
+    let habits = habits(&fs::read_to_string("src/lib.rs").expect("src/lib.rs can be read"));
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut places = BTreeMap::<String, Vec<String>>::new();
+    for path in files {
+        let text = code(&fs::read_to_string(&path).expect("a source can be read"));
+        for (index, line) in text.lines().enumerate() {
+            if let Some(name) = defined(line) {
+                let place = format!("{}:{}", path.display(), index + 1);
+                places.entry(name.to_owned()).or_default().push(place);
+            }
+        }
+    }
+    assert!(places.len() > 300, "only {} types are found", places.len());
+    places.retain(|_, places| places.len() > 1);
+    let wrong: Vec<_> = places
+        .iter()
+        .filter(|(name, _)| !habits.contains(*name))
+        .map(|(name, places)| format!("{name} stands twice: {}", places.join(", ")))
+        .collect();
+    let idle: Vec<_> = habits.iter().filter(|it| !places.contains_key(*it)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(idle.is_empty(), "these stand once; take them off the list of src/lib.rs: {idle:?}");
+}
+
+/// Lines of a source file, at most.
+const MOST_LINES: usize = 500;
+/// Signs in a line, at most.
+const MOST_COLUMNS: usize = 120;
+
+#[test]
+fn no_file_and_no_line_is_too_long() {
+    let mut wrong = Vec::new();
+    for (folder, most) in [("src", MOST_LINES), ("tests", usize::MAX), ("benches", usize::MAX)] {
+        let mut files = Vec::new();
+        sources(Path::new(folder), &mut files);
+        for path in files {
+            let text = fs::read_to_string(&path).expect("a source can be read");
+            let lines = text.lines().count();
+            if lines > most {
+                wrong.push(format!("{} has {lines} lines", path.display()));
+            }
+            for (index, line) in text.lines().enumerate() {
+                let columns = line.chars().count();
+                if columns > MOST_COLUMNS {
+                    wrong.push(format!("{}:{} has {columns} columns", path.display(), index + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -12,7 +12,7 @@ use sharehub::{
         trail::Trail,
     },
     pb,
-    personal::vault::{Keys, Vault},
+    personal::vault::{DataKeys, Vault},
     pki::Authority,
     server::{
         self,
@@ -43,7 +43,7 @@ const PURPOSE: &str = "bench";
 
 pub async fn audit(engine: &Engine) {
     let url = engine.store("audit").await;
-    let vault = Vault::new(&Keys::generate("bench")).unwrap();
+    let vault = Vault::new(&DataKeys::generate("bench")).unwrap();
     let db = Db::open_with(Options { vault, ..Options::new(&url) }).await.unwrap();
     let (slices, _) = server::start(db, Limits::default(), audit_of()).await.unwrap();
     unit::store::reference::load_reference(&slices.hub).await.unwrap();

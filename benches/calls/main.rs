@@ -9,7 +9,7 @@
 //! | `dossier` | `GetDossier` of different codes: echo of the same bytes, bare SQL of the same look-up, hub |
 //! | `snapshot` | `GetSnapshot` of 100 values, likewise |
 //! | `publish` | single durable publishes at 64 clients, beside one commit each |
-//! | `audit` | `GetDossier` with personal data, its record durable first, beside the same without; the check of records |
+//! | `audit` | `GetDossier` with personal data, its record durable first, beside the same without; checking records |
 //! | `growth` | cost per read while the store grows |
 //! | `memory` | the hub as a process of its own: idle, and with 1,000 watches open |
 //!

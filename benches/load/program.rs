@@ -9,7 +9,7 @@ use std::{
 
 use sharehub::{
     pb,
-    personal::vault::{self, Keys},
+    personal::vault::{self, DataKeys},
 };
 use tonic::transport::{Channel, Endpoint};
 
@@ -21,7 +21,7 @@ pub struct Secrets(tempfile::TempDir);
 impl Secrets {
     pub fn new() -> Self {
         let secrets = Self(tempfile::tempdir().unwrap());
-        vault::write(&secrets.data_keys(), &Keys::generate("bench")).unwrap();
+        vault::write(&secrets.data_keys(), &DataKeys::generate("bench")).unwrap();
         secrets
     }
 

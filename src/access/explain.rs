@@ -6,7 +6,7 @@ use crate::{
     access::{
         queries::Grant,
         store::{
-            agreements::{Listed, draft},
+            agreements::{ListedAgreement, draft},
             limits,
         },
     },
@@ -15,7 +15,7 @@ use crate::{
         agreement::{Agreement, Operation, Right},
         credential::Credential,
         directory::Directory,
-        policy::{self, Kind, Personal},
+        policy::{self, Kind, PersonalData},
     },
     dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
@@ -53,7 +53,7 @@ pub struct Explain {
 #[derive(Debug)]
 pub struct Answering {
     /// The agreement.
-    pub agreement: Listed,
+    pub agreement: ListedAgreement,
     /// The operation that covers the call.
     pub operation: Operation,
     /// Whether only the system's own dossiers are shown.
@@ -212,7 +212,7 @@ async fn describe(
         (left, limit.per.around(now).1)
     });
     Ok(Answering {
-        agreement: Listed {
+        agreement: ListedAgreement {
             agreement: Arc::clone(agreement),
             system: directory.code_of(agreement.system_id),
         },
@@ -233,5 +233,5 @@ struct About<'a> {
     indicators: &'a [indicator::Code],
     units: &'a [unit::Ref],
     procedures: &'a [String],
-    personal: Personal,
+    personal: PersonalData,
 }

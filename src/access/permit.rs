@@ -12,7 +12,7 @@ use crate::{
         Caller,
         agreement::{Agreement, Operation, Right, Rights, Terms, not_covered, purpose},
         directory::Directory,
-        policy::{self, Kind, Personal, Policy, Search, followed_by},
+        policy::{self, Kind, PersonalData, Policy, Search, followed_by},
     },
     dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
@@ -100,7 +100,7 @@ impl Access {
             }
             Policy::Feed => {
                 for kind in [Kind::Indicators, Kind::Dossiers] {
-                    let found = search.find(kind, followed_by(kind), Personal::AsAgreed);
+                    let found = search.find(kind, followed_by(kind), PersonalData::AsAgreed);
                     match found {
                         Ok(found) => {
                             let right = Some(self.right(hub, At::View(view), found).await?);
@@ -143,8 +143,8 @@ impl Access {
                 for kind in [Kind::Indicators, Kind::Dossiers] {
                     // One that is gone is not replaced by another: that would be another watch.
                     let found = match caller.rights.of(kind) {
-                        Some(had) => still(&search, had, Personal::AsAgreed),
-                        None => search.find(kind, followed_by(kind), Personal::AsAgreed).ok(),
+                        Some(had) => still(&search, had, PersonalData::AsAgreed),
+                        None => search.find(kind, followed_by(kind), PersonalData::AsAgreed).ok(),
                     };
                     if let Some(found) = found {
                         set(&mut rights, kind, Some(self.right(hub, at, found).await?));
@@ -219,7 +219,7 @@ fn search(caller: &Caller, at: Timestamp) -> Search<'_> {
 fn still(
     search: &Search<'_>,
     had: &Right,
-    personal: Personal,
+    personal: PersonalData,
 ) -> Option<(Arc<Agreement>, Operation)> {
     let kind = had.agreement.terms.dataset.kind();
     let now = search.agreements.iter().find(|it| it.code == had.agreement.code)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use crate::{
     caller::{
         Grants, Pattern, System, SystemCode,
-        agreement::{Document, Terms},
+        agreement::{SignedDocument, Terms},
     },
     error::{Error, Result},
     page::Page,
@@ -162,7 +162,7 @@ pub struct Grant {
     /// The legal basis.
     pub legal_basis: String,
     /// The document.
-    pub document: Document,
+    pub document: SignedDocument,
     /// The terms; their units are named in `units`.
     pub terms: Terms,
     /// The units.

@@ -387,8 +387,8 @@ impl TryFrom<pb::RevokeKeyRequest> for (BatchOptions, RevokeKey) {
 
 // === rows out ===
 
-impl From<store::Listed> for pb::RegisteredSystem {
-    fn from((system, keys): store::Listed) -> Self {
+impl From<store::ListedSystem> for pb::RegisteredSystem {
+    fn from((system, keys): store::ListedSystem) -> Self {
         let System { code, name, grants, statuses, disabled, made_at } =
             Arc::unwrap_or_clone(system);
         let statuses = statuses

@@ -357,7 +357,7 @@ pub struct Used {
 }
 
 /// A system with its keys.
-pub type Listed = (Arc<System>, Vec<Used>);
+pub type ListedSystem = (Arc<System>, Vec<Used>);
 
 /// Lists systems, for administrators.
 pub async fn list(
@@ -365,7 +365,7 @@ pub async fn list(
     access: &Access,
     caller: &Caller,
     list: List,
-) -> Result<(Revision, Paged<Listed>)> {
+) -> Result<(Revision, Paged<ListedSystem>)> {
     let List { page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let directory = hub.reference::<Directory>(&view).await?;
@@ -388,7 +388,7 @@ pub async fn who_am_i(
     hub: &Hub,
     access: &Access,
     caller: &Caller,
-) -> Result<(Listed, Option<Timestamp>)> {
+) -> Result<(ListedSystem, Option<Timestamp>)> {
     let view = hub.revisions.view(caller, Consistency::Latest).await?;
     let (keys, until) = match &caller.credential {
         Credential::Internal => (Vec::new(), None),

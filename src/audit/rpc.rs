@@ -4,7 +4,7 @@ use std::sync::Arc;
 use prost::Message;
 use tonic::Request;
 
-use super::{Consistency, Inclusion, List, ListAccess, Subject, store};
+use super::{Inclusion, List, ListAccess, LogConsistency, Subject, store};
 use crate::{
     dossier::rpc::questions::read_sought,
     error::{Error, Reply, Result},
@@ -153,7 +153,7 @@ impl TryFrom<pb::ProveInclusionRequest> for Inclusion {
     }
 }
 
-impl TryFrom<pb::ProveConsistencyRequest> for Consistency {
+impl TryFrom<pb::ProveConsistencyRequest> for LogConsistency {
     type Error = Error;
 
     fn try_from(msg: pb::ProveConsistencyRequest) -> Result<Self> {

@@ -9,7 +9,7 @@ use crate::{
     log::{
         checkpoint::Checkpoint,
         key::PublicKey,
-        merkle::{self, Hash, Tree},
+        merkle::{self, Hash, MerkleTree},
         wire::{ReadRecord, decode},
     },
     time::Timestamp,
@@ -26,7 +26,7 @@ pub enum Line<'a> {
     Log(Cow<'a, str>),
     /// A record.
     #[serde(borrow)]
-    Record(Row<'a>),
+    Record(RecordRow<'a>),
     /// A checkpoint, after the last record that it covers.
     Checkpoint(Note<'a>),
     /// The last line: how many records the store says that there are, and their root, in base64.
@@ -35,7 +35,7 @@ pub enum Line<'a> {
 
 /// A record as the store has it: its bytes, and what it is found by.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Row<'a> {
+pub struct RecordRow<'a> {
     /// Its number.
     pub seq: i64,
     /// When it was written, in microseconds.
@@ -101,7 +101,7 @@ pub struct Verify {
     key: PublicKey,
     /// By their size.
     kept: BTreeMap<u64, Vec<(String, Checkpoint)>>,
-    tree: Tree,
+    tree: MerkleTree,
     last: Option<(Timestamp, i64)>,
     /// Records up to here are as they were signed.
     signed: u64,
@@ -116,7 +116,7 @@ impl Verify {
         Self {
             key,
             kept: BTreeMap::new(),
-            tree: Tree::default(),
+            tree: MerkleTree::default(),
             last: None,
             signed: 0,
             checkpoints: 0,
@@ -163,7 +163,7 @@ impl Verify {
         }
     }
 
-    fn record(&mut self, row: &Row<'_>) -> Result<(), Fault> {
+    fn record(&mut self, row: &RecordRow<'_>) -> Result<(), Fault> {
         let expected = self.tree.size() + 1;
         match u64::try_from(row.seq) {
             Ok(seq) if seq == expected => {}
@@ -210,7 +210,7 @@ impl Verify {
     }
 
     /// Whether a record is found by what its bytes say.
-    fn same(&self, row: &Row<'_>, read: &ReadRecord) -> Result<(), Fault> {
+    fn same(&self, row: &RecordRow<'_>, read: &ReadRecord) -> Result<(), Fault> {
         let ReadRecord { seq, at, epoch: _, system, method, outcome, personal, subjects } = read;
         let wrong = |what: &str, kept: &dyn fmt::Display, read: &dyn fmt::Display| {
             Err(self.next(format!("it is found under the {what} `{kept}`, and says `{read}`")))

@@ -148,7 +148,7 @@ impl Terms {
 
 /// A signed document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Document {
+pub struct SignedDocument {
     /// Its number and date as written; empty when there is none.
     pub number: String,
     /// SHA-256 of its file in hexadecimal digits; may be empty.
@@ -169,7 +169,7 @@ pub struct Agreement {
     /// By which law or decision.
     pub legal_basis: String,
     /// The document.
-    pub document: Document,
+    pub document: SignedDocument,
     /// What it allows.
     pub terms: Terms,
     /// From when on it holds.

@@ -79,14 +79,14 @@ pub enum Policy {
     /// A grant of the system.
     Grant(SystemGrant),
     /// An agreement that covers one of the operations, the first one before the others.
-    Data(Kind, &'static [Operation], Personal),
+    Data(Kind, &'static [Operation], PersonalData),
     /// An agreement for each kind of data that the call asks for; what none covers is left out.
     Feed,
 }
 
 impl Policy {
     /// Whether an answer may hold personal data.
-    pub fn personal(self) -> Personal {
+    pub fn personal(self) -> PersonalData {
         match self {
             Self::Identified | Self::Grant(_) => Never,
             Self::Data(_, _, personal) => personal,
@@ -97,14 +97,14 @@ impl Policy {
 
 /// Whether an answer may hold personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Personal {
+pub enum PersonalData {
     /// Never.
     Never,
     /// As the agreement says.
     AsAgreed,
 }
 
-impl Personal {
+impl PersonalData {
     /// Whether an answer under an agreement may show personal data.
     pub fn shows(self, agreement: &Agreement) -> bool {
         self == AsAgreed && agreement.terms.personal_data > Tier::None
@@ -112,7 +112,7 @@ impl Personal {
 }
 
 use Operation::{Publish, Read, Watch};
-use Personal::{AsAgreed, Never};
+use PersonalData::{AsAgreed, Never};
 use Policy::{Data, Feed, Identified};
 
 const ADMINISTRATOR: Policy = Policy::Grant(SystemGrant::Administrator);
@@ -213,7 +213,7 @@ impl Search<'_> {
         &self,
         kind: Kind,
         operations: &[Operation],
-        personal: Personal,
+        personal: PersonalData,
     ) -> Result<(Arc<Agreement>, Operation)> {
         let Self { agreements, purpose, at, certified: _ } = *self;
         for &operation in operations {
@@ -238,7 +238,7 @@ impl Search<'_> {
     }
 
     /// Personal data requires a client certificate: a stolen key or token must not reveal any.
-    pub fn may_show(&self, agreement: &Agreement, personal: Personal) -> Result<()> {
+    pub fn may_show(&self, agreement: &Agreement, personal: PersonalData) -> Result<()> {
         if self.certified || !personal.shows(agreement) {
             return Ok(());
         }

@@ -29,7 +29,7 @@ pub const ALGORITHMS: [(&str, Algorithm); 4] = [
 
 /// Whose tokens are accepted.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct IssuerSettings {
     /// The `iss` that they must have.
     pub issuer: String,
     /// The `aud` that they must have, or have among others.
@@ -40,7 +40,7 @@ pub struct Settings {
     pub keys: PathBuf,
 }
 
-impl Settings {
+impl IssuerSettings {
     /// Reads the keys, and checks them.
     pub fn load(&self) -> Result<Issuer, BadConfig> {
         let file = read_file("token_keys", &self.keys)?;
@@ -71,8 +71,8 @@ struct Claims {
 
 impl Issuer {
     /// With the keys in this file.
-    pub fn new(settings: &Settings, file: &[u8]) -> Result<Self, BadConfig> {
-        let Settings { issuer, audience, algorithm, keys: _ } = settings;
+    pub fn new(settings: &IssuerSettings, file: &[u8]) -> Result<Self, BadConfig> {
+        let IssuerSettings { issuer, audience, algorithm, keys: _ } = settings;
         let mut validation = Validation::new(*algorithm);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;

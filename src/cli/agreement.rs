@@ -9,16 +9,16 @@ use std::{
 
 use self::render::Lines;
 use super::{
-    Outcome, clean,
-    client::{Caller, again, explain},
+    CliResult, clean,
+    client::{HubClient, again, explain},
     filter, say,
 };
 use crate::{
-    config::{AgreementCommand, Apply, Explain, ListAgreements},
+    config::{AgreementCommand, Apply, ExplainArgs, ListAgreementsArgs},
     pb,
 };
 
-pub(super) async fn agreement(command: AgreementCommand) -> Outcome {
+pub(super) async fn agreement(command: AgreementCommand) -> CliResult {
     match command {
         AgreementCommand::Apply(asked) => apply(asked).await,
         AgreementCommand::List(asked) => list(asked).await,
@@ -28,25 +28,25 @@ pub(super) async fn agreement(command: AgreementCommand) -> Outcome {
 
 /// What a file would do to one agreement, at the revision that made the version that stands (0: there is none): an
 /// agreement that somebody changes after the plan is not replaced by it.
-enum Step {
+enum PlanStep {
     Create(pb::Agreement, i64, Lines),
     Change(pb::Agreement, i64, Lines, Lines),
     Revoke(String, i64),
 }
 
-async fn apply(asked: Apply) -> Outcome {
+async fn apply(asked: Apply) -> CliResult {
     let Apply { file, yes, plan, prune, by } = asked;
     let wanted = file::read(&file)?;
-    let caller = Caller::connect(&by).await?;
+    let caller = HubClient::connect(&by).await?;
     let (steps, unchanged) = plan_of(&caller, wanted, prune).await?;
     for step in &steps {
         show(step)?;
     }
-    let count = |is: fn(&Step) -> bool| steps.iter().filter(|it| is(it)).count();
+    let count = |is: fn(&PlanStep) -> bool| steps.iter().filter(|it| is(it)).count();
     let (created, changed, revoked) = (
-        count(|it| matches!(it, Step::Create(..))),
-        count(|it| matches!(it, Step::Change(..))),
-        count(|it| matches!(it, Step::Revoke(..))),
+        count(|it| matches!(it, PlanStep::Create(..))),
+        count(|it| matches!(it, PlanStep::Change(..))),
+        count(|it| matches!(it, PlanStep::Revoke(..))),
     );
     say(&format!(
         "plan: {created} to create, {changed} to change, {revoked} to revoke, {unchanged} unchanged"
@@ -60,10 +60,10 @@ async fn apply(asked: Apply) -> Outcome {
     let mut access = caller.access();
     // What is taken away goes first: what is given may stand in its place.
     let (first, then): (Vec<_>, Vec<_>) =
-        steps.into_iter().partition(|it| matches!(it, Step::Revoke(..)));
+        steps.into_iter().partition(|it| matches!(it, PlanStep::Revoke(..)));
     for step in first.into_iter().chain(then) {
         match step {
-            Step::Revoke(code, standing) => {
+            PlanStep::Revoke(code, standing) => {
                 let request = pb::RevokeAgreementRequest {
                     code,
                     expected_revision: Some(standing),
@@ -71,7 +71,8 @@ async fn apply(asked: Apply) -> Outcome {
                 };
                 access.revoke_agreement(request).await.map_err(|it| explain(&it))?;
             }
-            Step::Create(agreement, standing, _) | Step::Change(agreement, standing, ..) => {
+            PlanStep::Create(agreement, standing, _)
+            | PlanStep::Change(agreement, standing, ..) => {
                 let request = pb::GrantAgreementRequest {
                     agreement: Some(agreement),
                     expected_revision: Some(standing),
@@ -87,10 +88,10 @@ async fn apply(asked: Apply) -> Outcome {
 /// What is to be done, and how many agreements stand already as the file says. Every one is checked before any is
 /// applied.
 async fn plan_of(
-    caller: &Caller,
+    caller: &HubClient,
     wanted: Vec<pb::Agreement>,
     prune: bool,
-) -> Outcome<(Vec<Step>, usize)> {
+) -> CliResult<(Vec<PlanStep>, usize)> {
     let named: BTreeSet<_> = wanted.iter().map(|it| it.code.clone()).collect();
     let systems: BTreeSet<_> = wanted.iter().map(|it| it.system.clone()).collect();
     let known: BTreeMap<_, _> = all(caller, String::new(), true)
@@ -103,7 +104,7 @@ async fn plan_of(
         for system in systems {
             let standing = all(caller, system, false).await?;
             let gone = standing.into_iter().filter(|it| !named.contains(&it.code));
-            steps.extend(gone.map(|it| Step::Revoke(it.code, it.revision)));
+            steps.extend(gone.map(|it| PlanStep::Revoke(it.code, it.revision)));
         }
     }
     let (mut unchanged, mut wrong) = (0, Vec::new());
@@ -123,10 +124,10 @@ async fn plan_of(
                 let after = render::of(&after.unwrap_or_default());
                 let stood = before.filter(|it| it.revoked_at.is_none());
                 match stood.map(|it| render::of(&it)) {
-                    None => steps.push(Step::Create(agreement, standing, after)),
+                    None => steps.push(PlanStep::Create(agreement, standing, after)),
                     Some(before) if before == after => unchanged += 1,
                     Some(before) => {
-                        steps.push(Step::Change(agreement, standing, before, after));
+                        steps.push(PlanStep::Change(agreement, standing, before, after));
                     }
                 }
             }
@@ -138,13 +139,13 @@ async fn plan_of(
     Err(format!("nothing was applied:\n{}", wrong.join("\n")).into())
 }
 
-fn show(step: &Step) -> Outcome {
+fn show(step: &PlanStep) -> CliResult {
     match step {
-        Step::Create(it, _, lines) => {
+        PlanStep::Create(it, _, lines) => {
             say(&format!("+ {} (for {})", clean(&it.code), clean(&it.system)))?;
             lines.iter().try_for_each(|(name, it)| say(&format!("    {name}: {}", clean(it))))
         }
-        Step::Change(it, _, before, after) => {
+        PlanStep::Change(it, _, before, after) => {
             say(&format!("~ {} (for {})", clean(&it.code), clean(&it.system)))?;
             let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
             for name in names {
@@ -157,12 +158,12 @@ fn show(step: &Step) -> Outcome {
             }
             Ok(())
         }
-        Step::Revoke(code, _) => say(&format!("- {}", clean(code))),
+        PlanStep::Revoke(code, _) => say(&format!("- {}", clean(code))),
     }
 }
 
 /// Asks on the terminal; without one, it is a no.
-fn agreed() -> Outcome<bool> {
+fn agreed() -> CliResult<bool> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return Err("nothing was applied: give `--yes`, or run it on a terminal".into());
@@ -173,7 +174,11 @@ fn agreed() -> Outcome<bool> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-async fn all(caller: &Caller, system: String, with_ended: bool) -> Outcome<Vec<pb::Agreement>> {
+async fn all(
+    caller: &HubClient,
+    system: String,
+    with_ended: bool,
+) -> CliResult<Vec<pb::Agreement>> {
     let mut found = Vec::new();
     let mut token = String::new();
     loop {
@@ -192,9 +197,9 @@ async fn all(caller: &Caller, system: String, with_ended: bool) -> Outcome<Vec<p
     }
 }
 
-async fn list(asked: ListAgreements) -> Outcome {
-    let ListAgreements { system, ended, by } = asked;
-    let caller = Caller::connect(&by).await?;
+async fn list(asked: ListAgreementsArgs) -> CliResult {
+    let ListAgreementsArgs { system, ended, by } = asked;
+    let caller = HubClient::connect(&by).await?;
     for it in all(&caller, system.unwrap_or_default(), ended).await? {
         let mut lines = render::of(&it);
         if it.revoked_at.is_some() {
@@ -208,8 +213,8 @@ async fn list(asked: ListAgreements) -> Outcome {
     Ok(())
 }
 
-async fn told(asked: Explain) -> Outcome {
-    let Explain { method, system, named, indicator, unit, procedure, draft, by } = asked;
+async fn told(asked: ExplainArgs) -> CliResult {
+    let ExplainArgs { method, system, named, indicator, unit, procedure, draft, by } = asked;
     let draft = match draft {
         None => None,
         Some(path) => match file::read(&path)?.as_slice() {
@@ -231,7 +236,7 @@ async fn told(asked: Explain) -> Outcome {
         procedures: procedure,
         draft,
     };
-    let caller = Caller::connect(&by).await?;
+    let caller = HubClient::connect(&by).await?;
     let told = again(async || caller.access().explain_access(request.clone()).await).await?;
     let pb::ExplainAccessResponse { read_at: _, is_allowed, refusal, answered_by } = told;
     match refusal {

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::{Outcome, clean, failure::unwritten, say, serve::on_store};
+use super::{CliResult, clean, failure::unwritten, say, serve::on_store};
 use crate::{
     audit::{
         store::export,
@@ -17,7 +17,7 @@ use crate::{
     log::key::{Key, PublicKey},
 };
 
-pub(super) fn key(place: &AuditKeyPlace) -> Outcome {
+pub(super) fn key(place: &AuditKeyPlace) -> CliResult {
     let path = place.key();
     if !path.exists() {
         let path = path.display();
@@ -26,7 +26,7 @@ pub(super) fn key(place: &AuditKeyPlace) -> Outcome {
     say(&Key::open(&path)?.public().to_string())
 }
 
-pub(super) async fn export(asked: ExportAudit) -> Outcome {
+pub(super) async fn export(asked: ExportAudit) -> CliResult {
     let ExportAudit { file, place } = asked;
     on_store(&place.database_url).await?;
     let db = Db::open(&place.database_url).await?;
@@ -55,7 +55,7 @@ pub(super) async fn export(asked: ExportAudit) -> Outcome {
     say(&format!("{records} records in {}", file.display()))
 }
 
-pub(super) fn verify(asked: &VerifyAudit) -> Outcome {
+pub(super) fn verify(asked: &VerifyAudit) -> CliResult {
     let VerifyAudit { file, key, checkpoint } = asked;
     let text = match PublicKey::parse(key) {
         Some(_) => key.clone(),

@@ -19,14 +19,14 @@ use self::{
     schema::Schema,
 };
 use super::{
-    Outcome,
+    CliResult,
     client::{Key, LONGEST, MOST_BYTES, connect, explain},
     failure::Failure,
     print,
 };
 use crate::config::{As, Call, Exit};
 
-pub(super) async fn call(asked: Call) -> Outcome {
+pub(super) async fn call(asked: Call) -> CliResult {
     let Call { by, list, describe, method, message } = asked;
     let schema = Schema::new()?;
     if list {
@@ -52,7 +52,7 @@ async fn exchange(
     method: MethodDescriptor,
     messages: BoxStream<'static, DynamicMessage>,
     bad: oneshot::Receiver<Failure>,
-) -> Outcome {
+) -> CliResult {
     let is_stream = method.is_client_streaming() || method.is_server_streaming();
     // A stream lasts as long as it has something to say.
     let longest = if is_stream { None } else { Some(LONGEST) };
@@ -83,7 +83,7 @@ async fn exchange(
 }
 
 /// An answer as JSON: on one line, where others may follow.
-fn json(answer: &DynamicMessage, on_one_line: bool) -> Outcome<String> {
+fn json(answer: &DynamicMessage, on_one_line: bool) -> CliResult<String> {
     let options = SerializeOptions::new().skip_default_fields(true).use_proto_field_name(true);
     let mut text = Vec::new();
     if on_one_line {

@@ -14,7 +14,7 @@ use tonic_health::pb::{
 };
 use tonic_types::StatusExt;
 
-use super::{Outcome, failure::Failure, say};
+use super::{CliResult, failure::Failure, say};
 use crate::{
     config::{As, BadConfig, Exit, Target, read_file},
     pb::{
@@ -33,7 +33,7 @@ const TRIES: u32 = 6;
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
 /// A connection for the calls of a caller; a call on it ends within `longest`, if that is given.
-pub(super) async fn connect(by: &As, longest: Option<Duration>) -> Outcome<Channel> {
+pub(super) async fn connect(by: &As, longest: Option<Duration>) -> CliResult<Channel> {
     let shown = match (&by.cert, &by.cert_key) {
         (Some(cert), Some(key)) => {
             Some(Identity::from_pem(read_file("cert", cert)?, read_file("cert_key", key)?))
@@ -47,7 +47,7 @@ async fn connect_as(
     target: &Target,
     shown: Option<Identity>,
     longest: Option<Duration>,
-) -> Outcome<Channel> {
+) -> CliResult<Channel> {
     let url = target.url(shown.is_some())?;
     let is_tls = url.scheme_str() == Some("https");
     let unreachable = |err: &dyn StdError| {
@@ -92,7 +92,7 @@ fn chain(err: &dyn StdError) -> String {
 }
 
 /// Asks a hub whether it serves.
-pub(super) async fn health(target: Target) -> Outcome {
+pub(super) async fn health(target: Target) -> CliResult {
     let channel = connect_as(&target, None, Some(LONGEST)).await?;
     let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
     let status = answer.map_err(|it| explain(&it))?.into_inner().status();
@@ -113,7 +113,7 @@ pub(super) fn explain(status: &Status) -> Box<dyn StdError> {
 
 /// A running hub, called with a key, a certificate, or both.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct HubClient {
     channel: Channel,
     streams: Channel,
     key: Key,
@@ -152,9 +152,9 @@ impl Interceptor for Key {
 
 type Keyed = InterceptedService<Channel, Key>;
 
-impl Caller {
+impl HubClient {
     /// Connects.
-    pub(super) async fn connect(by: &As) -> Outcome<Self> {
+    pub(super) async fn connect(by: &As) -> CliResult<Self> {
         let key = Key::of(by)?;
         // A stream lasts as long as it has something to say.
         let streams = connect(by, None).await?;
@@ -223,7 +223,7 @@ pub(super) fn may_pass(status: &Status) -> bool {
 /// Makes a call that may be made again, again while the hub cannot do it at the moment.
 pub(super) async fn again<T>(
     mut call: impl AsyncFnMut() -> Result<tonic::Response<T>, Status>,
-) -> Outcome<T> {
+) -> CliResult<T> {
     let mut wait = Duration::from_millis(200);
     for _ in 1..TRIES {
         match call().await {

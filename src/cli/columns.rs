@@ -2,9 +2,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Outcome,
+    CliResult,
     parse::squeeze,
-    table::{Cell, File, Merged, Row, Sheet, letters},
+    table::{Merged, Row, Sheet, TableCell, TableFile, letters},
 };
 
 /// The header stands in one of the first so many rows.
@@ -189,12 +189,12 @@ pub(super) struct Headed<'a> {
     columns: BTreeMap<Field, usize>,
     titles: HashMap<usize, String>,
     /// Cells that a merged one above them speaks for.
-    carried: HashMap<(u32, usize), &'a Cell>,
+    carried: HashMap<(u32, usize), &'a TableCell>,
 }
 
 impl<'a> Headed<'a> {
     /// Finds the table in a file.
-    pub(super) fn find(file: &'a File, kind: &'static Kind) -> Outcome<Self> {
+    pub(super) fn find(file: &'a TableFile, kind: &'static Kind) -> CliResult<Self> {
         let mut found: Vec<_> = Vec::new();
         for sheet in &file.sheets {
             found.extend(Self::within(sheet, kind)?);
@@ -220,7 +220,7 @@ impl<'a> Headed<'a> {
         })
     }
 
-    fn within(sheet: &'a Sheet, kind: &'static Kind) -> Outcome<Option<Self>> {
+    fn within(sheet: &'a Sheet, kind: &'static Kind) -> CliResult<Option<Self>> {
         let rows = sheet.rows.iter().take_while(|it| it.number <= HEADER_WITHIN);
         for row in rows {
             let named = named(row, kind);
@@ -276,7 +276,7 @@ impl<'a> Headed<'a> {
         let mut first = true;
         below.filter(move |row| {
             let is_first = std::mem::take(&mut first);
-            let holds = self.columns.values().any(|it| *row.cell(*it) != Cell::Empty);
+            let holds = self.columns.values().any(|it| *row.cell(*it) != TableCell::Empty);
             holds && !(is_first && numbers_columns(row))
         })
     }
@@ -287,10 +287,10 @@ impl<'a> Headed<'a> {
     }
 
     /// The cell of a field, or the merged one that speaks for it.
-    pub(super) fn cell<'b>(&'b self, row: &'b Row, field: Field) -> &'b Cell {
-        let Some(column) = self.column(field) else { return &Cell::Empty };
+    pub(super) fn cell<'b>(&'b self, row: &'b Row, field: Field) -> &'b TableCell {
+        let Some(column) = self.column(field) else { return &TableCell::Empty };
         let own = row.cell(column);
-        if *own != Cell::Empty {
+        if *own != TableCell::Empty {
             return own;
         }
         self.carried.get(&(row.number, column)).copied().unwrap_or(own)
@@ -320,8 +320,8 @@ impl<'a> Headed<'a> {
 /// The fields that a row names, with their columns, and whether by weak names.
 fn named(row: &Row, kind: &Kind) -> Vec<(Field, usize, bool)> {
     let named = row.cells.iter().enumerate().filter_map(|(column, cell)| match cell {
-        Cell::Text(title) => kind.named(title).map(|(field, weak)| (field, column, weak)),
-        Cell::Empty | Cell::Number(_) | Cell::Day(_) | Cell::Other(_) => None,
+        TableCell::Text(title) => kind.named(title).map(|(field, weak)| (field, column, weak)),
+        TableCell::Empty | TableCell::Number(_) | TableCell::Day(_) | TableCell::Other(_) => None,
     });
     named.collect()
 }
@@ -329,7 +329,7 @@ fn named(row: &Row, kind: &Kind) -> Vec<(Field, usize, bool)> {
 /// Whether a row only numbers the columns, as the forms of reports do below their header: A, B, 1, 2, (3).
 fn numbers_columns(row: &Row) -> bool {
     let mut last = 0;
-    let texts = row.cells.iter().map(Cell::shown).filter(|it| !it.is_empty());
+    let texts = row.cells.iter().map(TableCell::shown).filter(|it| !it.is_empty());
     let mut count = 0;
     for text in texts {
         let text = text.trim().trim_start_matches('(').trim_end_matches(')').to_owned();
@@ -348,7 +348,7 @@ fn numbers_columns(row: &Row) -> bool {
 }
 
 /// What is said when no row names the columns: the row that comes nearest, and what it lacks.
-fn nearest(file: &File, kind: &Kind) -> String {
+fn nearest(file: &TableFile, kind: &Kind) -> String {
     let rows = file.sheets.iter().flat_map(|sheet| {
         let rows = sheet.rows.iter().take_while(|it| it.number <= HEADER_WITHIN);
         rows.map(move |row| (sheet, row, named(row, kind)))

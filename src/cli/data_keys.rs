@@ -1,28 +1,28 @@
 //! Commands over the file of data keys.
 use std::fs;
 
-use super::{Outcome, say};
+use super::{CliResult, say};
 use crate::{
     config::DataKeysFile,
-    personal::vault::{self, Keys},
+    personal::vault::{self, DataKeys},
     time::Day,
 };
 
-pub(super) fn new(asked: DataKeysFile) -> Outcome {
+pub(super) fn new(asked: DataKeysFile) -> CliResult {
     let DataKeysFile { file, id } = asked;
     if file.exists() {
         let file = file.display();
         return Err(format!("{file} exists: what is sealed with its keys would be lost").into());
     }
     let id = id.unwrap_or_else(today);
-    vault::write(&file, &checked(&Keys::generate(&id))?)?;
+    vault::write(&file, &checked(&DataKeys::generate(&id))?)?;
     say(&format!("{}: new keys; `{id}` seals. Keep a copy elsewhere.", file.display()))
 }
 
-pub(super) fn rotate(asked: DataKeysFile) -> Outcome {
+pub(super) fn rotate(asked: DataKeysFile) -> CliResult {
     let DataKeysFile { file, id } = asked;
     let text = fs::read_to_string(&file).map_err(|err| format!("{}: {err}", file.display()))?;
-    let keys = Keys::parse(&text).map_err(|must| format!("{} must {must}", file.display()))?;
+    let keys = DataKeys::parse(&text).map_err(|must| format!("{} must {must}", file.display()))?;
     let id = id.unwrap_or_else(today);
     if keys.has(&id) {
         return Err(
@@ -34,8 +34,8 @@ pub(super) fn rotate(asked: DataKeysFile) -> Outcome {
 }
 
 /// The keys, if a hub could use them.
-fn checked(keys: &Keys) -> Outcome<Keys> {
-    Ok(Keys::parse(&keys.to_text()?).map_err(|must| format!("the keys must {must}"))?)
+fn checked(keys: &DataKeys) -> CliResult<DataKeys> {
+    Ok(DataKeys::parse(&keys.to_text()?).map_err(|must| format!("the keys must {must}"))?)
 }
 
 fn today() -> String {

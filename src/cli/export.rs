@@ -6,20 +6,20 @@ mod sink;
 pub(super) use self::rows::{breakdown, local};
 use self::sink::{Datum, Sink};
 use super::{
-    Outcome,
-    client::{Caller, again, explain},
+    CliResult,
+    client::{HubClient, again, explain},
     filter::{self, Units},
-    progress::{Progress, note},
+    progress::{ProgressLine, note},
 };
 use crate::{
     config::{Export, Exported},
     pb,
 };
 
-pub(super) async fn export(asked: Export) -> Outcome {
+pub(super) async fn export(asked: Export) -> CliResult {
     let Export { what, filter, out, numbers, by } = asked;
-    let caller = Caller::connect(&by).await?;
-    let progress = Progress::start("exporting", None);
+    let caller = HubClient::connect(&by).await?;
+    let progress = ProgressLine::start("exporting", None);
     let titles: Vec<&str> = match what {
         Exported::Observations => rows::OBSERVATIONS.to_vec(),
         Exported::Targets => rows::TARGETS.to_vec(),
@@ -48,16 +48,16 @@ pub(super) async fn export(asked: Export) -> Outcome {
 
 /// An export under way.
 struct Writing<'a> {
-    caller: &'a Caller,
+    caller: &'a HubClient,
     units: Units<'a>,
     sink: Sink,
-    progress: Progress,
+    progress: ProgressLine,
     rows: usize,
     revision: i64,
 }
 
 impl Writing<'_> {
-    fn row(&mut self, row: &[Datum]) -> Outcome {
+    fn row(&mut self, row: &[Datum]) -> CliResult {
         self.sink.row(row)?;
         self.rows += 1;
         self.progress.advance(1);
@@ -68,7 +68,7 @@ impl Writing<'_> {
         self.revision = revision.map_or(self.revision, |it| it.number);
     }
 
-    async fn observations(&mut self, request: pb::ExportObservationsRequest) -> Outcome {
+    async fn observations(&mut self, request: pb::ExportObservationsRequest) -> CliResult {
         let mut client = self.caller.indicator_streams();
         let answers = client.export_observations(request).await.map_err(|it| explain(&it))?;
         let mut answers = answers.into_inner();
@@ -83,7 +83,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    async fn targets(&mut self, mut request: pb::QueryTargetsRequest) -> Outcome {
+    async fn targets(&mut self, mut request: pb::QueryTargetsRequest) -> CliResult {
         let mut client = self.caller.indicators();
         loop {
             let sent = request.clone();
@@ -101,7 +101,7 @@ impl Writing<'_> {
         }
     }
 
-    async fn dossiers(&mut self, request: pb::ExportDossiersRequest) -> Outcome {
+    async fn dossiers(&mut self, request: pb::ExportDossiersRequest) -> CliResult {
         let mut client = self.caller.dossier_streams();
         let answers = client.export_dossiers(request).await.map_err(|it| explain(&it))?;
         let mut answers = answers.into_inner();

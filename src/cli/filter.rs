@@ -2,8 +2,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Outcome,
-    client::{Caller, again},
+    CliResult,
+    client::{HubClient, again},
     parse,
 };
 use crate::{
@@ -56,7 +56,7 @@ fn day(key: &'static str, text: &Option<String>) -> Result<Option<Day>, BadConfi
 }
 
 /// Observations to be exported.
-pub(super) fn observations(filter: &Filter) -> Outcome<pb::ExportObservationsRequest> {
+pub(super) fn observations(filter: &Filter) -> CliResult<pb::ExportObservationsRequest> {
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
     not_of_snapshots(filter)?;
     let top: Vec<_> = filter.below.iter().cloned().collect();
@@ -78,7 +78,7 @@ pub(super) fn observations(filter: &Filter) -> Outcome<pb::ExportObservationsReq
 }
 
 /// Observations, by pages.
-pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservationsRequest> {
+pub(super) fn observation_pages(filter: &Filter) -> CliResult<pb::QueryObservationsRequest> {
     let pb::ExportObservationsRequest {
         indicators,
         units,
@@ -103,7 +103,7 @@ pub(super) fn observation_pages(filter: &Filter) -> Outcome<pb::QueryObservation
 }
 
 /// Targets.
-pub(super) fn targets(filter: &Filter) -> Outcome<pb::QueryTargetsRequest> {
+pub(super) fn targets(filter: &Filter) -> CliResult<pb::QueryTargetsRequest> {
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
     only(filter.below.is_some(), "below", "observations and snapshots")?;
     not_of_snapshots(filter)?;
@@ -126,7 +126,7 @@ fn not_of_snapshots(filter: &Filter) -> Result<(), BadConfig> {
 }
 
 /// The cells of a snapshot by level and groups, where they are given so.
-fn selection(filter: &Filter) -> Outcome<Option<pb::SnapshotSelection>> {
+fn selection(filter: &Filter) -> CliResult<Option<pb::SnapshotSelection>> {
     let Some(below) = &filter.below else {
         not_of_snapshots(filter).map_err(|_| BadConfig {
             key: "below",
@@ -153,7 +153,7 @@ fn selection(filter: &Filter) -> Outcome<Option<pb::SnapshotSelection>> {
 }
 
 /// A snapshot.
-pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> Outcome<pb::GetSnapshotRequest> {
+pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> CliResult<pb::GetSnapshotRequest> {
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
     only(filter.since.is_some(), "since", "observations and dossiers")?;
     only(filter.until.is_some(), "until", "observations and dossiers")?;
@@ -175,7 +175,7 @@ pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> Outcome<pb::Get
 }
 
 /// Dossiers to be exported.
-pub(super) fn dossiers(filter: &Filter) -> Outcome<pb::ExportDossiersRequest> {
+pub(super) fn dossiers(filter: &Filter) -> CliResult<pb::ExportDossiersRequest> {
     only(!filter.indicator.is_empty(), "indicator", "observations and targets")?;
     only(filter.below.is_some(), "below", "observations and snapshots")?;
     not_of_snapshots(filter)?;
@@ -198,7 +198,7 @@ pub(super) fn dossiers(filter: &Filter) -> Outcome<pb::ExportDossiersRequest> {
 }
 
 /// Dossiers, by pages.
-pub(super) fn dossier_pages(filter: &Filter) -> Outcome<pb::ListDossiersRequest> {
+pub(super) fn dossier_pages(filter: &Filter) -> CliResult<pb::ListDossiersRequest> {
     let pb::ExportDossiersRequest {
         receiving_unit,
         procedure,
@@ -223,18 +223,18 @@ pub(super) fn dossier_pages(filter: &Filter) -> Outcome<pb::ListDossiersRequest>
 /// Units by their ids, each asked for once.
 #[derive(Debug)]
 pub(super) struct Units<'a> {
-    caller: &'a Caller,
+    caller: &'a HubClient,
     known: HashMap<i64, pb::Unit>,
 }
 
 impl<'a> Units<'a> {
-    pub(super) fn of(caller: &'a Caller) -> Self {
+    pub(super) fn of(caller: &'a HubClient) -> Self {
         Self { caller, known: HashMap::new() }
     }
 
     /// A unit as a table names it, for a period that ends on one of these days: by the code that it bears then, or with
     /// the day on which it bore its code.
-    pub(super) async fn named(&mut self, id: i64, ends: &[Day]) -> Outcome<String> {
+    pub(super) async fn named(&mut self, id: i64, ends: &[Day]) -> CliResult<String> {
         if !self.known.contains_key(&id) {
             let unit = Some(pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(id)) });
             let request = pb::GetUnitRequest { unit, consistency: None };

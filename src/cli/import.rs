@@ -6,30 +6,30 @@ mod rows;
 use std::collections::{BTreeSet, HashMap};
 
 use self::{
-    load::{Entries, Tally},
+    load::{LoadTally, TableEntries},
     report::Report,
     rows::Read,
 };
 use super::{
-    Outcome, clean,
-    client::{Caller, again},
+    CliResult, clean,
+    client::{HubClient, again},
     columns::{self, Field, Headed},
-    progress::{Progress, note},
+    progress::{ProgressLine, note},
     say,
-    table::File,
+    table::TableFile,
 };
 use crate::{
-    config::{Import, Loaded},
+    config::{Import, TableKind},
     pb,
 };
 
-pub(super) async fn import(asked: Import) -> Outcome {
+pub(super) async fn import(asked: Import) -> CliResult {
     let Import { what, file: path, sheet, dry_run, numbers, by } = asked;
-    let file = File::read(&path, sheet.as_deref())?;
+    let file = TableFile::read(&path, sheet.as_deref())?;
     let kind = match what {
-        Loaded::Observations => &columns::OBSERVATIONS,
-        Loaded::Targets => &columns::TARGETS,
-        Loaded::Units => &columns::UNITS,
+        TableKind::Observations => &columns::OBSERVATIONS,
+        TableKind::Targets => &columns::TARGETS,
+        TableKind::Units => &columns::UNITS,
     };
     let headed = Headed::find(&file, kind).map_err(|err| format!("{}: {err}", path.display()))?;
     let unread: Vec<_> = headed.unread().iter().map(|it| format!("\"{}\"", clean(it))).collect();
@@ -38,7 +38,7 @@ pub(super) async fn import(asked: Import) -> Outcome {
     }
     let Read { entries, rows, wrong } = rows::read(&headed, what, numbers);
     let mut report = Report { path: &path, headed: &headed, rows, wrong };
-    let caller = Caller::connect(&by).await?;
+    let caller = HubClient::connect(&by).await?;
     let limits = again(async || caller.hub().get_info(pb::GetInfoRequest {}).await).await?.limits;
     let limits = limits.unwrap_or_default();
     let batches = entries.batches(&limits)?;
@@ -51,7 +51,7 @@ pub(super) async fn import(asked: Import) -> Outcome {
         return Err(format!("{count} error{s} in {}: nothing was loaded", path.display()).into());
     }
     if dry_run {
-        let Tally { created, corrected, unchanged, before: _, revision: _ } = checked;
+        let LoadTally { created, corrected, unchanged, before: _, revision: _ } = checked;
         let text = format!(
             "checked {rows} rows: {created} would be created, {corrected} corrected, {unchanged} unchanged; \
              nothing was loaded"
@@ -59,7 +59,7 @@ pub(super) async fn import(asked: Import) -> Outcome {
         return say(&text);
     }
     let tally = load::load(&caller, &entries, &batches, &file.hash, &report).await?;
-    let Tally { created, corrected, unchanged, before, revision } = tally;
+    let LoadTally { created, corrected, unchanged, before, revision } = tally;
     let before = match before {
         0 => String::new(),
         before => format!(", kept before a cut {before}"),
@@ -71,7 +71,11 @@ pub(super) async fn import(asked: Import) -> Outcome {
 }
 
 /// A percentage is a value only of what is measured in percent: `70,96%` would else be read as 70.96 dossiers.
-async fn percentages(caller: &Caller, entries: &Entries, report: &mut Report<'_>) -> Outcome {
+async fn percentages(
+    caller: &HubClient,
+    entries: &TableEntries,
+    report: &mut Report<'_>,
+) -> CliResult {
     let codes: BTreeSet<_> =
         report.percentages().filter_map(|row| entries.indicator(row)).collect();
     let mut measures = HashMap::new();
@@ -100,17 +104,20 @@ async fn percentages(caller: &Caller, entries: &Entries, report: &mut Report<'_>
 
 /// Asks the hub about every entry, as if it were kept.
 async fn check(
-    caller: &Caller,
-    entries: &Entries,
+    caller: &HubClient,
+    entries: &TableEntries,
     batches: &[std::ops::Range<usize>],
     report: &mut Report<'_>,
-) -> Outcome<Tally> {
-    let mut progress = Progress::start("checking", Some(entries.len()));
-    let mut tally = Tally::default();
+) -> CliResult<LoadTally> {
+    let mut progress = ProgressLine::start("checking", Some(entries.len()));
+    let mut tally = LoadTally::default();
     for batch in batches {
         let receipt = again(async || {
-            let how =
-                load::How { allow_partial: true, validate_only: true, ..load::How::default() };
+            let how = load::PublishOptions {
+                allow_partial: true,
+                validate_only: true,
+                ..load::PublishOptions::default()
+            };
             entries.publish(caller, batch.clone(), how).await
         });
         let receipt = receipt.await?;

@@ -1,8 +1,8 @@
 //! `sharehub pki dev`: certificates for trying the hub out.
-use super::{Outcome, say};
+use super::{CliResult, say};
 use crate::{caller::SystemCode, config::PkiDev, pki::files::Folder};
 
-pub(super) fn dev(asked: &PkiDev) -> Outcome {
+pub(super) fn dev(asked: &PkiDev) -> CliResult {
     let PkiDev { dir, system, name, revoke } = asked;
     let read = |flag: &'static str, codes: &[String]| {
         let read = codes.iter().map(|it| SystemCode::parse(it));

@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Something that takes its time.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ProgressLine {
     what: &'static str,
     bar: Option<ProgressBar>,
     total: Option<usize>,
@@ -19,7 +19,7 @@ pub(super) struct Progress {
     told: Instant,
 }
 
-impl Progress {
+impl ProgressLine {
     /// Begins; the total may be unknown.
     pub(super) fn start(what: &'static str, total: Option<usize>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -52,7 +52,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

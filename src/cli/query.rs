@@ -3,8 +3,8 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
 use super::{
-    Outcome,
-    client::{Caller, again},
+    CliResult,
+    client::{HubClient, again},
     export::{breakdown, local},
     filter,
     parse::{plain_word, spell},
@@ -13,20 +13,20 @@ use super::{
     text_table::{self, Side},
 };
 use crate::{
-    config::{Asked, Numbers, Query},
+    config::{Numbers, QueryArgs, QueryKind},
     pb,
 };
 
 /// Items on a page.
 const PAGE: usize = 1_000;
 
-pub(super) async fn query(asked: Query) -> Outcome {
-    let Query { what, filter, date, limit, json, numbers, by } = asked;
-    let caller = Caller::connect(&by).await?;
+pub(super) async fn query(asked: QueryArgs) -> CliResult {
+    let QueryArgs { what, filter, date, limit, json, numbers, by } = asked;
+    let caller = HubClient::connect(&by).await?;
     let limit = usize::try_from(limit)?;
     let out = Out { json, numbers };
     match what {
-        Asked::Snapshot => {
+        QueryKind::Snapshot => {
             let mut request = filter::snapshot(&filter, date)?;
             let mut client = caller.indicators();
             let (mut all, mut read_at) = (Vec::new(), None);
@@ -46,7 +46,7 @@ pub(super) async fn query(asked: Query) -> Outcome {
             out.print("SnapshotCell", &CELLS, &all, cell)?;
             told(all.len(), more, read_at, &format!(", judged on {judged}"));
         }
-        Asked::Observations => {
+        QueryKind::Observations => {
             let mut request = filter::observation_pages(&filter)?;
             let mut client = caller.indicators();
             let (mut all, mut read_at) = (Vec::new(), None);
@@ -64,7 +64,7 @@ pub(super) async fn query(asked: Query) -> Outcome {
             out.print("Observation", &OBSERVATIONS, &all, observation)?;
             told(all.len(), more, read_at, "");
         }
-        Asked::Dossiers => {
+        QueryKind::Dossiers => {
             let mut request = filter::dossier_pages(&filter)?;
             let mut client = caller.dossiers();
             let (mut all, mut read_at) = (Vec::new(), None);
@@ -87,7 +87,7 @@ pub(super) async fn query(asked: Query) -> Outcome {
 }
 
 /// The next page, of what is still wanted.
-fn page(before: Option<pb::PageRequest>, wanted: usize) -> Outcome<pb::PageRequest> {
+fn page(before: Option<pb::PageRequest>, wanted: usize) -> CliResult<pb::PageRequest> {
     let token = before.map_or_else(String::new, |it| it.token);
     Ok(pb::PageRequest { size: i32::try_from(wanted.min(PAGE))?, token })
 }
@@ -111,7 +111,7 @@ impl Out {
         titles: &[(&str, Side)],
         items: &[M],
         row: fn(&M, Numbers) -> Vec<String>,
-    ) -> Outcome {
+    ) -> CliResult {
         if self.json {
             let json = Json::of(name)?;
             return items.iter().try_for_each(|it| say(&json.line(it)?));
@@ -125,13 +125,13 @@ impl Out {
 pub(super) struct Json(MessageDescriptor);
 
 impl Json {
-    pub(super) fn of(name: &str) -> Outcome<Self> {
+    pub(super) fn of(name: &str) -> CliResult<Self> {
         let pool = DescriptorPool::decode(pb::DESCRIPTORS)?;
         let found = pool.get_message_by_name(&format!("sharehub.v1.{name}"));
         Ok(Self(found.ok_or_else(|| format!("there is no message {name}"))?))
     }
 
-    pub(super) fn line(&self, message: &impl Message) -> Outcome<String> {
+    pub(super) fn line(&self, message: &impl Message) -> CliResult<String> {
         let bytes = message.encode_to_vec();
         let message = DynamicMessage::decode(self.0.clone(), bytes.as_slice())?;
         let options = SerializeOptions::new().skip_default_fields(true).use_proto_field_name(true);

@@ -4,12 +4,12 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, signal::unix::Signal, sync::watch, task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, say};
+use super::{CliResult, say};
 use crate::{
     access::{self, queries::Issue},
     audit::verify::RESTORED,
     caller::{SystemCode, token},
-    config::{Compact, IssueKey, Settings, StoreSettings, TlsSettings, Written},
+    config::{CompactArgs, IssueKey, Settings, StoreSettings, TlsSettings, Written},
     db::{Db, Options, presence},
     demo, dossier,
     hub::store::retention,
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Refuses a store that is not there: only a hub that serves one makes it.
-pub(super) async fn on_store(url: &str) -> Outcome {
+pub(super) async fn on_store(url: &str) -> CliResult {
     if presence::exists(url).await? {
         return Ok(());
     }
@@ -39,10 +39,10 @@ pub(super) async fn on_store(url: &str) -> Outcome {
 }
 
 /// An open store, the hub on it with its slices, and the task that commits for it.
-type Opened = (Db, Slices, JoinHandle<()>);
+type OpenStore = (Db, Slices, JoinHandle<()>);
 
 /// A hub on an open store, with its reference data in it.
-async fn open(options: Options, limits: Limits, audit_key: &Path) -> Outcome<Opened> {
+async fn open(options: Options, limits: Limits, audit_key: &Path) -> CliResult<OpenStore> {
     let db = Db::open_with(options).await?;
     let key = Key::open(audit_key)?;
     let (slices, committer) = server::start(db.clone(), limits, key).await?;
@@ -51,13 +51,13 @@ async fn open(options: Options, limits: Limits, audit_key: &Path) -> Outcome<Ope
 }
 
 /// For a command that works on a store beside the hubs that serve it.
-async fn open_beside(store: &StoreSettings) -> Outcome<Opened> {
+async fn open_beside(store: &StoreSettings) -> CliResult<OpenStore> {
     on_store(store.url()).await?;
     let limits = Limits::default();
     open(store.options(&limits)?, limits, &store.audit.key()).await
 }
 
-pub(super) async fn serve(settings: Settings) -> Outcome {
+pub(super) async fn serve(settings: Settings) -> CliResult {
     settings.check()?;
     let shown = Identity::read(&settings)?;
     let telemetry = Telemetry::start(&settings.store.log, settings.otlp_endpoint.as_deref())?;
@@ -78,7 +78,7 @@ pub(super) async fn serve(settings: Settings) -> Outcome {
     stopped(db, committer).await
 }
 
-pub(super) async fn demo(mut settings: Settings, written: &Written) -> Outcome {
+pub(super) async fn demo(mut settings: Settings, written: &Written) -> CliResult {
     settings.check()?;
     let scratch = std::env::temp_dir().join(format!("sharehub-demo-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
@@ -122,11 +122,11 @@ pub(super) async fn demo(mut settings: Settings, written: &Written) -> Outcome {
 /// What the hub shows to others, and whose tokens it accepts: read from files before anything else is done.
 struct Identity {
     tls: Option<(tls::Files, Tls)>,
-    tokens: Option<(token::Settings, token::Issuer)>,
+    tokens: Option<(token::IssuerSettings, token::Issuer)>,
 }
 
 impl Identity {
-    fn read(settings: &Settings) -> Outcome<Self> {
+    fn read(settings: &Settings) -> CliResult<Self> {
         let tls = match settings.files()? {
             None => None,
             Some(files) => Some((files.clone(), files.load()?)),
@@ -145,7 +145,7 @@ async fn serve_on(
     shown: Identity,
     (asked, hangup): (CancellationToken, Signal),
     telemetry: &Telemetry,
-) -> Outcome {
+) -> CliResult {
     let meter = Arc::<Meter>::default();
     telemetry.observe(&slices, &meter);
     let (services, health) = server::services(&slices, &meter).await?;
@@ -174,7 +174,7 @@ async fn serve_on(
     Ok(())
 }
 
-async fn stopped(db: Db, committer: JoinHandle<()>) -> Outcome {
+async fn stopped(db: Db, committer: JoinHandle<()>) -> CliResult {
     if time::timeout(Duration::from_secs(2), committer).await.is_err() {
         tracing::warn!("the last writes and records were not written in time");
     }
@@ -184,7 +184,7 @@ async fn stopped(db: Db, committer: JoinHandle<()>) -> Outcome {
 }
 
 /// Is cancelled on SIGTERM or Ctrl-C.
-fn stop_on_signal() -> Outcome<CancellationToken> {
+fn stop_on_signal() -> CliResult<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -201,7 +201,7 @@ fn stop_on_signal() -> Outcome<CancellationToken> {
     Ok(stop)
 }
 
-pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
+pub(super) async fn issue_key(issue: IssueKey) -> CliResult {
     let IssueKey { system, administrator, store } = issue;
     let _telemetry = Telemetry::start(&store.log, None)?;
     let system = SystemCode::parse(&system).map_err(|rule| format!("--system must {rule}"))?;
@@ -217,8 +217,8 @@ pub(super) async fn issue_key(issue: IssueKey) -> Outcome {
     Ok(())
 }
 
-pub(super) async fn compact(asked: Compact) -> Outcome {
-    let Compact { keep, reason, grace, store } = asked;
+pub(super) async fn compact(asked: CompactArgs) -> CliResult {
+    let CompactArgs { keep, reason, grace, store } = asked;
     let _telemetry = Telemetry::start(&store.log, None)?;
     let (db, slices, committer) = open_beside(&store).await?;
     let kept = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
@@ -237,7 +237,7 @@ pub(super) async fn compact(asked: Compact) -> Outcome {
     }
 }
 
-pub(super) async fn restored(store: StoreSettings) -> Outcome {
+pub(super) async fn restored(store: StoreSettings) -> CliResult {
     let _telemetry = Telemetry::start(&store.log, None)?;
     on_store(store.url()).await?;
     let limits = Limits::default();
@@ -253,7 +253,7 @@ pub(super) async fn restored(store: StoreSettings) -> Outcome {
     say(&format!("epoch {epoch}: who follows changes starts over"))
 }
 
-pub(super) async fn reseal(store: StoreSettings) -> Outcome {
+pub(super) async fn reseal(store: StoreSettings) -> CliResult {
     let _telemetry = Telemetry::start(&store.log, None)?;
     let (db, slices, committer) = open_beside(&store).await?;
     let done = dossier::store::erase::reseal(&slices.hub).await;
@@ -262,7 +262,7 @@ pub(super) async fn reseal(store: StoreSettings) -> Outcome {
     say(&format!("{} applicants and remarks sealed anew", done?))
 }
 
-pub(super) async fn update_units(store: StoreSettings) -> Outcome {
+pub(super) async fn update_units(store: StoreSettings) -> CliResult {
     let _telemetry = Telemetry::start(&store.log, None)?;
     let (db, slices, committer) = open_beside(&store).await?;
     let done = unit::store::reference::publish_reference(&slices.hub).await;

@@ -7,14 +7,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 use sha2::{Digest, Sha256};
 
 pub(super) use self::csv::guard;
-use super::Outcome;
+use super::CliResult;
 
 /// Columns that are read, at most; what stands further right is not part of a table.
 const MOST_COLUMNS: usize = 300;
 
 /// A cell, by what its file says that it is.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Cell {
+pub(super) enum TableCell {
     /// Nothing, or only space.
     #[default]
     Empty,
@@ -39,7 +39,7 @@ pub(super) struct Number {
     pub(super) padded: Option<String>,
 }
 
-impl Cell {
+impl TableCell {
     /// As people see it.
     pub(super) fn shown(&self) -> String {
         match self {
@@ -60,13 +60,13 @@ pub(super) struct Row {
     /// Its number, from 1, as spreadsheets count.
     pub(super) number: u32,
     /// Its cells, from the first column on.
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<TableCell>,
 }
 
 impl Row {
     /// The cell of a column.
-    pub(super) fn cell(&self, column: usize) -> &Cell {
-        self.cells.get(column).unwrap_or(&Cell::Empty)
+    pub(super) fn cell(&self, column: usize) -> &TableCell {
+        self.cells.get(column).unwrap_or(&TableCell::Empty)
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) struct Sheet {
 
 /// A file.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct TableFile {
     /// Its sheets that can be seen; of a CSV file, the same text read with each of the separators that it may have.
     pub(super) sheets: Vec<Sheet>,
     /// Whether it is CSV.
@@ -105,9 +105,9 @@ pub(super) struct File {
     pub(super) hash: [u8; 32],
 }
 
-impl File {
+impl TableFile {
     /// Reads a file; of a workbook only the named sheet, if one is named.
-    pub(super) fn read(path: &Path, sheet: Option<&str>) -> Outcome<Self> {
+    pub(super) fn read(path: &Path, sheet: Option<&str>) -> CliResult<Self> {
         let bytes = fs::read(path).map_err(|err| format!("{}: {err}", path.display()))?;
         let hash = Sha256::digest(&bytes).into();
         let is_csv = !bytes.starts_with(b"PK\x03\x04");
@@ -122,16 +122,16 @@ impl File {
 
 /// Rows that are filled cell by cell, in any order.
 #[derive(Debug, Default)]
-struct Rows(BTreeMap<u32, Vec<Cell>>);
+struct Rows(BTreeMap<u32, Vec<TableCell>>);
 
 impl Rows {
-    fn put(&mut self, number: u32, column: usize, cell: Cell) {
-        if cell == Cell::Empty || column >= MOST_COLUMNS {
+    fn put(&mut self, number: u32, column: usize, cell: TableCell) {
+        if cell == TableCell::Empty || column >= MOST_COLUMNS {
             return;
         }
         let cells = self.0.entry(number).or_default();
         if cells.len() <= column {
-            cells.resize(column + 1, Cell::Empty);
+            cells.resize(column + 1, TableCell::Empty);
         }
         if let Some(place) = cells.get_mut(column) {
             *place = cell;

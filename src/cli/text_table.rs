@@ -1,7 +1,7 @@
 //! A table for people: columns aligned by the width that text takes on a screen.
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Outcome, clean, say};
+use super::{CliResult, clean, say};
 
 /// Width of a column, at most.
 const WIDEST: usize = 48;
@@ -16,7 +16,7 @@ pub(super) enum Side {
 }
 
 /// Prints rows below their titles.
-pub(super) fn print(titles: &[(&str, Side)], rows: &[Vec<String>]) -> Outcome {
+pub(super) fn print(titles: &[(&str, Side)], rows: &[Vec<String>]) -> CliResult {
     for line in lines(titles, rows) {
         say(&line)?;
     }

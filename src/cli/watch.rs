@@ -6,15 +6,15 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use super::{
-    Outcome, clean,
-    client::{Caller, explain, may_pass},
+    CliResult, clean,
+    client::{HubClient, explain, may_pass},
     filter,
     parse::{plain_word, spell},
     progress::note,
     query::{Json, shown},
 };
 use crate::{
-    config::{BadConfig, Numbers, Watch},
+    config::{BadConfig, Numbers, WatchArgs},
     error::Reason,
     pb::{
         self, feed_change::Subject, watch_filter::About, watch_request::From,
@@ -25,8 +25,9 @@ use crate::{
 /// The longest wait before a watch that was cut is opened again.
 const LONGEST: Duration = Duration::from_secs(15);
 
-pub(super) async fn watch(asked: Watch) -> Outcome {
-    let Watch { indicator, dossiers, unit, breakdown, from, token_file, json, numbers, by } = asked;
+pub(super) async fn watch(asked: WatchArgs) -> CliResult {
+    let WatchArgs { indicator, dossiers, unit, breakdown, from, token_file, json, numbers, by } =
+        asked;
     let breakdowns = filter::breakdowns(breakdown.as_ref())?;
     let units = filter::units(&unit)?;
     let mut filters = Vec::new();
@@ -66,13 +67,13 @@ pub(super) async fn watch(asked: Watch) -> Outcome {
     let json = if json { Some(Json::of("FeedChange")?) } else { None };
     let request = pb::WatchRequest { filters, from: Some(from), bookmark_seconds: 0 };
     let mut following =
-        Following { caller: Caller::connect(&by).await?, request, token_file, json, numbers };
+        Following { caller: HubClient::connect(&by).await?, request, token_file, json, numbers };
     following.run().await
 }
 
 /// A watch, across cuts.
 struct Following {
-    caller: Caller,
+    caller: HubClient,
     /// What is asked when the watch is opened again: it goes on where the last message ended.
     request: pb::WatchRequest,
     token_file: Option<std::path::PathBuf>,
@@ -82,19 +83,19 @@ struct Following {
 
 /// Whether standard output is still read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reader {
+enum StdoutReader {
     Reads,
     Gone,
 }
 
 impl Following {
-    async fn run(&mut self) -> Outcome {
+    async fn run(&mut self) -> CliResult {
         let mut wait = Duration::from_millis(200);
         loop {
             let before = self.request.from.clone();
             match self.once().await? {
-                Ok(Reader::Gone) => return Ok(()),
-                Ok(Reader::Reads) => {}
+                Ok(StdoutReader::Gone) => return Ok(()),
+                Ok(StdoutReader::Reads) => {}
                 Err(status) if goes_on(&status) => {
                     note(&format!(
                         "note: the watch was cut, and is opened again: {}",
@@ -113,7 +114,7 @@ impl Following {
     }
 
     /// Follows until the stream ends. The outer error is ours, the inner one the hub's.
-    async fn once(&mut self) -> Outcome<Result<Reader, Status>> {
+    async fn once(&mut self) -> CliResult<Result<StdoutReader, Status>> {
         let opened = self.caller.feed().watch(self.request.clone()).await;
         let mut messages = match opened {
             Ok(answer) => answer.into_inner(),
@@ -122,7 +123,7 @@ impl Following {
         loop {
             let message = match messages.message().await {
                 Ok(Some(message)) => message,
-                Ok(None) => return Ok(Ok(Reader::Reads)),
+                Ok(None) => return Ok(Ok(StdoutReader::Reads)),
                 Err(status) => return Ok(Err(status)),
             };
             let token = match message.message {
@@ -132,8 +133,8 @@ impl Following {
                         lines.push_str(&self.line(it)?);
                         lines.push('\n');
                     }
-                    if write(&lines)? == Reader::Gone {
-                        return Ok(Ok(Reader::Gone));
+                    if write(&lines)? == StdoutReader::Gone {
+                        return Ok(Ok(StdoutReader::Gone));
                     }
                     resume_token
                 }
@@ -157,7 +158,7 @@ impl Following {
         }
     }
 
-    fn line(&self, change: &pb::FeedChange) -> Outcome<String> {
+    fn line(&self, change: &pb::FeedChange) -> CliResult<String> {
         if let Some(json) = &self.json {
             return json.line(change);
         }
@@ -233,17 +234,17 @@ fn goes_on(status: &Status) -> bool {
     may_pass(status) || status.get_details_error_info().is_some_and(|it| it.reason == slow)
 }
 
-fn write(lines: &str) -> Outcome<Reader> {
+fn write(lines: &str) -> CliResult<StdoutReader> {
     let mut out = std::io::stdout().lock();
     match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(Reader::Reads),
-        Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Ok(()) => Ok(StdoutReader::Reads),
+        Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(StdoutReader::Gone),
         Err(err) => Err(err.into()),
     }
 }
 
 /// Keeps the token: the file is the old one or the new one, never half of either.
-fn keep(path: &Path, token: &str) -> Outcome {
+fn keep(path: &Path, token: &str) -> CliResult {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let told = |err: std::io::Error| format!("{}: {err}", path.display());

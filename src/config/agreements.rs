@@ -11,9 +11,9 @@ pub enum AgreementCommand {
     /// Bring the hub's agreements to what a file says: shows the plan, asks, applies.
     Apply(Apply),
     /// List agreements: all of them to administrators, others their own.
-    List(ListAgreements),
+    List(ListAgreementsArgs),
     /// Say what a call would be answered, and why; also for an agreement that is only a draft.
-    Explain(Explain),
+    Explain(ExplainArgs),
 }
 
 /// Applies a file.
@@ -37,7 +37,7 @@ pub struct Apply {
 
 /// Lists agreements.
 #[derive(Debug, Args)]
-pub struct ListAgreements {
+pub struct ListAgreementsArgs {
     /// Only those of this system.
     #[arg(long)]
     pub system: Option<String>,
@@ -51,7 +51,7 @@ pub struct ListAgreements {
 
 /// Explains a call.
 #[derive(Debug, Args)]
-pub struct Explain {
+pub struct ExplainArgs {
     /// The method, such as `IndicatorService/QueryObservations`.
     pub method: String,
     /// The system that would call; the caller itself when left out.

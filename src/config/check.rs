@@ -10,7 +10,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::{
     caller::token::ALGORITHMS,
-    personal::vault::{Keys, Vault},
+    personal::vault::{DataKeys, Vault},
 };
 
 /// A setting that may be none. clap takes `Option` itself for an argument that may be left out, which each one may:
@@ -18,19 +18,19 @@ use crate::{
 pub(super) type Maybe<T> = Option<T>;
 
 /// What a check returns: a value, or what the text must be.
-type Checked<T> = Result<T, String>;
+type CheckResult<T> = Result<T, String>;
 
 /// A check of text that may be empty, for none.
 pub(super) fn maybe<T: 'static>(
-    check: impl Fn(&str) -> Checked<T> + Clone + Send + Sync + 'static,
-) -> impl Fn(&str) -> Checked<Maybe<T>> + Clone + Send + Sync + 'static {
+    check: impl Fn(&str) -> CheckResult<T> + Clone + Send + Sync + 'static,
+) -> impl Fn(&str) -> CheckResult<Maybe<T>> + Clone + Send + Sync + 'static {
     move |text| if text.is_empty() { Ok(None) } else { check(text).map(Some) }
 }
 
 /// A whole number within bounds.
 pub(super) fn within(
     range: RangeInclusive<u32>,
-) -> impl Fn(&str) -> Checked<u32> + Clone + Send + Sync + 'static {
+) -> impl Fn(&str) -> CheckResult<u32> + Clone + Send + Sync + 'static {
     move |text| match text.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
         Ok(_) | Err(_) => {
@@ -40,16 +40,16 @@ pub(super) fn within(
     }
 }
 
-pub(super) fn text(text: &str) -> Checked<String> {
+pub(super) fn text(text: &str) -> CheckResult<String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn path(text: &str) -> Checked<PathBuf> {
+pub(super) fn path(text: &str) -> CheckResult<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
 /// A file that is made where it is not: its folder must be there.
-pub(super) fn file_to_make(text: &str) -> Checked<PathBuf> {
+pub(super) fn file_to_make(text: &str) -> CheckResult<PathBuf> {
     let path = PathBuf::from(text);
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
     match folder.is_none_or(Path::is_dir) {
@@ -58,7 +58,7 @@ pub(super) fn file_to_make(text: &str) -> Checked<PathBuf> {
     }
 }
 
-pub(super) fn truth(text: &str) -> Checked<bool> {
+pub(super) fn truth(text: &str) -> CheckResult<bool> {
     match text {
         "" | "false" => Ok(false),
         "true" => Ok(true),
@@ -66,19 +66,19 @@ pub(super) fn truth(text: &str) -> Checked<bool> {
     }
 }
 
-pub(super) fn address(text: &str) -> Checked<SocketAddr> {
+pub(super) fn address(text: &str) -> CheckResult<SocketAddr> {
     let rule = || format!("be an address and a port such as 127.0.0.1:50051, not `{text}`");
     text.parse().map_err(|_| rule())
 }
 
-pub(super) fn store(text: &str) -> Checked<String> {
+pub(super) fn store(text: &str) -> CheckResult<String> {
     let is_known = text.starts_with("sqlite:") || is_postgres(text);
     is_known
         .then(|| text.to_owned())
         .ok_or_else(|| "begin with sqlite:// or postgres://".to_owned())
 }
 
-pub(super) fn standby(text: &str) -> Checked<String> {
+pub(super) fn standby(text: &str) -> CheckResult<String> {
     let rule = "begin with postgres://, as `database_url` does";
     is_postgres(text).then(|| text.to_owned()).ok_or_else(|| rule.to_owned())
 }
@@ -88,14 +88,14 @@ pub(super) fn is_postgres(url: &str) -> bool {
 }
 
 /// The keys of personal data: their text, or the file with it.
-pub(super) fn data_keys(text: &str) -> Checked<Vault> {
+pub(super) fn data_keys(text: &str) -> CheckResult<Vault> {
     match text.trim_start().starts_with("current") {
-        true => Keys::parse(text).and_then(|it| Vault::new(&it)),
+        true => DataKeys::parse(text).and_then(|it| Vault::new(&it)),
         false => Vault::open_file(Path::new(text)),
     }
 }
 
-pub(super) fn algorithm(text: &str) -> Checked<Algorithm> {
+pub(super) fn algorithm(text: &str) -> CheckResult<Algorithm> {
     let known = ALGORITHMS.iter().find(|(name, _)| *name == text);
     known.map(|(_, it)| *it).ok_or_else(|| {
         let names = ALGORITHMS.map(|(name, _)| name).join(", ");
@@ -103,12 +103,12 @@ pub(super) fn algorithm(text: &str) -> Checked<Algorithm> {
     })
 }
 
-pub(super) fn log(text: &str) -> Checked<String> {
+pub(super) fn log(text: &str) -> CheckResult<String> {
     let rule = |err| format!("be log directives such as `info`: {err}");
     text.parse::<Targets>().map(|_| text.to_owned()).map_err(rule)
 }
 
-pub(super) fn log_format(text: &str) -> Checked<super::LogFormat> {
+pub(super) fn log_format(text: &str) -> CheckResult<super::LogFormat> {
     match text {
         "text" => Ok(super::LogFormat::Text),
         "json" => Ok(super::LogFormat::Json),
@@ -116,7 +116,7 @@ pub(super) fn log_format(text: &str) -> Checked<super::LogFormat> {
     }
 }
 
-pub(super) fn url(text: &str) -> Checked<String> {
+pub(super) fn url(text: &str) -> CheckResult<String> {
     let scheme = text.parse::<http::Uri>().ok().and_then(|it| it.scheme_str().map(str::to_owned));
     match scheme.as_deref() {
         Some("http" | "https") => Ok(text.to_owned()),

@@ -62,7 +62,7 @@ impl Written {
         }
     }
 
-    fn new(command: &Command, matches: &ArgMatches, file: Option<&File>) -> Self {
+    fn new(command: &Command, matches: &ArgMatches, file: Option<&SettingsFile>) -> Self {
         let mut written = BTreeMap::new();
         for arg in command.get_arguments() {
             let id = arg.get_id().as_str();
@@ -84,7 +84,7 @@ impl Cli {
         let args: Vec<_> = args.into_iter().collect();
         let mut command = Self::command();
         let mut matches = parse(&command, &args)?;
-        let file = File::named(leaf(&command, &matches).1)?;
+        let file = SettingsFile::named(leaf(&command, &matches).1)?;
         if let Some(file) = &file {
             file.check()?;
             command = file.under(command, "");
@@ -154,12 +154,12 @@ fn variable(arg: &Arg) -> Option<String> {
 }
 
 /// The file, as it was written: each setting's value as text.
-struct File {
+struct SettingsFile {
     path: PathBuf,
     values: BTreeMap<String, String>,
 }
 
-impl File {
+impl SettingsFile {
     /// The file that a flag or the environment names.
     fn named(matches: &ArgMatches) -> Result<Option<Self>, Unread> {
         let Ok(Some(path)) = matches.try_get_one::<PathBuf>("config") else { return Ok(None) };

@@ -69,7 +69,7 @@ impl Settings {
     }
 
     /// Whose tokens are accepted.
-    pub fn issuer(&self) -> Result<Option<token::Settings>, BadConfig> {
+    pub fn issuer(&self) -> Result<Option<token::IssuerSettings>, BadConfig> {
         self.tokens.issuer()
     }
 

@@ -11,7 +11,7 @@ use crate::{
     bad_config::BadConfig,
     db::Options,
     limits::Limits,
-    personal::vault::{self, Keys, Vault},
+    personal::vault::{self, DataKeys, Vault},
 };
 
 /// Where the store is.
@@ -108,11 +108,11 @@ impl StoreSettings {
         let bad = |must: String| BadConfig { key: "data_keys", must };
         let Some(path) = self.audit.place.path() else { return Ok(Vault::default()) };
         if path.is_empty() || path.contains(":memory:") {
-            return Ok(Vault::new(&Keys::generate("first")).map_err(bad)?);
+            return Ok(Vault::new(&DataKeys::generate("first")).map_err(bad)?);
         }
         let path = PathBuf::from(format!("{path}.keys.toml"));
         if !path.exists() {
-            vault::write(&path, &Keys::generate("first"))?;
+            vault::write(&path, &DataKeys::generate("first"))?;
         }
         Ok(Vault::open_file(&path).map_err(bad)?)
     }

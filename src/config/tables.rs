@@ -16,7 +16,7 @@ pub enum Numbers {
 
 /// What a table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Loaded {
+pub enum TableKind {
     /// Values of indicators.
     Observations,
     /// Targets of indicators.
@@ -29,7 +29,7 @@ pub enum Loaded {
 #[derive(Debug, Args)]
 pub struct Import {
     /// What the table holds.
-    pub what: Loaded,
+    pub what: TableKind,
     /// The file: .csv (UTF-8) or .xlsx.
     pub file: PathBuf,
     /// The sheet of a workbook; the only one with such a table when left out.
@@ -118,7 +118,7 @@ pub struct Export {
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Asked {
+pub enum QueryKind {
     /// Of each unit and indicator: the latest value, the one before, the target, and how fresh it is.
     Snapshot,
     /// Values of indicators.
@@ -129,9 +129,9 @@ pub enum Asked {
 
 /// Asks a question.
 #[derive(Debug, Args)]
-pub struct Query {
+pub struct QueryArgs {
     /// What to ask for.
-    pub what: Asked,
+    pub what: QueryKind,
     /// Which part of it.
     #[command(flatten)]
     pub filter: Filter,
@@ -154,7 +154,7 @@ pub struct Query {
 
 /// Follows changes.
 #[derive(Debug, Args)]
-pub struct Watch {
+pub struct WatchArgs {
     /// These indicators: codes, prefixes that end in `.*`, or `*`. All of them when neither these nor dossiers are
     /// asked for.
     #[arg(long)]

@@ -33,7 +33,7 @@ pub struct TokenSettings {
 
 impl TokenSettings {
     /// The issuer, if it is set. Its keys are read later.
-    pub fn issuer(&self) -> Result<Option<token::Settings>, BadConfig> {
+    pub fn issuer(&self) -> Result<Option<token::IssuerSettings>, BadConfig> {
         let Self { token_issuer, token_audience, token_algorithm, token_keys } = self;
         let set = [
             ("token_issuer", token_issuer.is_some()),
@@ -52,6 +52,6 @@ impl TokenSettings {
             return Ok(None);
         };
         let (issuer, audience, keys) = (issuer.clone(), audience.clone(), keys.clone());
-        Ok(Some(token::Settings { issuer, audience, algorithm: *algorithm, keys }))
+        Ok(Some(token::IssuerSettings { issuer, audience, algorithm: *algorithm, keys }))
     }
 }

@@ -23,9 +23,9 @@ const MOST_STUCK: u32 = 5;
 
 /// Whether a server answers.
 #[derive(Clone, Debug)]
-pub(super) struct Availability(Arc<watch::Sender<bool>>);
+pub(super) struct ServerHealth(Arc<watch::Sender<bool>>);
 
-impl Availability {
+impl ServerHealth {
     /// A server that is there.
     pub(super) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(true)))
@@ -67,13 +67,13 @@ pub(super) struct Pool {
     most: u32,
     current: RwLock<DatabaseConnection>,
     /// Only a server can go away.
-    pulse: Option<Availability>,
+    pulse: Option<ServerHealth>,
 }
 
 impl Pool {
     pub(super) async fn open(
         options: ConnectOptions,
-        pulse: Option<Availability>,
+        pulse: Option<ServerHealth>,
     ) -> Result<Arc<Self>, DbErr> {
         let current = RwLock::new(Database::connect(options.clone()).await?);
         let most = options.get_max_connections().unwrap_or(1);
@@ -159,7 +159,7 @@ impl ConnectionTrait for Pool {
 /// Feels the pulse of a server over a connection of its own, and has the pools renewed after it was away.
 pub(super) async fn watch(
     mut own: ConnectOptions,
-    pulse: Availability,
+    pulse: ServerHealth,
     pools: Vec<Arc<Pool>>,
 ) -> Result<AbortOnDropHandle<()>, DbErr> {
     own.max_connections(1).min_connections(0).connect_lazy(true).acquire_timeout(PROBE_PATIENCE);
@@ -167,7 +167,7 @@ pub(super) async fn watch(
     Ok(AbortOnDropHandle::new(tokio::spawn(feel(own, pulse, pools))))
 }
 
-async fn feel(own: Arc<Pool>, pulse: Availability, pools: Vec<Arc<Pool>>) {
+async fn feel(own: Arc<Pool>, pulse: ServerHealth, pools: Vec<Arc<Pool>>) {
     let mut stuck = 0;
     loop {
         let [calm, away] = PROBE;

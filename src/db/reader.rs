@@ -9,14 +9,14 @@ use sea_orm::{
 
 use super::{
     pool::Pool,
-    replica::{Position, Replica},
+    replica::{Replica, StorePosition},
 };
 
 /// Answers questions. One that the replica cannot answer, or cannot answer any more, goes to the primary.
 #[derive(Clone, Debug)]
 pub struct Reader {
     primary: Arc<Pool>,
-    replica: Option<(Arc<Replica>, Position)>,
+    replica: Option<(Arc<Replica>, StorePosition)>,
 }
 
 impl Reader {
@@ -26,7 +26,7 @@ impl Reader {
     }
 
     /// One that asks the replica what stood at a place in the history.
-    pub(super) fn at(&self, replica: &Arc<Replica>, place: Position) -> Self {
+    pub(super) fn at(&self, replica: &Arc<Replica>, place: StorePosition) -> Self {
         Self { primary: Arc::clone(&self.primary), replica: Some((Arc::clone(replica), place)) }
     }
 

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A place in a store's history: an epoch, and a revision in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
+pub(super) struct StorePosition {
     pub(super) epoch: i64,
     pub(super) revision: i64,
 }
@@ -25,15 +25,15 @@ pub(super) struct Position {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Known {
     /// Where it has come to; none while it does not answer, is of another store, or has been promoted.
-    reached: Option<Position>,
+    reached: Option<StorePosition>,
     /// Connections opened so far. A new one may be to a server that was restarted, and then stands further back than it
     /// stood before: what was known of it holds no more.
     connections: u64,
 }
 
 impl Known {
-    fn has(&self, place: Position) -> bool {
-        let is_past = |it: Position| it.epoch == place.epoch && it.revision >= place.revision;
+    fn has(&self, place: StorePosition) -> bool {
+        let is_past = |it: StorePosition| it.epoch == place.epoch && it.revision >= place.revision;
         self.reached.is_some_and(is_past)
     }
 
@@ -77,12 +77,12 @@ impl Replica {
     }
 
     /// Whether it has come to a place.
-    pub(super) fn has(&self, place: Position) -> bool {
+    pub(super) fn has(&self, place: StorePosition) -> bool {
         self.known.borrow().has(place)
     }
 
     /// Asks it what stood at a place: no answer when it has not come there, or when it fails or goes away meanwhile.
-    pub(super) async fn ask<T, A>(&self, place: Position, ask: &A) -> Option<T>
+    pub(super) async fn ask<T, A>(&self, place: StorePosition, ask: &A) -> Option<T>
     where
         A: for<'a> Fn(&'a DatabaseConnection) -> BoxFuture<'a, Result<T, DbErr>>,
     {
@@ -156,7 +156,7 @@ async fn follow(own: Arc<Pool>, pool: Arc<Pool>, secret: Secret, set: Arc<watch:
 async fn head(
     own: &DatabaseConnection,
     secret: &Secret,
-) -> Result<Result<Position, &'static str>, DbErr> {
+) -> Result<Result<StorePosition, &'static str>, DbErr> {
     let ask =
         "SELECT epoch, revision, secret, pg_is_in_recovery() AS standby FROM head, store_secret";
     let row = own.query_one_raw(Statement::from_string(DbBackend::Postgres, ask)).await?;
@@ -167,5 +167,8 @@ async fn head(
     if !row.try_get::<bool>("", "standby")? {
         return Ok(Err("it is no standby"));
     }
-    Ok(Ok(Position { epoch: row.try_get("", "epoch")?, revision: row.try_get("", "revision")? }))
+    Ok(Ok(StorePosition {
+        epoch: row.try_get("", "epoch")?,
+        revision: row.try_get("", "revision")?,
+    }))
 }

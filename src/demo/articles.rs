@@ -38,7 +38,7 @@ pub(super) async fn load(hub: &Arc<Hub>, access: &Access, caller: &Caller) -> Re
     let op = DefineIndicators(definitions);
     let receipt = hub.write_batch(&define, BatchOptions::internal("indicators"), op).await?;
     must_be_kept(&receipt, "definitions")?;
-    let figures: HashMap<String, Line> = lines(FIGURES)
+    let figures: HashMap<String, TableLine> = lines(FIGURES)
         .map(|it| it.and_then(|it| Ok((it.text("id")?.to_owned(), it))))
         .collect::<Result<_>>()?;
     let (mut observations, mut targets) = (Vec::new(), Vec::new());
@@ -63,9 +63,9 @@ pub(super) async fn load(hub: &Arc<Hub>, access: &Access, caller: &Caller) -> Re
 }
 
 /// A line of a table, by the names of its columns.
-struct Line(HashMap<String, String>);
+struct TableLine(HashMap<String, String>);
 
-impl Line {
+impl TableLine {
     fn text(&self, column: &str) -> Result<&str> {
         self.0
             .get(column)
@@ -89,13 +89,13 @@ impl Line {
     }
 }
 
-fn lines(table: &str) -> impl Iterator<Item = Result<Line>> {
+fn lines(table: &str) -> impl Iterator<Item = Result<TableLine>> {
     csv::Reader::from_reader(table.as_bytes())
         .into_deserialize::<HashMap<String, String>>()
-        .map(|it| it.map(Line).map_err(Error::internal))
+        .map(|it| it.map(TableLine).map_err(Error::internal))
 }
 
-fn define(line: &Line) -> Result<Define> {
+fn define(line: &TableLine) -> Result<Define> {
     let text = |column| line.text(column).map(str::to_owned);
     let kinds = [
         ("COUNT", Kind::Count),
@@ -169,7 +169,7 @@ fn define(line: &Line) -> Result<Define> {
     })
 }
 
-fn observation(line: &Line, figure: &Line) -> Result<ObservationEntry> {
+fn observation(line: &TableLine, figure: &TableLine) -> Result<ObservationEntry> {
     let qualifiers = [
         ("", Qualifier::Exact),
         ("EXACT", Qualifier::Exact),
@@ -203,7 +203,7 @@ fn observation(line: &Line, figure: &Line) -> Result<ObservationEntry> {
     })
 }
 
-fn target(line: &Line, figure: &Line) -> Result<TargetEntry> {
+fn target(line: &TableLine, figure: &TableLine) -> Result<TargetEntry> {
     let comparisons = [
         ("AT_LEAST", Comparison::AtLeast),
         ("MORE_THAN", Comparison::MoreThan),
@@ -222,13 +222,13 @@ fn target(line: &Line, figure: &Line) -> Result<TargetEntry> {
     })
 }
 
-fn unit(line: &Line) -> Result<Ref> {
+fn unit(line: &TableLine) -> Result<Ref> {
     let code = parse_code(line.text("unit_code")?).map_err(broken)?;
     let date = Some(Day::parse(line.text("unit_date")?).map_err(broken)?);
     Ok(Ref::Code { scheme: Scheme::gso(), code, date })
 }
 
-fn provenance(line: &Line, figure: &Line) -> Result<Provenance> {
+fn provenance(line: &TableLine, figure: &TableLine) -> Result<Provenance> {
     Ok(Provenance {
         channel: Some(Channel::Document),
         source_document: figure.text("file")?.to_owned(),
@@ -243,15 +243,15 @@ fn provenance(line: &Line, figure: &Line) -> Result<Provenance> {
 mod tests {
     use std::collections::HashMap;
 
-    use super::{FIGURES, Line, OBSERVATIONS, lines};
+    use super::{FIGURES, OBSERVATIONS, TableLine, lines};
 
-    fn table(text: &str) -> Vec<Line> {
+    fn table(text: &str) -> Vec<TableLine> {
         lines(text).collect::<crate::error::Result<_>>().unwrap()
     }
 
     #[test]
     fn every_value_as_written_occurs_in_its_quote() {
-        let figures: HashMap<String, Line> =
+        let figures: HashMap<String, TableLine> =
             table(FIGURES).into_iter().map(|it| (it.text("id").unwrap().to_owned(), it)).collect();
         let observations = table(OBSERVATIONS);
         assert_eq!(observations.len(), 131);

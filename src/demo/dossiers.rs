@@ -10,7 +10,8 @@ use crate::{
     access::Access,
     caller::Caller,
     dossier::{
-        Case, Channel, Code, EventEntry, Longest, OnlineLevel, Procedure, ProcedureCode, TimeUnit,
+        Case, Code, EventEntry, Longest, OnlineLevel, Procedure, ProcedureCode, SubmissionChannel,
+        TimeUnit,
         queries::{Define, Entry, ProcedureEntry, Publish},
     },
     error::{Error, Result},
@@ -145,7 +146,11 @@ fn entry(story: &Story, number: i32) -> Result<Entry> {
         code: code.to_owned(),
         date: Some(known_on),
     };
-    let channel = if story.online || number % 4 == 0 { Channel::Online } else { Channel::InPerson };
+    let channel = if story.online || number % 4 == 0 {
+        SubmissionChannel::Online
+    } else {
+        SubmissionChannel::InPerson
+    };
     Ok(Entry {
         code: Code::parse(&code).map_err(broken)?,
         procedure: (*procedure).to_owned(),

@@ -5,7 +5,7 @@ use crate::time::{Day, Timestamp};
 
 /// One event, as far as it moves the dossier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct EventStep {
     /// When.
     pub at: Timestamp,
     /// To which state.
@@ -54,22 +54,22 @@ pub fn compare(a: &Event, b: &Event) -> std::cmp::Ordering {
 }
 
 /// The steps of a dossier, in the one order of events.
-pub fn steps<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Step> {
+pub fn steps<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<EventStep> {
     let mut events: Vec<_> = events.into_iter().collect();
     events.sort_unstable_by(|a, b| compare(a, b));
     let step =
-        |it: &Event| Step { at: it.sent.occurred_at, state: it.state, due_at: it.sent.due_at };
+        |it: &Event| EventStep { at: it.sent.occurred_at, state: it.state, due_at: it.sent.due_at };
     events.into_iter().map(step).collect()
 }
 
 /// What had happened by an instant.
-pub fn until(steps: &[Step], at: Timestamp) -> &[Step] {
+pub fn until(steps: &[EventStep], at: Timestamp) -> &[EventStep] {
     let count = steps.partition_point(|it| it.at <= at);
     steps.get(..count).unwrap_or_default()
 }
 
 /// How a dossier stands after these steps.
-pub fn standing(steps: &[Step]) -> Standing {
+pub fn standing(steps: &[EventStep]) -> Standing {
     let last = closing(steps);
     Standing {
         state: steps.last().map(|it| it.state),
@@ -82,39 +82,39 @@ pub fn standing(steps: &[Step]) -> Standing {
 }
 
 /// The steps since it was last open.
-pub fn closing(steps: &[Step]) -> &[Step] {
+pub fn closing(steps: &[EventStep]) -> &[EventStep] {
     let opened = steps.iter().rposition(|it| it.state.opens());
     steps.get(opened.map_or(0, |it| it + 1)..).unwrap_or_default()
 }
 
 /// When it first came to one of these states.
-pub fn first(steps: &[Step], states: &[State]) -> Option<Timestamp> {
+pub fn first(steps: &[EventStep], states: &[State]) -> Option<Timestamp> {
     steps.iter().find(|it| states.contains(&it.state)).map(|it| it.at)
 }
 
 /// The day on which codes of units are resolved: of acceptance, else of submission, else of the first event.
-pub fn day(steps: &[Step]) -> Option<Day> {
+pub fn day(steps: &[EventStep]) -> Option<Day> {
     let at = first(steps, &[State::Accepted]).or_else(|| first(steps, &[State::Submitted]));
     at.or(steps.first().map(|it| it.at)).map(Timestamp::day)
 }
 
 /// How many supplements were asked for; what is said twice of one instant is one.
-pub fn supplements(steps: &[Step]) -> usize {
-    let asked = |it: &&Step| it.state == State::SupplementRequested;
+pub fn supplements(steps: &[EventStep]) -> usize {
+    let asked = |it: &&EventStep| it.state == State::SupplementRequested;
     let mut at: Vec<_> = steps.iter().filter(asked).map(|it| it.at).collect();
     at.dedup();
     at.len()
 }
 
 /// Since when it waits for a supplement, if it does.
-pub fn waits_since(steps: &[Step]) -> Option<Timestamp> {
-    let asked = |it: &&Step| it.state == State::SupplementRequested;
+pub fn waits_since(steps: &[EventStep]) -> Option<Timestamp> {
+    let asked = |it: &&EventStep| it.state == State::SupplementRequested;
     steps.iter().rev().take_while(asked).last().map(|it| it.at)
 }
 
 /// Microseconds, within two instants, in which it waited for supplements: from the request to the next event of another
 /// state.
-pub fn waited(steps: &[Step], from: Timestamp, to: Timestamp) -> i64 {
+pub fn waited(steps: &[EventStep], from: Timestamp, to: Timestamp) -> i64 {
     let mut since = None;
     let mut sum = 0;
     let mut add = |start: Timestamp, end: Timestamp| {

@@ -1,7 +1,7 @@
 //! The rule `national-766`: on time as decision 766/QĐ-TTg, component 2.1, counts it.
 use super::{
     Longest, State, TimeUnit,
-    history::{self, Step},
+    history::{self, EventStep},
 };
 use crate::{
     decimal::Decimal,
@@ -58,7 +58,7 @@ pub struct Verdict {
     pub bucket: Bucket,
 }
 
-enum Phase {
+enum DossierPhase {
     Finished,
     Stopped,
     Supplement,
@@ -80,59 +80,59 @@ impl Frame {
     }
 
     /// What counts of a dossier: what happened by the end of the count, inside the period or before it.
-    fn cut(self, steps: &[Step]) -> &[Step] {
+    fn cut(self, steps: &[EventStep]) -> &[EventStep] {
         let count = steps.partition_point(|it| it.at <= self.counted_to && it.at < self.before);
         steps.get(..count).unwrap_or_default()
     }
 }
 
 /// How a dossier counts; none when it does not: not accepted before the period's end, or ended before its start.
-pub fn judge(frame: Frame, steps: &[Step], longest: Option<Longest>) -> Option<Verdict> {
+pub fn judge(frame: Frame, steps: &[EventStep], longest: Option<Longest>) -> Option<Verdict> {
     let steps = frame.cut(steps);
     let accepted_at = history::first(steps, &[State::Accepted])?;
     let (phase, end) = ended(steps).unwrap_or_else(|| match history::waits_since(steps) {
-        Some(asked) => (Phase::Supplement, asked),
-        None => (Phase::InProcess, frame.counted_to),
+        Some(asked) => (DossierPhase::Supplement, asked),
+        None => (DossierPhase::InProcess, frame.counted_to),
     });
     let has_ended = match phase {
-        Phase::Finished | Phase::Stopped => true,
-        Phase::Supplement | Phase::InProcess => false,
+        DossierPhase::Finished | DossierPhase::Stopped => true,
+        DossierPhase::Supplement | DossierPhase::InProcess => false,
     };
     if has_ended && end < frame.from {
         return None;
     }
     let bucket = match (phase, timing(steps, accepted_at, end, longest)) {
         (_, Timing::Unknown) => Bucket::Undetermined,
-        (Phase::Finished, Timing::Early) => Bucket::FinishedEarly,
-        (Phase::Finished, Timing::InTime) => Bucket::FinishedOnTime,
-        (Phase::Finished, Timing::Late) => Bucket::FinishedLate,
-        (Phase::Stopped, Timing::Early | Timing::InTime) => Bucket::StoppedInTime,
-        (Phase::Stopped, Timing::Late) => Bucket::StoppedLate,
-        (Phase::Supplement, Timing::Early | Timing::InTime) => Bucket::SupplementInTime,
-        (Phase::Supplement, Timing::Late) => Bucket::SupplementOverdue,
-        (Phase::InProcess, Timing::Early | Timing::InTime) => Bucket::InProcessInTime,
-        (Phase::InProcess, Timing::Late) => Bucket::InProcessOverdue,
+        (DossierPhase::Finished, Timing::Early) => Bucket::FinishedEarly,
+        (DossierPhase::Finished, Timing::InTime) => Bucket::FinishedOnTime,
+        (DossierPhase::Finished, Timing::Late) => Bucket::FinishedLate,
+        (DossierPhase::Stopped, Timing::Early | Timing::InTime) => Bucket::StoppedInTime,
+        (DossierPhase::Stopped, Timing::Late) => Bucket::StoppedLate,
+        (DossierPhase::Supplement, Timing::Early | Timing::InTime) => Bucket::SupplementInTime,
+        (DossierPhase::Supplement, Timing::Late) => Bucket::SupplementOverdue,
+        (DossierPhase::InProcess, Timing::Early | Timing::InTime) => Bucket::InProcessInTime,
+        (DossierPhase::InProcess, Timing::Late) => Bucket::InProcessOverdue,
     };
     Some(Verdict { accepted_at, received: accepted_at >= frame.from, bucket })
 }
 
 /// How and when it ended: finished goes before returned, then stopped or refused, then withdrawn. Only what followed
 /// the last open state counts, so a withdrawal counts only after the acceptance.
-fn ended(steps: &[Step]) -> Option<(Phase, Timestamp)> {
+fn ended(steps: &[EventStep]) -> Option<(DossierPhase, Timestamp)> {
     let last = history::closing(steps);
     let finished = history::first(last, &[State::Finished])
         .or_else(|| history::first(last, &[State::Returned]))
-        .map(|at| (Phase::Finished, at));
+        .map(|at| (DossierPhase::Finished, at));
     let stopped = || {
         history::first(last, &[State::Stopped, State::NotAccepted])
             .or_else(|| history::first(last, &[State::Withdrawn]))
-            .map(|at| (Phase::Stopped, at))
+            .map(|at| (DossierPhase::Stopped, at))
     };
     finished.or_else(stopped)
 }
 
 fn timing(
-    steps: &[Step],
+    steps: &[EventStep],
     accepted_at: Timestamp,
     end: Timestamp,
     longest: Option<Longest>,
@@ -179,7 +179,7 @@ fn latest(accepted_at: Timestamp, Longest { count, unit }: Longest) -> Option<Ti
 
 /// Counts of dossiers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct DossierCounts {
     /// Accepted in the period.
     pub received: i64,
     /// Accepted before the period, and open when it began.
@@ -208,7 +208,7 @@ pub struct Counts {
     pub undetermined: i64,
 }
 
-impl Counts {
+impl DossierCounts {
     /// Counts one dossier.
     pub fn count(&mut self, verdict: Verdict, online: bool) {
         let Verdict { accepted_at: _, received, bucket } = verdict;

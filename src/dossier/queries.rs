@@ -1,7 +1,7 @@
 //! Queries of dossiers and procedures, already parsed.
 use super::{
-    ApplicantKind, Channel, Code, Dimension, Document, EventEntry, Fee, Procedure, ProcedureCode,
-    State,
+    ApplicantKind, Code, Document, EventEntry, Fee, Procedure, ProcedureCode, State,
+    SubmissionChannel, SummaryDimension,
 };
 use crate::{
     error,
@@ -64,7 +64,7 @@ pub struct Entry {
     /// The unit where the applicant lives.
     pub applicant_unit: Option<unit::Ref>,
     /// How it came in.
-    pub channel: Option<Channel>,
+    pub channel: Option<SubmissionChannel>,
     /// Who applies.
     pub applicant_kind: Option<ApplicantKind>,
     /// The applicant.
@@ -174,9 +174,9 @@ pub struct Summarize {
     /// Of this procedure.
     pub procedure: Option<ProcedureCode>,
     /// That came in this way.
-    pub channel: Option<Channel>,
+    pub channel: Option<SubmissionChannel>,
     /// By what to count.
-    pub by: Vec<Dimension>,
+    pub by: Vec<SummaryDimension>,
     /// Count what had happened by this instant; now when none.
     pub as_of: Option<Timestamp>,
     /// What the read must have seen.

@@ -51,7 +51,7 @@ pub mod procedure {
 pub mod dossier {
     use sea_orm::entity::prelude::*;
 
-    use super::super::{ApplicantKind, Channel, Code, State};
+    use super::super::{ApplicantKind, Code, State, SubmissionChannel};
     use crate::time::Timestamp;
 
     /// A version of a dossier.
@@ -68,7 +68,7 @@ pub mod dossier {
         pub receiving_unit_id: i64,
         pub competent_unit_id: Option<i64>,
         pub applicant_unit_id: Option<i64>,
-        pub channel: Option<Channel>,
+        pub channel: Option<SubmissionChannel>,
         pub applicant_kind: Option<ApplicantKind>,
         pub applicant: Option<String>,
         pub identity_digest: Option<String>,

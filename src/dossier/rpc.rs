@@ -12,9 +12,9 @@ use super::{
     ProcedureCode,
     catalogue::Catalogue,
     history::Standing,
-    national_766::{self, Counts},
+    national_766::{self, DossierCounts},
     store::{
-        self, Names,
+        self, DossierNames,
         summary::{Group, Summary},
     },
 };
@@ -172,7 +172,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
     ) -> Reply<Self::ExportDossiersStream> {
         let (caller, asked) = open(req)?;
         let (read_at, pages) = store::export::export(&self.hub, caller, asked).await?;
-        let dossiers = |(names, page): (Names, Vec<DossierView>)| {
+        let dossiers = |(names, page): (DossierNames, Vec<DossierView>)| {
             page.into_iter().map(|it| answer(&names, it)).collect()
         };
         sheets(read_at, pages, dossiers, |read_at, dossiers| pb::ExportDossiersResponse {
@@ -241,8 +241,8 @@ impl From<Procedure> for pb::Procedure {
     }
 }
 
-pub(crate) fn answer(names: &Names, shown: DossierView) -> pb::Dossier {
-    let Names { forest, catalogue, directory, times } = names;
+pub(crate) fn answer(names: &DossierNames, shown: DossierView) -> pb::Dossier {
+    let DossierNames { forest, catalogue, directory, times } = names;
     let DossierView { dossier, applicant, events, tier, withheld } = shown;
     let Dossier { id: _, code, source_id, header, standing, made_at } = dossier;
     let Header {
@@ -293,8 +293,8 @@ pub(crate) fn answer(names: &Names, shown: DossierView) -> pb::Dossier {
     answer
 }
 
-fn look(read_at: Revision, names: &Names, dossier: Dossier) -> pb::LookUpDossierResponse {
-    let Names { forest, catalogue, directory: _, times: _ } = names;
+fn look(read_at: Revision, names: &DossierNames, dossier: Dossier) -> pb::LookUpDossierResponse {
+    let DossierNames { forest, catalogue, directory: _, times: _ } = names;
     let Dossier { id: _, code, source_id: _, header, standing, made_at: _ } = dossier;
     let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
     pb::LookUpDossierResponse {
@@ -352,7 +352,7 @@ impl From<Event> for pb::DossierEvent {
 
 fn summed(read_at: Revision, forest: &Forest, summary: Summary) -> pb::SummarizeDossiersResponse {
     let Summary { period, counted_to, total, groups } = summary;
-    let group = |(group, counts): (Group, Counts)| {
+    let group = |(group, counts): (Group, DossierCounts)| {
         let Group { unit_id, procedure, channel, month } = group;
         pb::DossierGroup {
             unit: unit_id.map(|it| forest.name(it).into()),
@@ -372,9 +372,9 @@ fn summed(read_at: Revision, forest: &Forest, summary: Summary) -> pb::Summarize
     }
 }
 
-impl From<Counts> for pb::DossierCounts {
-    fn from(it: Counts) -> Self {
-        let Counts {
+impl From<DossierCounts> for pb::DossierCounts {
+    fn from(it: DossierCounts) -> Self {
+        let DossierCounts {
             received,
             carried_over,
             received_online,

@@ -117,7 +117,7 @@ fn events_json(backend: DbBackend, number: i64) -> SimpleExpr {
 
 /// The names that name what dossiers speak of, at one revision.
 #[derive(Debug)]
-pub struct Names {
+pub struct DossierNames {
     /// Units.
     pub forest: Arc<Forest>,
     /// Procedures.
@@ -128,7 +128,7 @@ pub struct Names {
     pub times: HashMap<i64, Timestamp>,
 }
 
-impl Names {
+impl DossierNames {
     /// Opens them.
     pub async fn open(hub: &Hub, view: &View, dossiers: &[DossierView]) -> Result<Self> {
         let made: BTreeSet<_> = dossiers.iter().map(|it| it.dossier.made_at).collect();
@@ -213,7 +213,7 @@ pub async fn get(
     dossiers: &Lookups,
     caller: &Caller,
     get: Get,
-) -> Result<(Revision, Names, DossierView)> {
+) -> Result<(Revision, DossierNames, DossierView)> {
     let Get { code, as_of, consistency } = get;
     let found = find(hub, dossiers, caller, &code, consistency).await?;
     let FoundDossier { view, mut dossier, mut events, committed_at } = found;
@@ -224,7 +224,7 @@ pub async fn get(
     let times = HashMap::from([(dossier.made_at, committed_at)]);
     let has_remarks = events.iter().any(|it| !it.sent.note.is_empty());
     let shown = show(hub.db.vault(), caller, dossier, events, has_remarks)?;
-    Ok((view.revision, Names { times, ..Names::open(hub, &view, &[]).await? }, shown))
+    Ok((view.revision, DossierNames { times, ..DossierNames::open(hub, &view, &[]).await? }, shown))
 }
 
 /// The state of one dossier, without personal data.
@@ -233,11 +233,11 @@ pub async fn look_up(
     dossiers: &Lookups,
     caller: &Caller,
     look_up: LookUp,
-) -> Result<(Revision, Names, Dossier)> {
+) -> Result<(Revision, DossierNames, Dossier)> {
     let LookUp { code, consistency } = look_up;
     let found = find(hub, dossiers, caller, &code, consistency).await?;
     let FoundDossier { view, dossier, events: _, committed_at: _ } = found;
-    Ok((view.revision, Names::open(hub, &view, &[]).await?, dossier))
+    Ok((view.revision, DossierNames::open(hub, &view, &[]).await?, dossier))
 }
 
 /// Finds a dossier that the caller may know of. Reads of the newest revision share one query.
@@ -313,10 +313,10 @@ pub async fn list(
     hub: &Hub,
     caller: &Caller,
     list: List,
-) -> Result<(Revision, Names, Paged<DossierView>)> {
+) -> Result<(Revision, DossierNames, Paged<DossierView>)> {
     let List { filter, page, consistency } = list;
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let wanted = Selection::open(hub, caller, view, filter).await?;
+    let wanted = DossierSelection::open(hub, caller, view, filter).await?;
     let (names, items, more) = wanted.page(hub, caller, after, page.size()).await?;
     let next = match items.last() {
         Some(last) if more => page.token(&hub.mark(caller, &view), last.dossier.code.as_str()),
@@ -326,7 +326,7 @@ pub async fn list(
 }
 
 /// The dossiers that a question is about, at one revision.
-pub(super) struct Selection {
+pub(super) struct DossierSelection {
     pub(super) view: View,
     units: Option<BTreeSet<i64>>,
     procedure_id: Option<i64>,
@@ -336,7 +336,7 @@ pub(super) struct Selection {
     applicant: Option<(Kind, String)>,
 }
 
-impl Selection {
+impl DossierSelection {
     pub(super) async fn open(
         hub: &Hub,
         caller: &Caller,
@@ -375,7 +375,7 @@ impl Selection {
         caller: &Caller,
         after: Option<String>,
         size: usize,
-    ) -> Result<(Names, Vec<DossierView>, bool)> {
+    ) -> Result<(DossierNames, Vec<DossierView>, bool)> {
         use dossier::Column::{AcceptedAt, Code, ProcedureId, State};
         let vault = hub.db.vault();
         let view = &self.view;
@@ -413,7 +413,7 @@ impl Selection {
                 show(vault, caller, row.try_into()?, Vec::new(), has_remarks)
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok((Names::open(hub, view, &items).await?, items, more))
+        Ok((DossierNames::open(hub, view, &items).await?, items, more))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The rules of dossiers, as tables.
 use super::{
     Event, EventEntry, Longest, State, TimeUnit,
-    history::{self, Standing, Step},
-    national_766::{Bucket, Counts, Frame, judge},
+    history::{self, EventStep, Standing},
+    national_766::{Bucket, DossierCounts, Frame, judge},
 };
 use crate::{
     period::Period,
@@ -31,7 +31,7 @@ fn event(when: &str, state: i32, due: &str, id: &str) -> Event {
 }
 
 /// `10-01 08:00=2@10-10 17:00; 10-09 08:00=9`: instants, states, and due dates.
-fn steps(text: &str) -> Vec<Step> {
+fn steps(text: &str) -> Vec<EventStep> {
     let step = |it: &str| {
         let (when, rest) = it.split_once('=').unwrap();
         let (state, due) = rest.split_once('@').unwrap_or((rest, ""));
@@ -246,7 +246,7 @@ fn a_count_stops_at_its_instant() {
 
 #[test]
 fn the_rate_leaves_out_what_cannot_be_judged() {
-    let mut counts = Counts::default();
+    let mut counts = DossierCounts::default();
     assert_eq!(counts.rate(), None);
     for (text, online) in [
         ("10-01 08:00=2@10-10 17:00; 10-09 08:00=9", true),

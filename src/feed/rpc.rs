@@ -5,7 +5,7 @@ use tonic::Request;
 
 use super::{
     Acknowledge, Change, DossierFilter, Filter, From, Happened, IndicatorFilter, ListConsumers,
-    Message, Part, Resync, Shared, Thing, Watch, store, tail::Tail, watch,
+    Message, Part, Resync, SharedPart, Thing, Watch, store, tail::Tail, watch,
 };
 use crate::{
     caller::{Caller, Pattern},
@@ -266,7 +266,7 @@ impl std::convert::From<Message> for pb::WatchResponse {
     }
 }
 
-fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::FeedChange> {
+fn change(names: &watch::ChangeNames, caller: &Caller, change: Change) -> Option<pb::FeedChange> {
     use pb::{FeedChangeType as ChangeType, feed_change::Subject};
     let mut withdrawal_reason = String::new();
     let (revision, kind, subject) = match change {
@@ -283,10 +283,10 @@ fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::F
         Change::Access(revision, shared, is_gained) => {
             use pb::access_change::About;
             let about = match shared {
-                Shared::Indicator(code) => About::Indicator(code.as_str().to_owned()),
-                Shared::Dossiers => About::Dossiers(true),
-                Shared::PersonalData => About::PersonalData(true),
-                Shared::Scope => About::Scope(true),
+                SharedPart::Indicator(code) => About::Indicator(code.as_str().to_owned()),
+                SharedPart::Dossiers => About::Dossiers(true),
+                SharedPart::PersonalData => About::PersonalData(true),
+                SharedPart::Scope => About::Scope(true),
             };
             let kind = if is_gained { ChangeType::AccessGained } else { ChangeType::AccessLost };
             (revision, kind, Subject::Access(pb::AccessChange { about: Some(about) }))
@@ -297,7 +297,7 @@ fn change(names: &watch::Names, caller: &Caller, change: Change) -> Option<pb::F
 }
 
 fn subject(
-    names: &watch::Names,
+    names: &watch::ChangeNames,
     caller: &Caller,
     thing: &Thing,
 ) -> Option<pb::feed_change::Subject> {
@@ -324,7 +324,7 @@ fn subject(
 }
 
 /// Only the key of what is no longer for a watch.
-fn key(names: &watch::Names, thing: &Thing) -> Option<pb::feed_change::Subject> {
+fn key(names: &watch::ChangeNames, thing: &Thing) -> Option<pb::feed_change::Subject> {
     use pb::feed_change::Subject;
     match thing {
         Thing::Dossier(it) => {

@@ -12,7 +12,7 @@ use super::{Thing, store};
 use crate::{
     db::Db,
     error::Result,
-    revision::{Head, store::Line, touched::TouchedSet},
+    revision::{Head, store::LogLine, touched::TouchedSet},
     slots::Slots,
 };
 
@@ -29,7 +29,7 @@ const PACE: (Duration, Duration) = (Duration::from_micros(50), Duration::from_mi
 #[derive(Debug)]
 pub struct Entry {
     /// Its line in the log.
-    pub line: Line,
+    pub line: LogLine,
     /// What it made.
     pub things: Option<Vec<Thing>>,
 }

@@ -15,7 +15,7 @@ use tokio::{sync::watch, time};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    Change, From, Message, Resync, Shared, Stage, Watch,
+    Change, From, Message, Resync, SharedPart, Stage, Watch,
     filter::Matcher,
     position::{self, Opened, Position},
     rpc::Rpc,
@@ -45,11 +45,11 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// The names that changes refer to.
 #[derive(Debug)]
-pub struct Names {
+pub struct ChangeNames {
     /// Of indicators.
     pub indicators: indicator::store::read::Names,
     /// Of dossiers.
-    pub dossiers: dossier::store::Names,
+    pub dossiers: dossier::store::DossierNames,
     /// The keys of personal data.
     pub vault: Vault,
 }
@@ -351,16 +351,16 @@ impl Watching {
             let code = it.code.as_str();
             let gained = is.sees_indicator(code);
             if gained != was.sees_indicator(code) {
-                changes.push(Change::Access(at, Shared::Indicator(it.code.clone()), gained));
+                changes.push(Change::Access(at, SharedPart::Indicator(it.code.clone()), gained));
             }
         }
         if self.matcher.follows_dossiers() {
             let (had, has) = (was.rights.dossiers.is_some(), is.rights.dossiers.is_some());
             if had != has {
-                changes.push(Change::Access(at, Shared::Dossiers, has));
+                changes.push(Change::Access(at, SharedPart::Dossiers, has));
             }
             if was.tier() != is.tier() {
-                changes.push(Change::Access(at, Shared::PersonalData, is.tier() > was.tier()));
+                changes.push(Change::Access(at, SharedPart::PersonalData, is.tier() > was.tier()));
             }
         }
         for (had, has) in self.followed(was).zip(self.followed(is)) {
@@ -368,7 +368,7 @@ impl Watching {
                 && (had.units != has.units || had.procedures != has.procedures)
             {
                 let is_gained = has.must_include(had).is_ok();
-                changes.push(Change::Access(at, Shared::Scope, is_gained));
+                changes.push(Change::Access(at, SharedPart::Scope, is_gained));
             }
         }
         let has_any = |it: &Caller| self.followed(it).any(|it| it.is_some());
@@ -393,14 +393,14 @@ impl Watching {
     ) -> Result<()> {
         let view = self.hub.revisions.latest();
         let indicators = indicator::store::read::Names::open(&self.hub, &view).await?;
-        let dossiers = dossier::store::Names {
+        let dossiers = dossier::store::DossierNames {
             forest: Arc::clone(&indicators.forest),
             catalogue: self.hub.reference::<Catalogue>(&view).await?,
             directory: Arc::clone(&indicators.directory),
             times,
         };
         let vault = self.hub.db.vault().clone();
-        let names = Arc::new(Names { indicators, dossiers, vault });
+        let names = Arc::new(ChangeNames { indicators, dossiers, vault });
         let caller = Arc::new(self.caller.clone());
         self.ready.push_back(Message::Changes { changes, names, caller, through, token });
         Ok(())

@@ -47,25 +47,25 @@ pub enum Touched {
 
 /// Kept cells. What they cost is bounded; what was not asked for lately goes first.
 pub struct Cells {
-    kept: Mutex<Kept>,
+    kept: Mutex<Generations>,
     reached: watch::Sender<i64>,
     most_bytes: usize,
 }
 
 /// Two generations: what is asked for moves to the young one; when that is full, the old one goes.
 #[derive(Default)]
-struct Kept {
+struct Generations {
     /// The revision up to which it is known what was touched.
     through: i64,
-    young: HashMap<Key, Vec<Cell>>,
-    old: HashMap<Key, Vec<Cell>>,
+    young: HashMap<Key, Vec<CachedCell>>,
+    old: HashMap<Key, Vec<CachedCell>>,
     young_bytes: usize,
     /// What the last steps touched: after the first revision, through the second.
     steps: VecDeque<(i64, i64, HashSet<Key>)>,
 }
 
 #[derive(Clone)]
-struct Cell {
+struct CachedCell {
     question: Question,
     /// The epoch and the names that it was read with: units, indicators, access.
     names: [i64; 4],
@@ -90,7 +90,7 @@ impl fmt::Debug for Cells {
 impl Cells {
     /// None yet, on a store whose newest revision is known; of about so many bytes, at most.
     pub fn new(through: i64, most_bytes: usize) -> Self {
-        let kept = Mutex::new(Kept { through, ..Kept::default() });
+        let kept = Mutex::new(Generations { through, ..Generations::default() });
         Self { kept, reached: watch::Sender::new(through), most_bytes }
     }
 
@@ -112,7 +112,7 @@ impl Cells {
                     }
                 }
                 Touched::Everything => {
-                    *kept = Kept { through, ..Kept::default() };
+                    *kept = Generations { through, ..Generations::default() };
                 }
             }
             if let Touched::Keys(keys) = touched {
@@ -133,7 +133,8 @@ impl Cells {
         if kept.through < number || self.most_bytes == 0 {
             return vec![None; keys.len()];
         }
-        let fits = |it: &&Cell| it.question == *question && it.names == names && it.at <= number;
+        let fits =
+            |it: &&CachedCell| it.question == *question && it.names == names && it.at <= number;
         let found = keys.iter().map(|key| {
             if let Some(old) = kept.old.remove(key) {
                 for cell in old {
@@ -167,19 +168,19 @@ impl Cells {
                 *through > at && touched.contains(&key)
             };
             if !kept.steps.iter().any(later) {
-                let cell = Cell { question: question.clone(), names, at, bytes };
+                let cell = CachedCell { question: question.clone(), names, at, bytes };
                 kept.put(key, cell, self.most_bytes);
             }
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    fn put(&mut self, key: Key, cell: Cell, most_bytes: usize) {
+impl Generations {
+    fn put(&mut self, key: Key, cell: CachedCell, most_bytes: usize) {
         let cells = self.young.entry(key).or_default();
         // One for each question, the one that was read last.
         let same = cells.iter().position(|it| it.question == cell.question);
@@ -199,6 +200,6 @@ impl Kept {
     }
 }
 
-fn cost(cells: &[Cell]) -> usize {
+fn cost(cells: &[CachedCell]) -> usize {
     cells.iter().map(|it| it.bytes.len() + OVERHEAD).sum()
 }

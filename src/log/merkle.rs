@@ -35,13 +35,13 @@ pub struct Subtree {
 
 /// A tree that grows: how many leaves it has, and the hashes of the complete subtrees that make it up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tree {
+pub struct MerkleTree {
     size: u64,
     /// From the largest, which is the first, to the smallest.
     peaks: Vec<Hash>,
 }
 
-impl Tree {
+impl MerkleTree {
     /// A tree of so many leaves, if there are as many peaks as it has.
     pub fn new(size: u64, peaks: Vec<Hash>) -> Option<Self> {
         let fits = usize::try_from(size.count_ones()).is_ok_and(|it| it == peaks.len());
@@ -178,10 +178,10 @@ mod tests {
     #[test]
     fn a_tree_that_grows_has_the_root_of_its_leaves() {
         let all = leaves(70);
-        let mut tree = Tree::default();
+        let mut tree = MerkleTree::default();
         for (count, leaf) in all.iter().enumerate() {
             assert_eq!(tree.root(), mth(&all[..count]), "{count}");
-            let again = Tree::new(tree.size(), tree.peaks().to_vec()).unwrap();
+            let again = MerkleTree::new(tree.size(), tree.peaks().to_vec()).unwrap();
             assert_eq!(again, tree);
             tree.push(*leaf, |Subtree { level, index }, hash| {
                 let range = (index << level, (index + 1) << level);

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryOrder, Statement};
 use super::{
     checkpoint::Checkpoint,
     key::Key,
-    merkle::{self, Hash, STEP, Tree},
+    merkle::{self, Hash, MerkleTree, STEP},
     record::Record,
     row::{checkpoint, node, record, subject},
     wire::encode,
@@ -24,7 +24,7 @@ const CHECKPOINT: (u64, i64) = (1_000, 10_000_000);
 #[derive(Clone, Debug)]
 pub struct End {
     /// The tree over all records.
-    pub tree: Tree,
+    pub tree: MerkleTree,
     /// When the last one was written.
     pub last_at: Timestamp,
     /// The epoch of the store.
@@ -77,7 +77,7 @@ pub async fn end(db: &impl ConnectionTrait, is_locked: bool) -> Result<End> {
     let peaks: String = row.try_get("", "peaks")?;
     let peaks = B64.decode(peaks).map_err(Error::internal)?;
     let peaks = peaks.chunks(32).map(|it| hash(it.to_vec())).collect::<Result<_>>()?;
-    let tree = Tree::new(size(row.try_get("", "size")?)?, peaks);
+    let tree = MerkleTree::new(size(row.try_get("", "size")?)?, peaks);
     Ok(End {
         tree: tree.ok_or_else(|| Error::internal("the audit log's row does not add up"))?,
         last_at: Timestamp::from_micros(row.try_get("", "last_at")?),

@@ -26,10 +26,10 @@ const MARK: &str = "sealed:";
 
 /// Keys of personal data, shared by all that open and seal.
 #[derive(Clone, Default)]
-pub struct Vault(Arc<Inner>);
+pub struct Vault(Arc<VaultInner>);
 
 #[derive(Default)]
-struct Inner {
+struct VaultInner {
     ring: RwLock<Option<Arc<Ring>>>,
     file: Option<PathBuf>,
 }
@@ -43,7 +43,7 @@ impl fmt::Debug for Vault {
 /// The keys as they are written, in TOML. They open all personal data of the store; without them it is lost.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Keys {
+pub struct DataKeys {
     /// The id of the key that seals.
     current: String,
     /// The key of the digests that people are found by: 32 bytes in base64. It stays.
@@ -52,13 +52,13 @@ pub struct Keys {
     keys: BTreeMap<String, String>,
 }
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for DataKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keys").field("current", &self.current).finish_non_exhaustive()
     }
 }
 
-impl Keys {
+impl DataKeys {
     /// New keys, the first one with this id.
     pub fn generate(id: &str) -> Self {
         let keys = BTreeMap::from([(id.to_owned(), fresh())]);
@@ -100,7 +100,7 @@ fn fresh() -> String {
 }
 
 /// Writes keys to a file that only its owner can read; one that is there is replaced whole.
-pub fn write(path: &Path, keys: &Keys) -> io::Result<()> {
+pub fn write(path: &Path, keys: &DataKeys) -> io::Result<()> {
     use io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let fail = |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", path.display()));
@@ -129,8 +129,8 @@ struct Ring {
 }
 
 impl Ring {
-    fn new(keys: &Keys) -> Result<Self, String> {
-        let Keys { current, index, keys } = keys;
+    fn new(keys: &DataKeys) -> Result<Self, String> {
+        let DataKeys { current, index, keys } = keys;
         let read = |name: &str, text: &str| {
             let bytes = STANDARD.decode(text.trim()).ok().filter(|it| it.len() == 32);
             bytes.ok_or_else(|| format!("give {name} as 32 bytes in base64"))
@@ -167,21 +167,21 @@ impl Ring {
 
 impl Vault {
     /// With these keys.
-    pub fn new(keys: &Keys) -> Result<Self, String> {
+    pub fn new(keys: &DataKeys) -> Result<Self, String> {
         let ring = Some(Arc::new(Ring::new(keys)?));
-        Ok(Self(Arc::new(Inner { ring: RwLock::new(ring), file: None })))
+        Ok(Self(Arc::new(VaultInner { ring: RwLock::new(ring), file: None })))
     }
 
     /// With the keys of a file, which is read again when it may have changed.
     pub fn open_file(path: &Path) -> Result<Self, String> {
         let ring = Some(Arc::new(read_file(path)?));
-        Ok(Self(Arc::new(Inner { ring: RwLock::new(ring), file: Some(path.to_owned()) })))
+        Ok(Self(Arc::new(VaultInner { ring: RwLock::new(ring), file: Some(path.to_owned()) })))
     }
 
     /// The keys as they are now, whatever happens to these: for work that compares what it seals.
     #[must_use]
     pub fn pinned(&self) -> Self {
-        Self(Arc::new(Inner { ring: RwLock::new(self.ring()), file: self.0.file.clone() }))
+        Self(Arc::new(VaultInner { ring: RwLock::new(self.ring()), file: self.0.file.clone() }))
     }
 
     fn ring(&self) -> Option<Arc<Ring>> {
@@ -353,15 +353,15 @@ fn code(digest: &[u8]) -> String {
 fn read_file(path: &Path) -> Result<Ring, String> {
     let text = fs::read_to_string(path)
         .map_err(|err| format!("name a file that can be read, not `{}`: {err}", path.display()))?;
-    Ring::new(&Keys::parse(&text)?)
+    Ring::new(&DataKeys::parse(&text)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Keys, Kind, Sought, Vault};
+    use super::{DataKeys, Kind, Sought, Vault};
 
-    fn vault() -> (Keys, Vault) {
-        let keys = Keys::generate("one");
+    fn vault() -> (DataKeys, Vault) {
+        let keys = DataKeys::generate("one");
         let vault = Vault::new(&keys).unwrap();
         (keys, vault)
     }
@@ -410,15 +410,15 @@ mod tests {
 
     #[test]
     fn bad_keys_are_refused_without_being_repeated() {
-        let good = Keys::generate("one").to_text().unwrap();
-        Keys::parse(&good).unwrap();
+        let good = DataKeys::generate("one").to_text().unwrap();
+        DataKeys::parse(&good).unwrap();
         for (bad, must) in [
             ("", "hold `current`"),
             ("current = 'x'\nindex = 'c2hvcnQ='\n[keys]\n", "name one of `[keys]`"),
             ("current = 'x'\nindex = ''\n[keys]\nx = 'c2VjcmV0'\n", "give the key `x`"),
             ("current = 'x y'\nindex = ''\n[keys]\n'x y' = 'c2VjcmV0'\n", "name keys by"),
         ] {
-            let why = Keys::parse(bad).unwrap_err();
+            let why = DataKeys::parse(bad).unwrap_err();
             assert!(why.starts_with(must) && !why.contains("c2VjcmV0"), "{bad}: {why}");
         }
     }

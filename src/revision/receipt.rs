@@ -73,7 +73,7 @@ pub struct Receipt {
 
 /// The form in which a receipt is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredReceipt {
     revision: i64,
     at: i64,
     results: Vec<ItemResult>,
@@ -97,13 +97,15 @@ impl Receipt {
     /// The text that is kept.
     pub fn to_text(&self) -> Result<String> {
         let Revision { number, at } = self.revision;
-        let kept = Kept { revision: number, at: at.micros(), results: self.results.clone() };
+        let kept =
+            StoredReceipt { revision: number, at: at.micros(), results: self.results.clone() };
         serde_json::to_string(&kept).map_err(Error::internal)
     }
 
     /// From the text that was kept: a replay.
     pub fn parse(text: &str) -> Result<Self> {
-        let Kept { revision, at, results } = serde_json::from_str(text).map_err(Error::internal)?;
+        let StoredReceipt { revision, at, results } =
+            serde_json::from_str(text).map_err(Error::internal)?;
         let revision = Revision { number: revision, at: Timestamp::from_micros(at) };
         let checkpoint = Arc::default();
         Ok(Self { revision, results, replayed: true, validated_only: false, checkpoint })

@@ -12,7 +12,7 @@ use crate::error::Result;
 
 /// The transaction of a commit, and what its writes share.
 #[derive(Debug)]
-pub(in crate::revision) struct Shared {
+pub(in crate::revision) struct SharedTx {
     pub(in crate::revision) tx: DatabaseTransaction,
     pub(in crate::revision) buffer: Mutex<CommitBuffer>,
 }
@@ -21,19 +21,19 @@ pub(in crate::revision) struct Shared {
 /// never comes here.
 #[derive(Debug)]
 pub struct WriteTx {
-    pub(in crate::revision) shared: Arc<Shared>,
+    pub(in crate::revision) shared: Arc<SharedTx>,
     savepoint: OnceCell<DatabaseTransaction>,
 }
 
 impl WriteTx {
-    pub(in crate::revision) fn new(shared: Arc<Shared>) -> Self {
+    pub(in crate::revision) fn new(shared: Arc<SharedTx>) -> Self {
         Self { shared, savepoint: OnceCell::new() }
     }
 
     /// The savepoint. What earlier writes left on the buffer is written before it, and stays when it is undone.
     pub(in crate::revision) async fn savepoint(&self) -> Result<&DatabaseTransaction, DbErr> {
         let set = async || {
-            let Shared { tx, buffer } = self.shared.as_ref();
+            let SharedTx { tx, buffer } = self.shared.as_ref();
             let flushed = buffer.lock().await.flush(tx).await;
             flushed.map_err(|err| DbErr::Custom(err.to_string()))?;
             tx.begin().await

@@ -178,7 +178,7 @@ pub async fn last_touched(
 
 /// A line of the log.
 #[derive(Clone, Copy, Debug)]
-pub struct Line {
+pub struct LogLine {
     /// The revision.
     pub revision: Revision,
     /// What it touched, and made versions of.
@@ -188,7 +188,7 @@ pub struct Line {
 }
 
 /// The lines of the revisions after one, in their order.
-pub async fn lines(db: &impl ConnectionTrait, after: i64, limit: u64) -> Result<Vec<Line>> {
+pub async fn lines(db: &impl ConnectionTrait, after: i64, limit: u64) -> Result<Vec<LogLine>> {
     let lines = visible()
         .filter(log::Column::Revision.gt(after))
         .order_by_asc(log::Column::Revision)
@@ -200,7 +200,7 @@ pub async fn lines(db: &impl ConnectionTrait, after: i64, limit: u64) -> Result<
         let at = Timestamp::from_micros(committed_at);
         let revision = Revision { number: revision, at };
         let touched = TouchedSet::from_bits(touched);
-        Line { revision, touched, items: u32::try_from(items).ok() }
+        LogLine { revision, touched, items: u32::try_from(items).ok() }
     };
     Ok(lines.into_iter().map(line).collect())
 }

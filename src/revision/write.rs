@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard, oneshot};
 
 use super::{
     Head, ReferenceData, Revision, log,
-    savepoint::{Shared, WriteTx},
+    savepoint::{SharedTx, WriteTx},
     store,
     touched::TouchedSet,
     unit_of_work::CommitBuffer,
@@ -269,7 +269,7 @@ async fn fill(
     flush: Flush,
 ) -> Result<(DatabaseTransaction, Head, bool)> {
     let tx = db.commits().begin().await?;
-    let shared = Arc::new(Shared { tx, buffer: Mutex::default() });
+    let shared = Arc::new(SharedTx { tx, buffer: Mutex::default() });
     let filled = run_all(db, &shared, jobs, outcomes, flush).await;
     let shared = Arc::into_inner(shared)
         .ok_or_else(|| Error::internal("a write was kept beyond its end"))?;
@@ -285,7 +285,7 @@ async fn fill(
 /// Locks the head, looks up what all writes named ahead, runs each, and writes what they left on the buffer.
 async fn run_all(
     db: &Db,
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedTx>,
     jobs: &mut [Box<dyn Job>],
     outcomes: &mut Outcomes,
     flush: Flush,

@@ -33,7 +33,7 @@ pub struct Reload {
     /// TLS files, and the watch channel that announces changes.
     pub tls: Option<(Files, watch::Sender<Arc<Tls>>)>,
     /// The token issuer's settings, and its readers.
-    pub tokens: Option<(token::Settings, Arc<Tokens>)>,
+    pub tokens: Option<(token::IssuerSettings, Arc<Tokens>)>,
     /// The keys of personal data.
     pub data_keys: Vault,
 }

@@ -93,7 +93,7 @@ async fn caller(
 ) -> Result<Caller> {
     let view = hub.revisions.fresh().await?;
     let directory = hub.reference::<Directory>(&view).await?;
-    let Known { system_id, system, credential } =
+    let KnownSystem { system_id, system, credential } =
         know(access, &directory, connection.certificate.as_ref(), shown).map_err(|stranger| {
             let Stranger { cause, claimed } = stranger;
             trail.stranger(cause.name());
@@ -125,7 +125,7 @@ async fn caller(
 }
 
 /// An identified system.
-struct Known {
+struct KnownSystem {
     system_id: i64,
     system: Arc<System>,
     credential: Credential,
@@ -143,7 +143,7 @@ fn know(
     directory: &Directory,
     certificate: Option<&Arc<Certificate>>,
     shown: Option<&HeaderValue>,
-) -> Result<Known, Stranger> {
+) -> Result<KnownSystem, Stranger> {
     let now = Timestamp::now();
     let by_certificate = match certificate {
         None => None,
@@ -158,7 +158,7 @@ fn know(
             }
             let (system_id, system) = directory.named(claimed).map_err(stranger)?;
             let credential = Credential::Certificate(Arc::clone(certificate));
-            Some(Known { system_id, system: Arc::clone(system), credential })
+            Some(KnownSystem { system_id, system: Arc::clone(system), credential })
         }
     };
     let by_words = match shown {
@@ -182,7 +182,7 @@ fn read(
     directory: &Directory,
     shown: &HeaderValue,
     now: Timestamp,
-) -> Result<Known, Stranger> {
+) -> Result<KnownSystem, Stranger> {
     let words = shown.to_str().ok().and_then(|it| it.strip_prefix("Bearer ")).map(str::trim);
     let nobody = |cause| Stranger { cause, claimed: String::new() };
     let words = words.ok_or_else(|| nobody(Cause::Malformed))?;
@@ -193,7 +193,11 @@ fn read(
             .named(claimed)
             .map_err(|cause| Stranger { cause, claimed: claimed.to_owned() })?;
         let system = Arc::clone(system);
-        return Ok(Known { system_id, system, credential: Credential::Token(Arc::new(token)) });
+        return Ok(KnownSystem {
+            system_id,
+            system,
+            credential: Credential::Token(Arc::new(token)),
+        });
     }
     let (system_id, system, key) = directory.identify(words, now).map_err(|cause| {
         let id = words.split('_').nth(1).filter(|it| directory.key(it).is_some());
@@ -201,7 +205,7 @@ fn read(
     })?;
     access.last_used.saw(&key.id, now);
     let credential = Credential::Key(key.id.as_str().into());
-    Ok(Known { system_id, system: Arc::clone(system), credential })
+    Ok(KnownSystem { system_id, system: Arc::clone(system), credential })
 }
 
 /// One answer for unknown, revoked, expired and disabled: which it is, is not for strangers.

@@ -66,7 +66,7 @@ pub(super) async fn record(
         }))
     });
     let mut call =
-        Call { hub, method, trail, is_silent, until, place, answered: Answered::default() };
+        CallInFlight { hub, method, trail, is_silent, until, place, answered: Answered::default() };
     let response = next.run(req).await;
     if response.headers().contains_key("grpc-status") {
         // The head carries the status: there is no more to come.
@@ -94,7 +94,7 @@ fn trace_id(req: &Request) -> String {
 }
 
 /// A call on its way. When it is dropped before it has ended, it was cancelled, and is recorded as that.
-struct Call {
+struct CallInFlight {
     hub: Arc<Hub>,
     method: &'static Method,
     trail: Arc<Trail>,
@@ -105,7 +105,7 @@ struct Call {
     answered: Answered,
 }
 
-impl Call {
+impl CallInFlight {
     /// A stream is on record before its first message.
     async fn open(&self) -> Result<(), Error> {
         if !self.method.answers_stream {
@@ -198,7 +198,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for CallInFlight {
     fn drop(&mut self) {
         let phase = self.last_phase();
         let (code, reason) = match Instant::now() >= self.until && phase == Phase::Whole {

@@ -5,11 +5,13 @@ use super::patterns;
 use crate::{
     access::{
         queries::{Grant, ListAgreements, PutAgreement, RevokeAgreement},
-        store::agreements::Listed,
+        store::agreements::ListedAgreement,
     },
     caller::{
         SystemCode,
-        agreement::{Agreement, Dataset, Document, Limit, Operation, Terms, Window, is_sha256},
+        agreement::{
+            Agreement, Dataset, Limit, Operation, SignedDocument, Terms, Window, is_sha256,
+        },
     },
     dossier::ProcedureCode,
     error::{Error, Result},
@@ -109,16 +111,19 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
     })
 }
 
-fn read_document(fields: &mut Fields, document: Option<pb::AgreementDocument>) -> Option<Document> {
+fn read_document(
+    fields: &mut Fields,
+    document: Option<pb::AgreementDocument>,
+) -> Option<SignedDocument> {
     let Some(pb::AgreementDocument { number, sha256 }) = document else {
-        return Some(Document::default());
+        return Some(SignedDocument::default());
     };
     let number = fields.some_text("number", number, 200);
     if !sha256.is_empty() && !is_sha256(&sha256) {
         fields.refuse("sha256", "be 64 lower-case hexadecimal digits, or empty");
         return None;
     }
-    Some(Document { number: number?, sha256 })
+    Some(SignedDocument { number: number?, sha256 })
 }
 
 fn read_operations(fields: &mut Fields, operations: &[i32]) -> Option<BTreeSet<Operation>> {
@@ -232,8 +237,8 @@ impl TryFrom<pb::ListAgreementsRequest> for ListAgreements {
 
 // === rows out ===
 
-impl From<Listed> for pb::Agreement {
-    fn from(Listed { agreement, system }: Listed) -> Self {
+impl From<ListedAgreement> for pb::Agreement {
+    fn from(ListedAgreement { agreement, system }: ListedAgreement) -> Self {
         let Agreement {
             code,
             system_id: _,
@@ -248,7 +253,7 @@ impl From<Listed> for pb::Agreement {
             made_at,
         } = agreement.as_ref().clone();
         let Terms { operations, dataset, units, personal_data, limits } = terms;
-        let Document { number, sha256 } = document;
+        let SignedDocument { number, sha256 } = document;
         let document = (!number.is_empty()).then_some(pb::AgreementDocument { number, sha256 });
         let unit = |it| pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(it)) };
         let limit = |Limit { calls, per }| pb::CallLimit { calls, per: per.number() };

@@ -10,7 +10,7 @@ use crate::{
     },
     caller::{
         Caller, System,
-        agreement::{Agreement, Document, LONGEST, Terms},
+        agreement::{Agreement, LONGEST, SignedDocument, Terms},
         directory::Directory,
     },
     error::{Error, Reason, Result},
@@ -41,14 +41,14 @@ pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Vec<Agreemen
 
 /// An agreement with the system that it is made with, for answers.
 #[derive(Debug)]
-pub struct Listed {
+pub struct ListedAgreement {
     /// The agreement.
     pub agreement: Arc<Agreement>,
     /// The system.
     pub system: String,
 }
 
-impl Listed {
+impl ListedAgreement {
     fn new(agreement: &Arc<Agreement>, directory: &Directory) -> Self {
         let system = directory.code_of(agreement.system_id);
         Self { agreement: Arc::clone(agreement), system }
@@ -56,7 +56,7 @@ impl Listed {
 }
 
 /// What a grant did: its receipt, the agreement as it stood, and as it stands now, or would.
-pub type Granted = (Receipt, Option<Listed>, Listed);
+pub type Granted = (Receipt, Option<ListedAgreement>, ListedAgreement);
 
 /// Makes an agreement, or replaces the version that it names.
 pub async fn grant(
@@ -69,7 +69,7 @@ pub async fn grant(
     let view = hub.revisions.latest();
     let directory = hub.reference::<Directory>(&view).await?;
     let code = grant.code.clone();
-    let before = directory.agreement(code.as_str()).map(|it| Listed::new(it, &directory));
+    let before = directory.agreement(code.as_str()).map(|it| ListedAgreement::new(it, &directory));
     let tried = ask.validate_only.then(|| grant.clone());
     let receipt = hub.write_one(caller, ask, ReferenceData::Access, put_agreement).await?;
     let after = match tried {
@@ -84,7 +84,7 @@ pub async fn grant(
             kept.ok_or_else(|| Error::internal("an agreement was granted, and is not there"))?
         }
     };
-    let after = Listed::new(&after, &directory);
+    let after = ListedAgreement::new(&after, &directory);
     Ok((receipt, before, after))
 }
 
@@ -238,7 +238,7 @@ pub async fn list(
     hub: &Hub,
     caller: &Caller,
     list: ListAgreements,
-) -> Result<(Revision, Paged<Listed>)> {
+) -> Result<(Revision, Paged<ListedAgreement>)> {
     let ListAgreements { system, with_ended, page, consistency } = list;
     let (view, after): (View, _) = hub.revisions.page(caller, consistency, &page).await?;
     let directory = hub.reference::<Directory>(&view).await?;
@@ -252,7 +252,7 @@ pub async fn list(
         .filter(|it| with_ended || (it.revoked_at.is_none() && now < it.valid_before))
         .filter(|it| after.as_ref().is_none_or(|after| it.code.as_str() > after.as_str()))
         .take(page.size() + 1)
-        .map(|it| Listed::new(it, &directory))
+        .map(|it| ListedAgreement::new(it, &directory))
         .collect();
     let page =
         page.cut(items, &hub.mark(caller, &view), |last| last.agreement.code.as_str().to_owned());
@@ -287,7 +287,7 @@ impl TryFrom<agreement::Model> for Agreement {
             purpose,
             title,
             legal_basis,
-            document: Document { number: document_number, sha256: document_sha256 },
+            document: SignedDocument { number: document_number, sha256: document_sha256 },
             terms: serde_json::from_str(&terms_json).map_err(Error::internal)?,
             valid_from,
             valid_before,

@@ -37,7 +37,7 @@ enum Counted {
 
 /// Counts calls: those that arrive together in one transaction, across every hub of the store.
 #[derive(Debug)]
-pub struct Meter {
+pub struct QuotaMeter {
     db: Db,
     together: Batcher<Use, Counted>,
     next: AtomicU64,
@@ -48,7 +48,7 @@ pub struct Meter {
 /// Agreements that are remembered as used up.
 const MOST_SPENT: usize = 10_000;
 
-impl Meter {
+impl QuotaMeter {
     /// Counts in this store.
     pub fn start(db: Db) -> Self {
         let store = db.clone();

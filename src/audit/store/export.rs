@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as B64};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
-    audit::verify::{Line, Note, Row},
+    audit::verify::{Line, Note, RecordRow},
     error::{Error, Result},
     log::{
         row::{checkpoint, record, subject},
@@ -39,7 +39,7 @@ where
                 write(&note_line(&note)?)?;
             }
             let record::Model { seq, at, system, method, code, personal, body, hash } = it;
-            write(&Line::Record(Row {
+            write(&Line::Record(RecordRow {
                 seq,
                 at,
                 system: system.into(),

@@ -3,7 +3,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::visible;
 use crate::{
-    audit::{Consistency, Inclusion},
+    audit::{Inclusion, LogConsistency},
     caller::Caller,
     error::{Error, Result},
     hub::Hub,
@@ -67,9 +67,9 @@ pub async fn inclusion(hub: &Hub, caller: &Caller, asked: Inclusion) -> Result<I
 }
 
 /// Proves that one log is the beginning of another.
-pub async fn consistency(hub: &Hub, asked: Consistency) -> Result<Consistent> {
+pub async fn consistency(hub: &Hub, asked: LogConsistency) -> Result<Consistent> {
     let db = hub.db.read();
-    let Consistency { first, second } = asked;
+    let LogConsistency { first, second } = asked;
     let second = sized(db, second).await?;
     if first > second {
         return Err(Error::not_found("log of size", first));

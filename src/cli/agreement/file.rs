@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 
 use crate::{
-    cli::{Outcome, parse},
+    cli::{CliResult, parse},
     pb,
     time::Day,
 };
@@ -12,7 +12,7 @@ use crate::{
 /// A file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct AgreementFile {
     agreement: Vec<Entry>,
 }
 
@@ -25,22 +25,22 @@ struct Entry {
     purpose: String,
     title: String,
     legal_basis: String,
-    document: Option<Document>,
+    document: Option<DocumentTable>,
     operations: Vec<String>,
     indicators: Option<Vec<String>>,
-    dossiers: Option<Dossiers>,
+    dossiers: Option<DossiersTable>,
     #[serde(default)]
     units: Vec<String>,
     personal_data: Option<String>,
     valid_from: Option<String>,
     valid_before: String,
     #[serde(default)]
-    limits: Vec<Limit>,
+    limits: Vec<LimitTable>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct DocumentTable {
     number: String,
     #[serde(default)]
     sha256: String,
@@ -48,7 +48,7 @@ struct Document {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Dossiers {
+struct DossiersTable {
     #[serde(default)]
     fields: Vec<String>,
     #[serde(default)]
@@ -57,15 +57,15 @@ struct Dossiers {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Limit {
+struct LimitTable {
     calls: i64,
     per: String,
 }
 
 /// Reads a file; everything that is wrong in it is named at once.
-pub(super) fn read(path: &Path) -> Outcome<Vec<pb::Agreement>> {
+pub(super) fn read(path: &Path) -> CliResult<Vec<pb::Agreement>> {
     let text = fs::read_to_string(path).map_err(|err| format!("{}: {err}", path.display()))?;
-    let File { agreement: entries } =
+    let AgreementFile { agreement: entries } =
         toml::from_str(&text).map_err(|err| format!("{}: {err}", path.display()))?;
     let (mut agreements, mut wrong): (Vec<pb::Agreement>, _) = (Vec::new(), Vec::new());
     for entry in entries {
@@ -115,7 +115,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         let rule = format!("personal_data: `{it}` must be NONE, MASKED or FULL");
         keep(word.map(i32::from).ok_or(rule))
     });
-    let limits = limits.into_iter().filter_map(|Limit { calls, per }| {
+    let limits = limits.into_iter().filter_map(|LimitTable { calls, per }| {
         let word = pb::LimitWindow::from_str_name(&format!("LIMIT_WINDOW_{per}"));
         let rule = format!("limits: `{per}` must be SECOND, MINUTE, HOUR, DAY or MONTH");
         Some(pb::CallLimit { calls, per: keep(word.map(i32::from).ok_or(rule))? })
@@ -123,7 +123,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
     let limits = limits.collect();
     let dataset = match (indicators, dossiers) {
         (Some(patterns), None) => Some(Dataset::Indicators(pb::IndicatorDataset { patterns })),
-        (None, Some(Dossiers { fields, procedures })) => {
+        (None, Some(DossiersTable { fields, procedures })) => {
             Some(Dataset::Dossiers(pb::DossierDataset { fields, procedures }))
         }
         (Some(_), Some(_)) | (None, None) => {
@@ -144,7 +144,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         return Err(wrong);
     }
     let document =
-        document.map(|Document { number, sha256 }| pb::AgreementDocument { number, sha256 });
+        document.map(|DocumentTable { number, sha256 }| pb::AgreementDocument { number, sha256 });
     Ok(pb::Agreement {
         code,
         system,

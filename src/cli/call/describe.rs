@@ -8,12 +8,12 @@ use prost_reflect::{
 
 use super::schema::{Schema, local, short, unknown};
 use crate::{
-    cli::{Outcome, failure::Failure, print},
+    cli::{CliResult, failure::Failure, print},
     config::Exit,
 };
 
 /// Prints the services and their methods, one a line.
-pub(super) fn list(schema: &Schema) -> Outcome {
+pub(super) fn list(schema: &Schema) -> CliResult {
     for service in schema.services() {
         print(service.name())?;
         for method in service.methods() {
@@ -24,7 +24,7 @@ pub(super) fn list(schema: &Schema) -> Outcome {
 }
 
 /// Prints what a name stands for.
-pub(super) fn describe(schema: &Schema, name: &str) -> Outcome {
+pub(super) fn describe(schema: &Schema, name: &str) -> CliResult {
     let mut out = Text::default();
     match schema.methods(name).as_slice() {
         [] => {}

@@ -15,7 +15,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    cli::{Outcome, failure::Failure},
+    cli::{CliResult, failure::Failure},
     config::{Exit, read_file},
 };
 
@@ -48,7 +48,7 @@ impl Given {
     }
 
     /// The one message.
-    pub(super) fn one(self, kind: MessageDescriptor) -> Outcome<DynamicMessage> {
+    pub(super) fn one(self, kind: MessageDescriptor) -> CliResult<DynamicMessage> {
         let (text, place) = match self {
             Self::Text(text) => (text.into_bytes(), String::new()),
             Self::File(path) => (read_file("message", &path)?, format!("{}: ", path.display())),
@@ -67,7 +67,7 @@ pub(super) struct Messages(mpsc::Receiver<Result<DynamicMessage, Failure>>);
 
 impl Messages {
     /// Reads a message from each line that is not empty.
-    pub(super) fn read(given: Given, kind: MessageDescriptor) -> Outcome<Self> {
+    pub(super) fn read(given: Given, kind: MessageDescriptor) -> CliResult<Self> {
         let (input, place): (Box<dyn BufRead + Send>, _) = match given {
             Given::Text(text) => (Box::new(Cursor::new(text)), String::new()),
             Given::File(path) => {

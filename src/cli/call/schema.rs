@@ -2,7 +2,7 @@
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 
 use crate::{
-    cli::{Outcome, failure::Failure},
+    cli::{CliResult, failure::Failure},
     config::Exit,
     pb,
 };
@@ -15,7 +15,7 @@ pub(super) struct Schema(pub(super) DescriptorPool);
 
 impl Schema {
     /// Reads what was compiled into the program.
-    pub(super) fn new() -> Outcome<Self> {
+    pub(super) fn new() -> CliResult<Self> {
         Ok(Self(DescriptorPool::decode(pb::DESCRIPTORS)?))
     }
 
@@ -39,7 +39,7 @@ impl Schema {
     }
 
     /// The one method with this name.
-    pub(super) fn method(&self, name: &str) -> Outcome<MethodDescriptor> {
+    pub(super) fn method(&self, name: &str) -> CliResult<MethodDescriptor> {
         let mut found = self.methods(name).into_iter();
         let text = match (found.next(), found.next()) {
             (Some(one), None) => return Ok(one),

@@ -1,6 +1,6 @@
 //! What the hub has, as rows of a table. Columns that an import reads bear the names that it knows.
 use super::{
-    super::{Outcome, filter::Units},
+    super::{CliResult, filter::Units},
     Datum,
 };
 use crate::{
@@ -92,7 +92,10 @@ pub(in crate::cli) fn breakdown(pairs: &std::collections::BTreeMap<String, Strin
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> Outcome<Vec<Datum>> {
+pub(super) async fn observation(
+    it: pb::Observation,
+    units: &mut Units<'_>,
+) -> CliResult<Vec<Datum>> {
     let pb::Observation {
         indicator,
         unit,
@@ -163,7 +166,10 @@ pub(super) async fn observation(it: pb::Observation, units: &mut Units<'_>) -> O
     ])
 }
 
-pub(super) async fn target(it: pb::IndicatorTarget, units: &mut Units<'_>) -> Outcome<Vec<Datum>> {
+pub(super) async fn target(
+    it: pb::IndicatorTarget,
+    units: &mut Units<'_>,
+) -> CliResult<Vec<Datum>> {
     let comparison = it.comparison();
     let pb::IndicatorTarget {
         indicator,

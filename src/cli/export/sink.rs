@@ -9,7 +9,7 @@ use std::{
 use rust_xlsxwriter::{Format, Workbook};
 
 use crate::{
-    cli::{Outcome, failure::unwritten, parse, table::guard},
+    cli::{CliResult, failure::unwritten, parse, table::guard},
     config::Numbers,
 };
 
@@ -42,7 +42,7 @@ enum Kind {
 
 impl Sink {
     /// Begins a table with the titles of its columns.
-    pub(super) fn create(out: &Path, titles: &[&str], numbers: Numbers) -> Outcome<Self> {
+    pub(super) fn create(out: &Path, titles: &[&str], numbers: Numbers) -> CliResult<Self> {
         let told = |err: std::io::Error| format!("{}: {err}", out.display());
         let extension = out.extension().map(std::ffi::OsStr::to_ascii_lowercase);
         let extension = extension.as_ref().and_then(|it| it.to_str());
@@ -86,7 +86,7 @@ impl Sink {
     }
 
     /// Writes a row.
-    pub(super) fn row(&mut self, row: &[Datum]) -> Outcome {
+    pub(super) fn row(&mut self, row: &[Datum]) -> CliResult {
         let numbers = self.numbers;
         match &mut self.kind {
             Kind::Csv(to) => {
@@ -131,7 +131,7 @@ impl Sink {
     }
 
     /// Ends the table: what was written is a file from now on.
-    pub(super) fn done(mut self) -> Outcome {
+    pub(super) fn done(mut self) -> CliResult {
         match &mut self.kind {
             Kind::Csv(to) => to.flush().map_err(unwritten)?,
             Kind::Xlsx(book, _) => {

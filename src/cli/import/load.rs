@@ -6,10 +6,10 @@ use tokio::{sync::mpsc, time};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 
-use super::{Outcome, Progress, Report, clean, note};
+use super::{CliResult, ProgressLine, Report, clean, note};
 use crate::{
-    cli::client::{Caller, again, explain, may_pass},
-    config::Loaded,
+    cli::client::{HubClient, again, explain, may_pass},
+    config::TableKind,
     pb::{
         self, ingest_observations_request::Step as Sent, ingest_observations_response::Step as Told,
     },
@@ -22,7 +22,7 @@ const TRIES: u32 = 6;
 
 /// What a table holds.
 #[derive(Debug)]
-pub(super) enum Entries {
+pub(super) enum TableEntries {
     Observations(Vec<pb::ObservationEntry>),
     Targets(Vec<pb::TargetEntry>),
     Units(Vec<pb::UnitEntry>),
@@ -30,7 +30,7 @@ pub(super) enum Entries {
 
 /// How entries are published.
 #[derive(Clone, Debug, Default)]
-pub(super) struct How {
+pub(super) struct PublishOptions {
     pub(super) request_id: String,
     pub(super) allow_partial: bool,
     pub(super) validate_only: bool,
@@ -38,7 +38,7 @@ pub(super) struct How {
 
 /// What became of entries.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct LoadTally {
     pub(super) created: i64,
     pub(super) corrected: i64,
     pub(super) unchanged: i64,
@@ -47,7 +47,7 @@ pub(super) struct Tally {
     pub(super) revision: i64,
 }
 
-impl Tally {
+impl LoadTally {
     pub(super) fn add(&mut self, receipt: &pb::Receipt) {
         self.created += i64::from(receipt.created);
         self.corrected += i64::from(receipt.corrected);
@@ -56,12 +56,12 @@ impl Tally {
     }
 }
 
-impl Entries {
-    pub(super) fn none(what: Loaded) -> Self {
+impl TableEntries {
+    pub(super) fn none(what: TableKind) -> Self {
         match what {
-            Loaded::Observations => Self::Observations(Vec::new()),
-            Loaded::Targets => Self::Targets(Vec::new()),
-            Loaded::Units => Self::Units(Vec::new()),
+            TableKind::Observations => Self::Observations(Vec::new()),
+            TableKind::Targets => Self::Targets(Vec::new()),
+            TableKind::Units => Self::Units(Vec::new()),
         }
     }
 
@@ -93,7 +93,7 @@ impl Entries {
     }
 
     /// Batches that the hub takes. Units may name units of rows before them, so they are one batch or none.
-    pub(super) fn batches(&self, limits: &pb::HubLimits) -> Outcome<Vec<Range<usize>>> {
+    pub(super) fn batches(&self, limits: &pb::HubLimits) -> CliResult<Vec<Range<usize>>> {
         let bytes = usize::try_from(limits.message_bytes)?.saturating_sub(1_024);
         let items = usize::try_from(limits.batch_items)?;
         let items = match self {
@@ -125,11 +125,11 @@ impl Entries {
     /// Publishes some.
     pub(super) async fn publish(
         &self,
-        caller: &Caller,
+        caller: &HubClient,
         range: Range<usize>,
-        how: How,
+        how: PublishOptions,
     ) -> Result<Response<pb::Receipt>, Status> {
-        let How { request_id, allow_partial, validate_only } = how;
+        let PublishOptions { request_id, allow_partial, validate_only } = how;
         let receipt = match self {
             Self::Observations(all) => {
                 let observations = all.get(range).unwrap_or_default().to_vec();
@@ -165,25 +165,25 @@ impl Entries {
 
 /// Loads what was checked. What fits into one batch is kept as a whole or not at all.
 pub(super) async fn load(
-    caller: &Caller,
-    entries: &Entries,
+    caller: &HubClient,
+    entries: &TableEntries,
     batches: &[Range<usize>],
     hash: &[u8; 32],
     report: &Report<'_>,
-) -> Outcome<Tally> {
-    let mut progress = Progress::start("loading", Some(entries.len()));
-    if let (Entries::Observations(all), true) = (entries, batches.len() > 1) {
-        let mut stream = Stream {
+) -> CliResult<LoadTally> {
+    let mut progress = ProgressLine::start("loading", Some(entries.len()));
+    if let (TableEntries::Observations(all), true) = (entries, batches.len() > 1) {
+        let mut stream = LoadStream {
             caller,
             all,
             batches,
             progress: &mut progress,
-            tally: Tally::default(),
+            tally: LoadTally::default(),
             done: 0,
             refused: Vec::new(),
         };
         let ran = stream.run(hash).await;
-        let Stream { tally, done, refused, .. } = stream;
+        let LoadStream { tally, done, refused, .. } = stream;
         ran.map_err(|err| loaded_before(done, report, &err.to_string()))?;
         for (place, why) in &refused {
             note(&format!("{}: is refused: {}", report.place(*place), clean(why)));
@@ -195,12 +195,12 @@ pub(super) async fn load(
         }
         return Ok(tally);
     }
-    let mut tally = Tally::default();
+    let mut tally = LoadTally::default();
     // One name for each run: a run after a cut does nothing twice because what is kept already is left as it is, and
     // within a run a batch whose answer was lost gets that answer.
     let run = format!("import-{:016x}", rand::random::<u64>());
     for (number, batch) in batches.iter().enumerate() {
-        let how = How {
+        let how = PublishOptions {
             request_id: format!("{run}-{number}"),
             allow_partial: false,
             validate_only: false,
@@ -224,12 +224,12 @@ fn loaded_before(count: usize, report: &Report<'_>, why: &str) -> String {
 }
 
 /// A load over a stream: what is known of it, across cuts.
-struct Stream<'a> {
-    caller: &'a Caller,
+struct LoadStream<'a> {
+    caller: &'a HubClient,
     all: &'a [pb::ObservationEntry],
     batches: &'a [Range<usize>],
-    progress: &'a mut Progress,
-    tally: Tally,
+    progress: &'a mut ProgressLine,
+    tally: LoadTally,
     /// How many items are durable.
     done: usize,
     /// Places of items that were refused, and why.
@@ -246,9 +246,9 @@ enum Ended {
     Short,
 }
 
-impl Stream<'_> {
+impl LoadStream<'_> {
     /// Loads, again after a cut, from the last item that is durable.
-    async fn run(&mut self, hash: &[u8; 32]) -> Outcome<()> {
+    async fn run(&mut self, hash: &[u8; 32]) -> CliResult<()> {
         // A run of the same file that was cut is carried on. One that was completed is not: the file is loaded anew,
         // since what it says may have been corrected in the meantime.
         let digest: String = hash.iter().take(16).map(|it| format!("{it:02x}")).collect();

@@ -6,7 +6,7 @@ use crate::{
         clean,
         columns::{Field, Headed},
         progress::note,
-        table::{Cell, Row, letters},
+        table::{Row, TableCell, letters},
     },
     pb,
 };
@@ -94,7 +94,7 @@ impl Report<'_> {
     /// The field whose cell says what the hub read: that of the code, of the value with words before it, of the parent.
     fn stands_in(&self, row: usize, field: Field) -> Field {
         let cell = self.rows.get(row).map(|it| self.headed.cell(it.row, field));
-        let is_blank = cell.is_none_or(|it| *it == Cell::Empty);
+        let is_blank = cell.is_none_or(|it| *it == TableCell::Empty);
         let together = [Field::Comparison, Field::Qualifier, Field::Status];
         if !is_blank {
             field

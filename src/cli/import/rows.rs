@@ -4,16 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{
-    load::Entries,
+    load::TableEntries,
     report::{Placed, Wrong},
 };
 use crate::{
     cli::{
         columns::{Field, Headed},
         parse::{self, Spoken},
-        table::{Cell, Number, Row},
+        table::{Number, Row, TableCell},
     },
-    config::{Loaded, Numbers},
+    config::{Numbers, TableKind},
     pb,
     rule::Rule,
     time::Day,
@@ -21,27 +21,27 @@ use crate::{
 
 /// What was read.
 pub(super) struct Read<'a> {
-    pub(super) entries: Entries,
+    pub(super) entries: TableEntries,
     pub(super) rows: Vec<Placed<'a>>,
     pub(super) wrong: BTreeSet<Wrong>,
 }
 
-pub(super) fn read<'a>(headed: &'a Headed<'a>, what: Loaded, numbers: Numbers) -> Read<'a> {
-    let mut entries = Entries::none(what);
+pub(super) fn read<'a>(headed: &'a Headed<'a>, what: TableKind, numbers: Numbers) -> Read<'a> {
+    let mut entries = TableEntries::none(what);
     let (mut rows, mut wrong) = (Vec::new(), BTreeSet::new());
     let mut earlier: HashMap<Vec<String>, u32> = HashMap::new();
     for row in headed.rows() {
-        let mut reading = Reading { headed, row, numbers, wrong: Vec::new(), percent: false };
+        let mut reading = RowReader { headed, row, numbers, wrong: Vec::new(), percent: false };
         let key = match &mut entries {
-            Entries::Observations(all) => {
+            TableEntries::Observations(all) => {
                 all.push(reading.observation());
                 reading.key(&[Field::Indicator, Field::Unit, Field::Period, Field::Breakdown])
             }
-            Entries::Targets(all) => {
+            TableEntries::Targets(all) => {
                 all.push(reading.target());
                 reading.key(&[Field::Indicator, Field::Unit, Field::Period])
             }
-            Entries::Units(all) => {
+            TableEntries::Units(all) => {
                 all.push(reading.unit());
                 None
             }
@@ -55,7 +55,7 @@ pub(super) fn read<'a>(headed: &'a Headed<'a>, what: Loaded, numbers: Numbers) -
                 format!("not stand twice for one indicator and unit: row {first} has it too"),
             );
         }
-        let Reading { headed: _, row, numbers: _, wrong: found, percent } = reading;
+        let RowReader { headed: _, row, numbers: _, wrong: found, percent } = reading;
         let place = rows.len();
         wrong.extend(found.into_iter().map(|(field, rule)| Wrong {
             row: place,
@@ -69,7 +69,7 @@ pub(super) fn read<'a>(headed: &'a Headed<'a>, what: Loaded, numbers: Numbers) -
 }
 
 /// The reading of one row.
-struct Reading<'a> {
+struct RowReader<'a> {
     headed: &'a Headed<'a>,
     row: &'a Row,
     numbers: Numbers,
@@ -77,7 +77,7 @@ struct Reading<'a> {
     percent: bool,
 }
 
-impl Reading<'_> {
+impl RowReader<'_> {
     fn refuse(&mut self, field: Field, rule: impl Into<Rule>) {
         self.wrong.push((field, rule.into()));
     }
@@ -89,7 +89,7 @@ impl Reading<'_> {
         })
     }
 
-    fn cell(&self, field: Field) -> &Cell {
+    fn cell(&self, field: Field) -> &TableCell {
         self.headed.cell(self.row, field)
     }
 
@@ -107,14 +107,15 @@ impl Reading<'_> {
     /// Text as it stands, in the form that the hub keeps.
     fn text(&mut self, field: Field) -> String {
         match self.cell(field) {
-            Cell::Other(text) => {
+            TableCell::Other(text) => {
                 let rule = not_a_datum(text);
                 self.refuse(field, rule);
                 String::new()
             }
-            cell @ (Cell::Empty | Cell::Text(_) | Cell::Number(_) | Cell::Day(_)) => {
-                cell.shown().nfc().collect()
-            }
+            cell @ (TableCell::Empty
+            | TableCell::Text(_)
+            | TableCell::Number(_)
+            | TableCell::Day(_)) => cell.shown().nfc().collect(),
         }
     }
 
@@ -143,7 +144,7 @@ impl Reading<'_> {
 
     fn unit_ref(&mut self, field: Field) -> Option<pb::UnitRef> {
         let text = match self.cell(field) {
-            Cell::Number(Number { plain, padded: None, .. })
+            TableCell::Number(Number { plain, padded: None, .. })
                 if !matches!(plain.len(), 2 | 3 | 5) =>
             {
                 let rule = "be a code of 2, 3 or 5 digits: a cell with a number loses the zeros in front; \
@@ -151,17 +152,19 @@ impl Reading<'_> {
                 self.refuse(field, rule);
                 return None;
             }
-            Cell::Empty if field == Field::Parent => return None,
-            Cell::Empty | Cell::Text(_) | Cell::Number(_) | Cell::Day(_) | Cell::Other(_) => {
-                self.needed(field)?
-            }
+            TableCell::Empty if field == Field::Parent => return None,
+            TableCell::Empty
+            | TableCell::Text(_)
+            | TableCell::Number(_)
+            | TableCell::Day(_)
+            | TableCell::Other(_) => self.needed(field)?,
         };
         let read = parse::unit(&text);
         read.map_err(|rule| self.refuse(field, rule)).ok()
     }
 
     fn period(&mut self) -> String {
-        if let Cell::Day(_) = self.cell(Field::Period) {
+        if let TableCell::Day(_) = self.cell(Field::Period) {
             let rule = "be a period, not a date: the spreadsheet may have made one of it; format the cell as text and \
                         write `2024-09`, or `2024-09-15` for a day";
             self.refuse(Field::Period, rule);
@@ -173,7 +176,7 @@ impl Reading<'_> {
     }
 
     fn day(&mut self, field: Field) -> String {
-        if let Cell::Number(_) = self.cell(field) {
+        if let TableCell::Number(_) = self.cell(field) {
             self.refuse(field, "be a date; the cell holds a number");
             return String::new();
         }
@@ -185,14 +188,14 @@ impl Reading<'_> {
     /// A number alone.
     fn number(&mut self, field: Field) -> Option<String> {
         let read = match self.cell(field) {
-            Cell::Empty => return None,
-            Cell::Number(Number { percent: true, .. }) => {
+            TableCell::Empty => return None,
+            TableCell::Number(Number { percent: true, .. }) => {
                 Err("be a number, not a percentage".into())
             }
-            Cell::Number(Number { plain, .. }) => Ok(plain.clone()),
-            Cell::Text(text) => parse::number(text, self.numbers),
-            Cell::Day(_) => Err(a_date()),
-            Cell::Other(text) => Err(not_a_datum(text)),
+            TableCell::Number(Number { plain, .. }) => Ok(plain.clone()),
+            TableCell::Text(text) => parse::number(text, self.numbers),
+            TableCell::Day(_) => Err(a_date()),
+            TableCell::Other(text) => Err(not_a_datum(text)),
         };
         read.map_err(|rule| self.refuse(field, rule)).ok()
     }
@@ -200,13 +203,13 @@ impl Reading<'_> {
     /// A number with words around it.
     fn spoken(&mut self) -> Option<Spoken> {
         let read = match self.cell(Field::Value) {
-            Cell::Empty => return None,
-            Cell::Number(Number { plain, percent, .. }) => {
+            TableCell::Empty => return None,
+            TableCell::Number(Number { plain, percent, .. }) => {
                 Ok(Spoken { number: plain.clone(), percent: *percent, qualifier: None })
             }
-            Cell::Text(text) => parse::spoken(text, self.numbers),
-            Cell::Day(_) => Err(a_date()),
-            Cell::Other(text) => Err(not_a_datum(text)),
+            TableCell::Text(text) => parse::spoken(text, self.numbers),
+            TableCell::Day(_) => Err(a_date()),
+            TableCell::Other(text) => Err(not_a_datum(text)),
         };
         let spoken = read.map_err(|rule| self.refuse(Field::Value, rule)).ok()?;
         self.percent = spoken.percent;
@@ -244,8 +247,10 @@ impl Reading<'_> {
         let mut provenance = self.provenance();
         // "chưa đánh giá" may stand where the value would.
         let said = match self.cell(Field::Value) {
-            Cell::Text(text) => parse::status(text).ok(),
-            Cell::Empty | Cell::Number(_) | Cell::Day(_) | Cell::Other(_) => None,
+            TableCell::Text(text) => parse::status(text).ok(),
+            TableCell::Empty | TableCell::Number(_) | TableCell::Day(_) | TableCell::Other(_) => {
+                None
+            }
         };
         let mut value = None;
         if let Some(said) = said {
@@ -357,7 +362,7 @@ impl Reading<'_> {
             }
         };
         let level = self.choice(Field::Level, parse::level);
-        if level.is_none() && *self.cell(Field::Level) == Cell::Empty {
+        if level.is_none() && *self.cell(Field::Level) == TableCell::Empty {
             self.refuse(Field::Level, "not be empty");
         }
         let valid_from = self.day(Field::ValidFrom);
@@ -366,7 +371,7 @@ impl Reading<'_> {
         let valid_before = Day::parse(&last).map_or(last, |it| it.next().to_string());
         let mut codes = Vec::new();
         for (field, scheme) in [(Field::Code, ""), (Field::AgencyCode, "agency")] {
-            if *self.cell(field) == Cell::Empty {
+            if *self.cell(field) == TableCell::Empty {
                 continue;
             }
             let Some(named) = self.unit_ref(field) else { continue };

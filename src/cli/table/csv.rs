@@ -3,8 +3,8 @@
 //! It is read here, and not by a library, because a report must name the row as a spreadsheet counts it, empty rows
 //! and line breaks inside cells included, and because a quotation mark that is never closed must not swallow rows in
 //! silence.
-use super::{Cell, Rows, Sheet};
-use crate::cli::Outcome;
+use super::{Rows, Sheet, TableCell};
+use crate::cli::CliResult;
 
 /// What may stand between cells.
 const SEPARATORS: [char; 3] = [';', ',', '\t'];
@@ -13,7 +13,7 @@ const SEPARATORS: [char; 3] = [';', ',', '\t'];
 ///
 /// With a separator that is not the file's own, a quotation mark may seem to be open: that is an error only when no
 /// header is found otherwise.
-pub(super) fn read(bytes: &[u8], sheet: Option<&str>) -> Outcome<(Vec<Sheet>, Option<String>)> {
+pub(super) fn read(bytes: &[u8], sheet: Option<&str>) -> CliResult<(Vec<Sheet>, Option<String>)> {
     if sheet.is_some() {
         return Err("a CSV file has no sheets: leave out --sheet".into());
     }
@@ -52,7 +52,7 @@ pub(super) fn read(bytes: &[u8], sheet: Option<&str>) -> Outcome<(Vec<Sheet>, Op
 
 /// Where the reading stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
+enum CsvState {
     /// Before the first character of a cell.
     Start,
     /// In a cell without quotation marks.
@@ -63,10 +63,10 @@ enum At {
     Closed,
 }
 
-fn split(text: &str, separator: char) -> Outcome<Sheet> {
+fn split(text: &str, separator: char) -> CliResult<Sheet> {
     let mut rows = Rows::default();
     let (mut row, mut column, mut opened) = (1, 0, 1);
-    let (mut at, mut cell) = (At::Start, String::new());
+    let (mut at, mut cell) = (CsvState::Start, String::new());
     let mut rest = text.chars().peekable();
     while let Some(it) = rest.next() {
         // A line ends with LF, CR LF, or CR alone.
@@ -74,44 +74,44 @@ fn split(text: &str, separator: char) -> Outcome<Sheet> {
             continue;
         }
         match (at, it) {
-            (At::Quoted, '"') => at = At::Closed,
-            (At::Quoted, '\r') => cell.push('\n'),
-            (At::Quoted, it) => cell.push(it),
-            (At::Closed, '"') => {
+            (CsvState::Quoted, '"') => at = CsvState::Closed,
+            (CsvState::Quoted, '\r') => cell.push('\n'),
+            (CsvState::Quoted, it) => cell.push(it),
+            (CsvState::Closed, '"') => {
                 cell.push('"');
-                at = At::Quoted;
+                at = CsvState::Quoted;
             }
-            (At::Start, '"') => {
-                at = At::Quoted;
+            (CsvState::Start, '"') => {
+                at = CsvState::Quoted;
                 opened = row;
             }
-            (At::Start | At::Plain | At::Closed, it) if it == separator => {
+            (CsvState::Start | CsvState::Plain | CsvState::Closed, it) if it == separator => {
                 rows.put(row, column, read_cell(&std::mem::take(&mut cell)));
                 column += 1;
-                at = At::Start;
+                at = CsvState::Start;
             }
-            (At::Start | At::Plain | At::Closed, '\n' | '\r') => {
+            (CsvState::Start | CsvState::Plain | CsvState::Closed, '\n' | '\r') => {
                 rows.put(row, column, read_cell(&std::mem::take(&mut cell)));
-                (row, column, at) = (row + 1, 0, At::Start);
+                (row, column, at) = (row + 1, 0, CsvState::Start);
             }
-            (At::Start | At::Plain | At::Closed, it) => {
+            (CsvState::Start | CsvState::Plain | CsvState::Closed, it) => {
                 cell.push(it);
-                at = At::Plain;
+                at = CsvState::Plain;
             }
         }
     }
-    if at == At::Quoted {
+    if at == CsvState::Quoted {
         return Err(format!("row {opened}: a quotation mark is opened and never closed").into());
     }
     rows.put(row, column, read_cell(&cell));
     Ok(Sheet { name: None, rows: rows.done(), merged: Vec::new() })
 }
 
-fn read_cell(text: &str) -> Cell {
+fn read_cell(text: &str) -> TableCell {
     if text.trim().is_empty() {
-        return Cell::Empty;
+        return TableCell::Empty;
     }
-    Cell::Text(unguard(text).to_owned())
+    TableCell::Text(unguard(text).to_owned())
 }
 
 /// What a spreadsheet would take for a formula if it stood first in a cell.
@@ -131,10 +131,10 @@ fn unguard(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Row, Cell, guard, read, split, unguard};
+    use super::{super::Row, TableCell, guard, read, split, unguard};
 
     fn texts(rows: &[Row]) -> Vec<(u32, Vec<String>)> {
-        rows.iter().map(|it| (it.number, it.cells.iter().map(Cell::shown).collect())).collect()
+        rows.iter().map(|it| (it.number, it.cells.iter().map(TableCell::shown).collect())).collect()
     }
 
     #[test]

@@ -3,15 +3,15 @@ use std::io::Cursor;
 
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Style, Xlsx};
 
-use super::{Cell, Merged, Number, Rows, Sheet};
-use crate::cli::Outcome;
+use super::{Merged, Number, Rows, Sheet, TableCell};
+use crate::cli::CliResult;
 
 /// Significant digits that a spreadsheet shows of a number.
 const SHOWN_DIGITS: usize = 15;
 /// Decimals that the hub keeps.
 const KEPT_DECIMALS: usize = 10;
 
-pub(super) fn read(bytes: Vec<u8>, named: Option<&str>) -> Outcome<Vec<Sheet>> {
+pub(super) fn read(bytes: Vec<u8>, named: Option<&str>) -> CliResult<Vec<Sheet>> {
     let mut book =
         Xlsx::new(Cursor::new(bytes)).map_err(|err| format!("not a .xlsx workbook: {err}"))?;
     let sheets = book.sheets_metadata().iter().filter(|it| it.typ == SheetType::WorkSheet);
@@ -30,7 +30,7 @@ pub(super) fn read(bytes: Vec<u8>, named: Option<&str>) -> Outcome<Vec<Sheet>> {
     names.into_iter().map(|name| read_sheet(&mut book, name)).collect()
 }
 
-fn read_sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: String) -> Outcome<Sheet> {
+fn read_sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: String) -> CliResult<Sheet> {
     let told = |err: calamine::XlsxError| format!("sheet \"{name}\": {err}");
     let mut merged = Vec::new();
     for region in book.merge_cells_by_sheet_name(&name).map_err(told)? {
@@ -90,38 +90,38 @@ impl Shows {
     }
 }
 
-fn read_cell(value: &DataRef<'_>, shows: Shows) -> Cell {
+fn read_cell(value: &DataRef<'_>, shows: Shows) -> TableCell {
     let text = |it: &str| {
         // Line breaks as the hub takes them.
         let text = it.replace("\r\n", "\n").replace("_x000D_\n", "\n").replace('\r', "\n");
-        if text.trim().is_empty() { Cell::Empty } else { Cell::Text(text) }
+        if text.trim().is_empty() { TableCell::Empty } else { TableCell::Text(text) }
     };
     match value {
-        DataRef::Empty => Cell::Empty,
+        DataRef::Empty => TableCell::Empty,
         DataRef::String(it) => text(it),
         DataRef::SharedString(it) => text(it),
         DataRef::Int(it) => number(&it.to_string(), shows),
         DataRef::Float(it) if it.is_finite() => {
             number(&format!("{:.*e}", SHOWN_DIGITS - 1, it), shows)
         }
-        DataRef::Float(it) => Cell::Other(it.to_string()),
-        DataRef::Bool(it) => Cell::Other(if *it { "TRUE" } else { "FALSE" }.to_owned()),
-        DataRef::Error(it) => Cell::Other(it.to_string()),
+        DataRef::Float(it) => TableCell::Other(it.to_string()),
+        DataRef::Bool(it) => TableCell::Other(if *it { "TRUE" } else { "FALSE" }.to_owned()),
+        DataRef::Error(it) => TableCell::Other(it.to_string()),
         DataRef::DateTimeIso(it) => match it.split_once('T') {
             Some((day, time)) if time.trim_matches(['0', ':', '.', 'Z']).is_empty() => {
-                Cell::Day(day.to_owned())
+                TableCell::Day(day.to_owned())
             }
-            None => Cell::Day(it.clone()),
-            Some(_) => Cell::Other(it.clone()),
+            None => TableCell::Day(it.clone()),
+            Some(_) => TableCell::Other(it.clone()),
         },
-        DataRef::DurationIso(it) => Cell::Other(it.clone()),
+        DataRef::DurationIso(it) => TableCell::Other(it.clone()),
         DataRef::DateTime(it) => {
             let (year, month, day, hour, minute, second, _) = it.to_ymd_hms_milli();
             let date = format!("{year:04}-{month:02}-{day:02}");
             match (it.is_datetime(), (hour, minute, second)) {
-                (true, (0, 0, 0)) => Cell::Day(date),
-                (true, _) => Cell::Other(format!("{date} {hour:02}:{minute:02}:{second:02}")),
-                (false, _) => Cell::Other(format!("{hour:02}:{minute:02}:{second:02}")),
+                (true, (0, 0, 0)) => TableCell::Day(date),
+                (true, _) => TableCell::Other(format!("{date} {hour:02}:{minute:02}:{second:02}")),
+                (false, _) => TableCell::Other(format!("{hour:02}:{minute:02}:{second:02}")),
             }
         }
     }
@@ -129,7 +129,7 @@ fn read_cell(value: &DataRef<'_>, shows: Shows) -> Cell {
 
 /// A number from its digits and its exponent. A spreadsheet keeps binary fractions and shows 15 digits of them: these
 /// are the number, to the decimals that the hub keeps.
-fn number(text: &str, shows: Shows) -> Cell {
+fn number(text: &str, shows: Shows) -> TableCell {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let (negative, mantissa) = match mantissa.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -149,7 +149,7 @@ fn number(text: &str, shows: Shows) -> Cell {
         }
         Shows::Digits(_) | Shows::AsIs | Shows::Percent => None,
     };
-    Cell::Number(Number { plain, percent: shows == Shows::Percent, padded })
+    TableCell::Number(Number { plain, percent: shows == Shows::Percent, padded })
 }
 
 /// Digits with a point after so many of them: plain, without zeros at either end, rounded to the decimals that are
@@ -194,11 +194,11 @@ fn place(digits: &str, point: i64) -> String {
 mod tests {
     use calamine::DataRef;
 
-    use super::{Cell, Number, Shows, read_cell};
+    use super::{Number, Shows, TableCell, read_cell};
 
     fn plain(value: f64, shows: Shows) -> String {
         let cell = read_cell(&DataRef::Float(value), shows);
-        let Cell::Number(Number { plain, .. }) = cell else { panic!("{cell:?}") };
+        let TableCell::Number(Number { plain, .. }) = cell else { panic!("{cell:?}") };
         plain
     }
 

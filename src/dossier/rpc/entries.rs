@@ -5,8 +5,8 @@ use crate::{
     caller::SystemCode,
     decimal::Decimal,
     dossier::{
-        Alias, ApplicantKind, Case, Channel, Code, Document, EventEntry, Fee, Longest, OnlineLevel,
-        Procedure, ProcedureCode, TimeUnit,
+        Alias, ApplicantKind, Case, Code, Document, EventEntry, Fee, Longest, OnlineLevel,
+        Procedure, ProcedureCode, SubmissionChannel, TimeUnit,
         queries::{
             Define, Entry, GetProcedure, ListProcedures, ProcedureEntry, Publish, PublishEvents,
         },
@@ -308,7 +308,7 @@ impl TryFrom<pb::DossierEntry> for Entry {
         let receiving_unit = fields.unit("receiving_unit", receiving_unit);
         let competent_unit = fields.maybe_unit("competent_unit", competent_unit);
         let applicant_unit = fields.maybe_unit("applicant_unit", applicant_unit);
-        let channel = fields.maybe_word("channel", channel, Channel::of);
+        let channel = fields.maybe_word("channel", channel, SubmissionChannel::of);
         let applicant_kind = fields.maybe_word("applicant_kind", applicant_kind, ApplicantKind::of);
         let applicant = fields.within("applicant", |fields| read_applicant(fields, applicant));
         let fees = read_list(&mut fields, "fees", fees, 50, read_fee);

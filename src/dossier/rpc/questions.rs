@@ -2,7 +2,7 @@
 use super::entries::latest;
 use crate::{
     dossier::{
-        Channel, Code, Dimension, ProcedureCode, State, national_766,
+        Code, ProcedureCode, State, SubmissionChannel, SummaryDimension, national_766,
         queries::{Erase, Export, Filter, Get, List, LookUp, Summarize, Whose},
     },
     error::{Error, Result},
@@ -213,11 +213,11 @@ impl TryFrom<pb::SummarizeDossiersRequest> for Summarize {
         let period = fields.read("period", Period::parse(&period));
         let receiving_unit = fields.maybe_unit("receiving_unit", receiving_unit);
         let procedure = maybe_procedure(&mut fields, &procedure);
-        let channel = fields.maybe_word("channel", channel, Channel::of);
+        let channel = fields.maybe_word("channel", channel, SubmissionChannel::of);
         let mut dimensions = Vec::new();
         for (i, number) in by.into_iter().enumerate() {
             let field = format!("by[{i}]");
-            let Some(it) = fields.word(&field, number, Dimension::of) else { continue };
+            let Some(it) = fields.word(&field, number, SummaryDimension::of) else { continue };
             if dimensions.contains(&it) {
                 fields.refuse(&field, "be another one than those before");
             }

@@ -3,19 +3,19 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 
-use super::{Names, Selection};
+use super::{DossierNames, DossierSelection};
 use crate::{
     caller::{Caller, agreement::Operation, policy::Kind},
     dossier::{DossierView, queries::Export},
     error::Result,
-    export::{self, PAGE, Question},
+    export::{self, ExportQuestion, PAGE},
     hub::Hub,
     revision::{Revision, View},
 };
 
 /// An export, for a caller as it stood when it asked: what it may see does not change in the middle.
-struct Exported {
-    wanted: Selection,
+struct DossierExport {
+    wanted: DossierSelection,
     caller: Caller,
 }
 
@@ -24,16 +24,17 @@ pub async fn export(
     hub: &Arc<Hub>,
     caller: Caller,
     export: Export,
-) -> Result<(Revision, impl Stream<Item = Result<(Names, Vec<DossierView>)>> + Send + 'static)> {
+) -> Result<(Revision, impl Stream<Item = Result<(DossierNames, Vec<DossierView>)>> + Send + 'static)>
+{
     let Export { filter, consistency } = export;
     let view = hub.revisions.view(&caller, consistency).await?;
-    let wanted = Selection::open(hub, &caller, view, filter).await?;
-    let exported = Exported { wanted, caller: caller.clone() };
+    let wanted = DossierSelection::open(hub, &caller, view, filter).await?;
+    let exported = DossierExport { wanted, caller: caller.clone() };
     Ok((view.revision, export::run(hub, caller, exported)?))
 }
 
-impl Question for Exported {
-    type Page = (Names, Vec<DossierView>);
+impl ExportQuestion for DossierExport {
+    type Page = (DossierNames, Vec<DossierView>);
     type Key = String;
 
     fn view(&self) -> &View {
@@ -50,7 +51,7 @@ impl Question for Exported {
         &self,
         hub: &Hub,
         after: Option<String>,
-    ) -> Result<((Names, Vec<DossierView>), Option<String>)> {
+    ) -> Result<((DossierNames, Vec<DossierView>), Option<String>)> {
         let (names, items, more) = self.wanted.page(hub, &self.caller, after, PAGE).await?;
         let end = items.last().filter(|_| more).map(|it| it.dossier.code.as_str().to_owned());
         Ok(((names, items), end))

@@ -105,7 +105,7 @@ impl WriteOp for Define {
 
     async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<BatchOutcome> {
         let Define(procedures) = self;
-        let mut draft = Draft {
+        let mut draft = CatalogueDraft {
             catalogue: hub.reference::<Catalogue>(write).await?.as_ref().clone(),
             made_at: write.revision.number,
             put: Vec::new(),
@@ -126,7 +126,7 @@ impl WriteOp for Withdrawal<ProcedureCode> {
         let catalogue = hub.reference::<Catalogue>(write).await?;
         let named = keys.iter().flatten().filter_map(|it| catalogue.by_code(it.as_str()));
         let in_use = in_use(write, named.map(|it| it.id).collect()).await?;
-        let mut draft = Draft {
+        let mut draft = CatalogueDraft {
             catalogue: catalogue.as_ref().clone(),
             made_at: write.revision.number,
             put: Vec::new(),
@@ -157,14 +157,14 @@ async fn in_use(write: &Write, procedures: Vec<i64>) -> Result<HashSet<i64>> {
 }
 
 /// A catalogue that takes procedures, and remembers what must be written.
-struct Draft {
+struct CatalogueDraft {
     catalogue: Catalogue,
     made_at: i64,
     put: Vec<Procedure>,
     ended: Vec<i64>,
 }
 
-impl Draft {
+impl CatalogueDraft {
     fn withdraw(&mut self, code: &ProcedureCode, in_use: &HashSet<i64>) -> Result<ItemResult> {
         let Some(known) = self.catalogue.by_code(code.as_str()) else {
             return match self.catalogue.withdrawn(code.as_str()) {

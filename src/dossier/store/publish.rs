@@ -40,7 +40,7 @@ impl WriteOp for Publish {
     async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
         let Publish(entries) = self;
         let codes = entries.iter().flatten().map(|it| it.code.as_str());
-        let mut draft = Draft::read(hub, caller, write, codes).await?;
+        let mut draft = DossierDraft::read(hub, caller, write, codes).await?;
         let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
         draft.keep(write).await?;
         Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
@@ -71,7 +71,7 @@ impl WriteOp for PublishEvents {
     async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
         let PublishEvents(events) = self;
         let codes = events.iter().flatten().map(|(code, _)| code.as_str());
-        let mut draft = Draft::read(hub, caller, write, codes).await?;
+        let mut draft = DossierDraft::read(hub, caller, write, codes).await?;
         let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
         let items = items.collect();
         draft.keep(write).await?;
@@ -80,7 +80,7 @@ impl WriteOp for PublishEvents {
 }
 
 /// A dossier as it is known, with what this batch adds to it.
-pub(super) struct Known {
+pub(super) struct KnownDossier {
     pub(super) dossier: Dossier,
     events: BTreeMap<String, Event>,
     /// The revision of the version that stands, unless it is new.
@@ -93,7 +93,7 @@ pub(super) struct Known {
     is_seen: bool,
 }
 
-impl Known {
+impl KnownDossier {
     /// What is kept of the person, as it would be sealed today.
     fn renew(&mut self, vault: &Vault, code: &str) -> Result<()> {
         if let Some(it) = &mut self.dossier.header.applicant {
@@ -114,20 +114,20 @@ pub(super) struct Withdrawn {
 }
 
 /// Everything that a batch speaks of.
-pub(super) struct Draft<'a> {
+pub(super) struct DossierDraft<'a> {
     pub(super) caller: &'a Caller,
     made_at: i64,
     vault: Vault,
     forest: Arc<Forest>,
     catalogue: Arc<Catalogue>,
     directory: Arc<Directory>,
-    pub(super) known: HashMap<String, Known>,
+    pub(super) known: HashMap<String, KnownDossier>,
     /// Those that do not stand because they were withdrawn, as the newest tombstone says.
     withdrawn: HashMap<String, Withdrawn>,
     next_id: i64,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> DossierDraft<'a> {
     pub(super) async fn read(
         hub: &'a Hub,
         caller: &'a Caller,
@@ -150,7 +150,10 @@ impl<'a> Draft<'a> {
             by_id.insert(dossier.id, code.clone());
             let (events, is_changed, is_seen) = (BTreeMap::new(), false, false);
             let (stood, withdrawn) = (Some(made_at), None);
-            known.insert(code, Known { dossier, events, stood, withdrawn, is_changed, is_seen });
+            known.insert(
+                code,
+                KnownDossier { dossier, events, stood, withdrawn, is_changed, is_seen },
+            );
         }
         let gone = codes.into_iter().filter(|it| !known.contains_key(*it));
         let keys = Keys::new(db, &["code"], gone.map(|it| vec![it.into()]))?;
@@ -244,7 +247,7 @@ impl<'a> Draft<'a> {
                 self.next_id += 1;
                 let (events, stood, withdrawn) = (BTreeMap::new(), None, None);
                 let (is_changed, is_seen) = (true, false);
-                let new = Known { dossier, events, stood, withdrawn, is_changed, is_seen };
+                let new = KnownDossier { dossier, events, stood, withdrawn, is_changed, is_seen };
                 self.known.entry(code.as_str().to_owned()).or_insert(new)
             }
         };
@@ -429,7 +432,7 @@ impl<'a> Draft<'a> {
         bulk::end(&write.db, "dossier", &["id", "made_at"], stood.collect()).await?;
         let (mut rows, mut events) = (Vec::with_capacity(changed.len()), Vec::new());
         for it in changed {
-            let Known {
+            let KnownDossier {
                 mut dossier,
                 events: known,
                 withdrawn,

@@ -10,10 +10,10 @@ use super::{events_of, procedure_id, received_by, visible};
 use crate::{
     caller::Caller,
     dossier::{
-        Channel, Dimension, State,
+        State, SubmissionChannel, SummaryDimension,
         catalogue::Catalogue,
-        history::Step,
-        national_766::{Counts, Frame, judge},
+        history::EventStep,
+        national_766::{DossierCounts, Frame, judge},
         queries::Summarize,
         row::{dossier, event},
     },
@@ -38,7 +38,7 @@ pub struct Group {
     /// National code of the procedure.
     pub procedure: Option<String>,
     /// The channel.
-    pub channel: Option<Channel>,
+    pub channel: Option<SubmissionChannel>,
     /// Year and month of acceptance.
     pub month: Option<(i32, u32)>,
 }
@@ -51,18 +51,18 @@ pub struct Summary {
     /// Up to when events count.
     pub counted_to: Timestamp,
     /// All of them.
-    pub total: Counts,
+    pub total: DossierCounts,
     /// Each group, in order; none when nothing was named to count by.
-    pub groups: BTreeMap<Group, Counts>,
+    pub groups: BTreeMap<Group, DossierCounts>,
 }
 
 /// What is read of a dossier to judge it.
-struct Row {
+struct SummaryRow {
     id: i64,
     procedure_id: i64,
     case: String,
     unit_id: i64,
-    channel: Channel,
+    channel: SubmissionChannel,
 }
 
 /// Counts dossiers.
@@ -89,7 +89,7 @@ pub async fn summarize(
         wanted = wanted.add(dossier::Column::ProcedureId.eq(id));
     }
     wanted = wanted.add_option(channel.map(came_in));
-    let (mut total, mut groups) = (Counts::default(), BTreeMap::new());
+    let (mut total, mut groups) = (DossierCounts::default(), BTreeMap::new());
     let mut after = 0;
     loop {
         let rows = read(hub, caller, &view, wanted.clone(), after).await?;
@@ -100,13 +100,13 @@ pub async fn summarize(
             let steps = steps.remove(&row.id).unwrap_or_default();
             let longest = catalogue.get(row.procedure_id).and_then(|it| it.longest(&row.case));
             let Some(verdict) = judge(frame, &steps, longest) else { continue };
-            let online = row.channel == Channel::Online;
+            let online = row.channel == SubmissionChannel::Online;
             total.count(verdict, online);
             if by.is_empty() {
                 continue;
             }
             let group = group(&by, &catalogue, &row, verdict.accepted_at);
-            let counts: &mut Counts = groups.entry(group).or_default();
+            let counts: &mut DossierCounts = groups.entry(group).or_default();
             counts.count(verdict, online);
             if groups.len() > MOST_GROUPS {
                 let what = format!(
@@ -134,11 +134,13 @@ fn candidates(frame: Frame) -> Condition {
 }
 
 /// Those that came in by a channel; the rule counts what is not stated as in person.
-fn came_in(channel: Channel) -> Condition {
+fn came_in(channel: SubmissionChannel) -> Condition {
     let stated = dossier::Column::Channel.eq(channel);
     match channel {
-        Channel::InPerson => Condition::any().add(stated).add(dossier::Column::Channel.is_null()),
-        Channel::Online | Channel::Postal => Condition::all().add(stated),
+        SubmissionChannel::InPerson => {
+            Condition::any().add(stated).add(dossier::Column::Channel.is_null())
+        }
+        SubmissionChannel::Online | SubmissionChannel::Postal => Condition::all().add(stated),
     }
 }
 
@@ -161,10 +163,10 @@ async fn read(
     view: &View,
     wanted: Condition,
     after: i64,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<SummaryRow>> {
     use dossier::Column::{Channel as Came, Id, ProcedureCase, ProcedureId, ReceivingUnitId};
     let db = hub.db.at(view.position());
-    let rows: Vec<(i64, i64, String, i64, Option<Channel>)> =
+    let rows: Vec<(i64, i64, String, i64, Option<SubmissionChannel>)> =
         visible(db.get_database_backend(), caller, view.number())?
             .filter(wanted)
             .filter(Id.gt(after))
@@ -175,15 +177,20 @@ async fn read(
             .into_tuple()
             .all(&db)
             .await?;
-    let row = |(id, procedure_id, case, unit_id, channel): (_, _, _, _, Option<Channel>)| {
-        let channel = channel.unwrap_or(Channel::InPerson);
-        Row { id, procedure_id, case, unit_id, channel }
-    };
+    let row =
+        |(id, procedure_id, case, unit_id, channel): (_, _, _, _, Option<SubmissionChannel>)| {
+            let channel = channel.unwrap_or(SubmissionChannel::InPerson);
+            SummaryRow { id, procedure_id, case, unit_id, channel }
+        };
     Ok(rows.into_iter().map(row).collect())
 }
 
 /// What happened to these dossiers, in the one order of events.
-async fn read_steps(hub: &Hub, view: &View, rows: &[Row]) -> Result<HashMap<i64, Vec<Step>>> {
+async fn read_steps(
+    hub: &Hub,
+    view: &View,
+    rows: &[SummaryRow],
+) -> Result<HashMap<i64, Vec<EventStep>>> {
     use event::Column::{DossierId, DueAt, Identity, OccurredAt, State as Came};
     let read: Vec<(i64, Timestamp, State, Option<Timestamp>)> =
         events_of(rows.iter().map(|it| it.id), view.number())
@@ -196,19 +203,24 @@ async fn read_steps(hub: &Hub, view: &View, rows: &[Row]) -> Result<HashMap<i64,
             .into_tuple()
             .all(&hub.db.at(view.position()))
             .await?;
-    let mut steps: HashMap<i64, Vec<Step>> = HashMap::with_capacity(rows.len());
+    let mut steps: HashMap<i64, Vec<EventStep>> = HashMap::with_capacity(rows.len());
     for (id, at, state, due_at) in read {
-        steps.entry(id).or_default().push(Step { at, state, due_at });
+        steps.entry(id).or_default().push(EventStep { at, state, due_at });
     }
     Ok(steps)
 }
 
-fn group(by: &[Dimension], catalogue: &Catalogue, row: &Row, accepted_at: Timestamp) -> Group {
+fn group(
+    by: &[SummaryDimension],
+    catalogue: &Catalogue,
+    row: &SummaryRow,
+    accepted_at: Timestamp,
+) -> Group {
     let counts = |it| by.contains(&it);
     Group {
-        unit_id: counts(Dimension::Unit).then_some(row.unit_id),
-        procedure: counts(Dimension::Procedure).then(|| catalogue.code_of(row.procedure_id)),
-        channel: counts(Dimension::Channel).then_some(row.channel),
-        month: counts(Dimension::Month).then(|| accepted_at.month()),
+        unit_id: counts(SummaryDimension::Unit).then_some(row.unit_id),
+        procedure: counts(SummaryDimension::Procedure).then(|| catalogue.code_of(row.procedure_id)),
+        channel: counts(SummaryDimension::Channel).then_some(row.channel),
+        month: counts(SummaryDimension::Month).then(|| accepted_at.month()),
     }
 }

@@ -1,7 +1,7 @@
 //! Withdraws dossiers: the version that stands is superseded by a tombstone. What is kept of it stays in its history.
 use std::sync::Arc;
 
-use super::publish::Draft;
+use super::publish::DossierDraft;
 use crate::{
     caller::Caller,
     dossier::Code,
@@ -18,7 +18,7 @@ impl WriteOp for Withdrawal<Code> {
     async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
         let Withdrawal { keys, reason } = self;
         let codes = keys.iter().flatten().map(Code::as_str);
-        let mut draft = Draft::read(hub, caller, write, codes).await?;
+        let mut draft = DossierDraft::read(hub, caller, write, codes).await?;
         let reason: Arc<str> = reason.into();
         let items = keys.into_iter().map(|it| draft.withdraw(&it?, &reason)).collect();
         draft.keep(write).await?;
@@ -26,7 +26,7 @@ impl WriteOp for Withdrawal<Code> {
     }
 }
 
-impl Draft<'_> {
+impl DossierDraft<'_> {
     fn withdraw(&mut self, code: &Code, reason: &Arc<str>) -> Result<ItemResult> {
         let not_found = || Error::not_found("dossier", code.as_str());
         let Some(known) = self.known.get(code.as_str()) else {

@@ -225,7 +225,7 @@ pub async fn state_observations(
         }
         in_order(rows)
     };
-    let stretch = order::Stretch { definitions, after: Key::parse(after), limit: *limit };
+    let stretch = order::RowRange { definitions, after: Key::parse(after), limit: *limit };
     let rows = stretch.read(db, asked).await?;
     Ok(rows.into_iter().map(|it| IndicatorChange::Observation(Arc::new(it))).collect())
 }
@@ -247,7 +247,7 @@ pub async fn state_targets(
         }
         targets_in_order(rows)
     };
-    let stretch = order::Stretch { definitions, after: Key::parse(after), limit: *limit };
+    let stretch = order::RowRange { definitions, after: Key::parse(after), limit: *limit };
     let rows = stretch.read(db, asked).await?;
     Ok(rows.into_iter().map(|it| IndicatorChange::Target(Arc::new(it))).collect())
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A batch of definitions under way.
-struct Draft<'a> {
+struct DefinitionsDraft<'a> {
     write: &'a Write,
     caller: &'a Caller,
     known: Arc<Definitions>,
@@ -35,7 +35,8 @@ impl WriteOp for DefineIndicators {
         let known = hub.reference::<Definitions>(write).await?;
         let directory = hub.reference::<Directory>(write).await?;
         let next_id = known.next_id();
-        let mut draft = Draft { write, caller, known, directory, next_id, made: Vec::new() };
+        let mut draft =
+            DefinitionsDraft { write, caller, known, directory, next_id, made: Vec::new() };
         let codes: Vec<Code> = entries.iter().flatten().map(|it| it.code.clone()).collect();
         let mut items = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -61,7 +62,7 @@ impl WriteOp for DefineIndicators {
 /// Columns of the table.
 const COLUMNS: usize = 34;
 
-impl Draft<'_> {
+impl DefinitionsDraft<'_> {
     async fn item(&mut self, entry: Define, codes: &[Code]) -> Result<ItemResult> {
         let Define { code, meaning, expected } = entry;
         if !any(&self.caller.grants().define_indicators, code.as_str()) {

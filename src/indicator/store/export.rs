@@ -14,7 +14,7 @@ use crate::{
         policy::Kind,
     },
     error::Result,
-    export::{self, PAGE, Question},
+    export::{self, ExportQuestion, PAGE},
     hub::Hub,
     indicator::queries::Export,
     revision::{Revision, View},
@@ -32,7 +32,7 @@ pub async fn export(
     Ok((view.revision, export::run(hub, caller, wanted)?))
 }
 
-impl Question for Selection {
+impl ExportQuestion for Selection {
     type Page = Vec<ObservationView>;
     type Key = Key;
 

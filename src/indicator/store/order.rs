@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// A stretch of rows in the order of their keys: of these indicators, after a key, at most so many.
-pub(super) struct Stretch<'a> {
+pub(super) struct RowRange<'a> {
     pub(super) definitions: &'a [Arc<Definition>],
     pub(super) after: Option<Key>,
     pub(super) limit: u64,
 }
 
-impl Stretch<'_> {
+impl RowRange<'_> {
     /// Reads it: what is left of the key's own indicator, and then the later ones. Asked for both at once, SQLite
     /// finds only the indicator in the index, and would read all of it again for every page.
     pub(super) async fn read<E: EntityTrait>(

@@ -12,7 +12,7 @@ use sea_orm::{
 
 use super::{
     every_version, observations,
-    order::{Key, Stretch, in_order, targets_in_order},
+    order::{Key, RowRange, in_order, targets_in_order},
     parts::{has_parts, resolve_rows},
     targets,
 };
@@ -205,7 +205,7 @@ impl Selection {
         after: Option<Key>,
         limit: u64,
     ) -> Result<Vec<observation::Model>> {
-        let stretch = Stretch { definitions: &self.definitions, after, limit };
+        let stretch = RowRange { definitions: &self.definitions, after, limit };
         let db = hub.db.at(self.view.position());
         let inside = among_units(db.get_database_backend(), self.units.as_ref(), || {
             Expr::col((observation::Entity, observation::Column::UnitId))
@@ -322,7 +322,7 @@ pub async fn query_targets(
         targets_in_order(rows)
     };
     let after = after.as_deref().and_then(Key::parse);
-    let stretch = Stretch { definitions: &definitions, after, limit: limit(&page) };
+    let stretch = RowRange { definitions: &definitions, after, limit: limit(&page) };
     let rows = stretch.read(&db, asked).await?;
     let paged = page.cut(rows, &hub.mark(caller, &view), |it| (Key::of_target)(it).to_string());
     let by_id: HashMap<_, _> = definitions.iter().map(|it| (it.id, it)).collect();
@@ -352,8 +352,8 @@ fn limit(page: &Page) -> u64 {
     u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
-/// Whether a row is of the breakdowns that are meant; nothing where all are. The text of a breakdown holds its categories
-/// between commas, and no wildcards.
+/// Whether a row is of the breakdowns that are meant; nothing where all are. The text of a breakdown holds its
+/// categories between commas, and no wildcards.
 fn of_breakdowns(column: impl ColumnTrait, meant: &BreakdownFilter) -> Option<Condition> {
     let BreakdownFilter { categories, exact } = meant;
     if *exact {

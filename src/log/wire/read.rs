@@ -3,7 +3,7 @@
 use prost::encoding::{WireType, decode_key, decode_varint};
 use serde_json::{Map, Value as Json};
 
-use super::shape::{Counts, Field, Kind, Method, Shape, shapes};
+use super::shape::{CountedList, FieldShape, Kind, Method, Shape, shapes};
 use crate::log::record::Answered;
 
 /// Bytes of a request that are looked at, at most.
@@ -108,7 +108,7 @@ fn tell(shape: &Shape, mut rest: &[u8], depth: usize) -> Json {
     Json::Object(told)
 }
 
-fn put(told: &mut Map<String, Json>, field: &Field, value: Json) {
+fn put(told: &mut Map<String, Json>, field: &FieldShape, value: Json) {
     if !field.is_list {
         told.insert(field.name.clone(), value);
         return;
@@ -180,9 +180,9 @@ fn count(shape: &Shape, mut rest: &[u8], found: &mut Answered) {
         };
         let Kind::Message(at) = field.kind else { continue };
         let Some(inner) = shapes().all.get(at) else { continue };
-        if field.is_list && shape.counts == Some(Counts::Own) {
+        if field.is_list && shape.counts == Some(CountedList::Own) {
             found.items += 1;
-        } else if shape.counts == Some(Counts::In(number)) {
+        } else if shape.counts == Some(CountedList::In(number)) {
             count(inner, bytes, found);
         } else if inner.is_revision && !field.is_list {
             let mut rest = bytes;

@@ -41,7 +41,7 @@ pub struct Method {
 #[derive(Debug, Default)]
 pub struct Shape {
     /// Its fields.
-    pub fields: BTreeMap<u32, Field>,
+    pub fields: BTreeMap<u32, FieldShape>,
     /// Whether there may be personal data in it, however deep.
     pub carries: bool,
     /// The field that names the subject that the message is about.
@@ -49,12 +49,12 @@ pub struct Shape {
     /// Whether it names a revision, by its first field.
     pub is_revision: bool,
     /// The list that counts: a field of this message, or of the message in it.
-    pub counts: Option<Counts>,
+    pub counts: Option<CountedList>,
 }
 
 /// What is counted of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counts {
+pub enum CountedList {
     /// The elements of its own lists.
     Own,
     /// Those of a message in this field.
@@ -63,7 +63,7 @@ pub enum Counts {
 
 /// A field.
 #[derive(Debug)]
-pub struct Field {
+pub struct FieldShape {
     /// Its name.
     pub name: String,
     /// What is in it.
@@ -119,7 +119,7 @@ pub fn method(path: &str) -> Option<&'static Method> {
 
 impl Shapes {
     fn read(pool: &DescriptorPool) -> Self {
-        let mut reading = Reading {
+        let mut reading = ShapeReader {
             mark: pool.get_extension_by_name(MARK.0),
             known: HashMap::new(),
             all: Vec::new(),
@@ -146,7 +146,7 @@ impl Shapes {
     /// A message carries personal data when one of its fields is, or carries some.
     fn find_carriers(&mut self) {
         loop {
-            let carries = |it: &Field| match it.kind {
+            let carries = |it: &FieldShape| match it.kind {
                 Kind::Message(at) => {
                     it.is_personal || self.all.get(at).is_some_and(|it| it.carries)
                 }
@@ -171,13 +171,13 @@ impl Shapes {
     }
 }
 
-struct Reading {
+struct ShapeReader {
     mark: Option<ExtensionDescriptor>,
     known: HashMap<String, usize>,
     all: Vec<Shape>,
 }
 
-impl Reading {
+impl ShapeReader {
     fn message(&mut self, message: &MessageDescriptor) -> usize {
         let name = message.full_name();
         if let Some(at) = self.known.get(name) {
@@ -201,8 +201,8 @@ impl Reading {
             subject: subject.flatten().map(|it| it.number()),
             is_revision: name == REVISION,
             counts: match inner {
-                _ if has_list => Some(Counts::Own),
-                Some(inner) => Some(Counts::In(inner.number())),
+                _ if has_list => Some(CountedList::Own),
+                Some(inner) => Some(CountedList::In(inner.number())),
                 None => None,
             },
         };
@@ -212,7 +212,7 @@ impl Reading {
         at
     }
 
-    fn field(&mut self, field: &FieldDescriptor) -> Field {
+    fn field(&mut self, field: &FieldDescriptor) -> FieldShape {
         let kind = match field.kind() {
             Reflected::Message(it) => Kind::Message(self.message(&it)),
             Reflected::Enum(it) => {
@@ -233,7 +233,7 @@ impl Reading {
             | Reflected::Sfixed32
             | Reflected::Sfixed64 => Kind::Number,
         };
-        Field {
+        FieldShape {
             name: field.name().to_owned(),
             kind,
             is_list: field.cardinality() == Cardinality::Repeated,

@@ -7,7 +7,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
 use sharehub::{
     caller::{
         agreement::Operation,
-        policy::{Kind, POLICIES, Personal, Policy, followed_by},
+        policy::{Kind, POLICIES, PersonalData, Policy, followed_by},
     },
     pb::{self, agreement::Dataset, watch_request::From},
 };
@@ -312,7 +312,7 @@ fn check(what: &str, line: &Line, policy: &Policy, method: &MethodDescriptor, an
         assert_eq!(reason(&status), "NOT_PERMITTED", "{what}: {status:?}");
         return;
     }
-    let shows = *personal == Personal::AsAgreed && line.tier != pb::PersonalDataTier::None;
+    let shows = *personal == PersonalData::AsAgreed && line.tier != pb::PersonalDataTier::None;
     if shows && !line.is_certified {
         assert_eq!(reason(&status), "CERTIFICATE_REQUIRED", "{what}: {status:?}");
         assert_eq!(status.code(), Code::PermissionDenied);
@@ -337,7 +337,7 @@ fn check(what: &str, line: &Line, policy: &Policy, method: &MethodDescriptor, an
         }
     }
     let shows = answer.data.windows(NAME.len()).any(|it| it == NAME.as_bytes());
-    let may_show = *personal == Personal::AsAgreed
+    let may_show = *personal == PersonalData::AsAgreed
         && line.is_inside
         && line.tier == pb::PersonalDataTier::Full;
     assert_eq!(shows, may_show, "{what}: the applicant's name");

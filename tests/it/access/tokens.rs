@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sharehub::{
     caller::{
         refusals::Cause,
-        token::{Issuer, Settings},
+        token::{Issuer, IssuerSettings},
     },
     pb,
 };
@@ -54,8 +54,8 @@ impl Signs {
     }
 }
 
-fn settings(algorithm: Algorithm) -> Settings {
-    Settings {
+fn settings(algorithm: Algorithm) -> IssuerSettings {
+    IssuerSettings {
         issuer: "https://issuer.example".to_owned(),
         audience: "sharehub".to_owned(),
         algorithm,

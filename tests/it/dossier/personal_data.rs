@@ -6,7 +6,7 @@ use sharehub::{
     db::{Db, Options},
     dossier::store::erase,
     pb,
-    personal::vault::{Keys, Vault},
+    personal::vault::{DataKeys, Vault},
     wire::projection::Project,
 };
 use tonic::Code;
@@ -212,7 +212,7 @@ async fn a_new_key_seals_and_the_old_one_opens_until_everything_is_sealed_anew()
     let store = Store::new().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("keys.toml");
-    let keys = Keys::generate("one");
+    let keys = DataKeys::generate("one");
     sharehub::personal::vault::write(&file, &keys).unwrap();
     let first = Vault::open_file(&file).unwrap();
     let hub = Hub::open_sealed(store, first.clone()).await;
@@ -239,7 +239,7 @@ async fn a_new_key_seals_and_the_old_one_opens_until_everything_is_sealed_anew()
     }
     assert_eq!(found(&trusted, by_number(NUMBER)).await, ["H-1", "H-2", "H-3"]);
     // A key that is changed under its name, or another index, is refused: by a hub that runs, and by one that starts.
-    sharehub::personal::vault::write(&file, &Keys::generate("two")).unwrap();
+    sharehub::personal::vault::write(&file, &DataKeys::generate("two")).unwrap();
     first.reload().unwrap_err();
     assert_eq!(get(&trusted, "H-1").await.applicant, Some(applicant()));
     let vault = Vault::open_file(&file).unwrap();
@@ -252,7 +252,7 @@ async fn a_new_key_seals_and_the_old_one_opens_until_everything_is_sealed_anew()
 async fn no_call_fails_while_keys_are_rotated() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("keys.toml");
-    let mut keys = Keys::generate("k0");
+    let mut keys = DataKeys::generate("k0");
     sharehub::personal::vault::write(&file, &keys).unwrap();
     let one = Hub::open_sealed(Store::new().await, Vault::open_file(&file).unwrap()).await;
     let beside = match is_postgres() {

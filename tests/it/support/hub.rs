@@ -10,7 +10,7 @@ use sharehub::{
     limits::Limits,
     log::key::Key as AuditKey,
     pb,
-    personal::vault::{Keys, Vault},
+    personal::vault::{DataKeys, Vault},
     pki::Pair,
     server::{self, Slices, tls::Tls},
     stack::measure::Meter,
@@ -41,7 +41,7 @@ pub fn slow() -> Limits {
 
 /// The same keys of personal data for every hub.
 pub fn vault() -> Vault {
-    Vault::new(&Keys::parse(&data_keys()).unwrap()).unwrap()
+    Vault::new(&DataKeys::parse(&data_keys()).unwrap()).unwrap()
 }
 
 /// As they are written.
@@ -126,7 +126,7 @@ impl Hub {
             folder.join(format!("{engine}.{name}"))
         };
         let keys = fs::read_to_string(beside("data-keys.toml")).unwrap();
-        let vault = Vault::new(&Keys::parse(&keys).unwrap()).unwrap();
+        let vault = Vault::new(&DataKeys::parse(&keys).unwrap()).unwrap();
         let options = Options { vault, ..Options::new(&store.url) };
         let key = AuditKey::open(&beside("audit-key.pem")).unwrap();
         let (slices, admin) = Self::make_with(options, slow(), key).await;
