@@ -4,6 +4,7 @@ mod audit;
 mod call;
 mod client;
 mod columns;
+mod cuts;
 mod data_keys;
 mod export;
 mod failure;

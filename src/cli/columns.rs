@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     CliResult,
+    cuts::Cut,
     parse::squeeze,
     table::{Merged, Row, Sheet, TableCell, TableFile, letters},
 };
@@ -188,6 +189,8 @@ pub(super) struct Headed<'a> {
     row: u32,
     columns: BTreeMap<Field, usize>,
     titles: HashMap<usize, String>,
+    /// The columns that break values down.
+    cuts: Vec<(usize, Cut)>,
     /// Cells that a merged one above them speaks for.
     carried: HashMap<(u32, usize), &'a TableCell>,
 }
@@ -224,7 +227,11 @@ impl<'a> Headed<'a> {
         let rows = sheet.rows.iter().take_while(|it| it.number <= HEADER_WITHIN);
         for row in rows {
             let named = named(row, kind);
-            let has = |field: &Field| named.iter().any(|(it, ..)| it == field);
+            let cuts = cuts(row, kind);
+            let has_values = cuts.iter().any(|(_, cut)| matches!(cut, Cut::Categories(_)));
+            let has = |field: &Field| {
+                (*field == Field::Value && has_values) || named.iter().any(|(it, ..)| it == field)
+            };
             if !kind.needed.iter().all(|group| group.iter().any(has)) {
                 continue;
             }
@@ -248,8 +255,15 @@ impl<'a> Headed<'a> {
                     return Err(told.into());
                 }
             }
-            let mut headed =
-                Self { kind, sheet, row: row.number, columns, titles, carried: HashMap::new() };
+            let mut headed = Self {
+                kind,
+                sheet,
+                row: row.number,
+                columns,
+                titles,
+                cuts,
+                carried: HashMap::new(),
+            };
             headed.carry();
             return Ok(Some(headed));
         }
@@ -276,9 +290,16 @@ impl<'a> Headed<'a> {
         let mut first = true;
         below.filter(move |row| {
             let is_first = std::mem::take(&mut first);
-            let holds = self.columns.values().any(|it| *row.cell(*it) != TableCell::Empty);
+            let cuts = self.cuts.iter().map(|(column, _)| column);
+            let mut known = self.columns.values().chain(cuts);
+            let holds = known.any(|it| *row.cell(*it) != TableCell::Empty);
             holds && !(is_first && numbers_columns(row))
         })
+    }
+
+    /// The columns that break values down.
+    pub(super) fn cuts(&self) -> &[(usize, Cut)] {
+        &self.cuts
     }
 
     /// Where a field stands.
@@ -310,7 +331,8 @@ impl<'a> Headed<'a> {
 
     /// The titles of columns that are not read.
     pub(super) fn unread(&self) -> Vec<&str> {
-        let read: Vec<usize> = self.columns.values().copied().collect();
+        let cuts = self.cuts.iter().map(|(column, _)| column);
+        let read: Vec<usize> = self.columns.values().chain(cuts).copied().collect();
         let mut others: Vec<_> = self.titles.iter().filter(|it| !read.contains(it.0)).collect();
         others.sort();
         others.into_iter().map(|it| it.1.as_str()).filter(|it| !it.is_empty()).collect()
@@ -324,6 +346,18 @@ fn named(row: &Row, kind: &Kind) -> Vec<(Field, usize, bool)> {
         TableCell::Empty | TableCell::Number(_) | TableCell::Day(_) | TableCell::Other(_) => None,
     });
     named.collect()
+}
+
+/// The columns of a row that break values down, in tables that may be.
+fn cuts(row: &Row, kind: &Kind) -> Vec<(usize, Cut)> {
+    if kind.columns.iter().all(|it| it.0 != Field::Breakdown) {
+        return Vec::new();
+    }
+    let cuts = row.cells.iter().enumerate().filter_map(|(column, cell)| match cell {
+        TableCell::Text(title) => Cut::of(title).map(|cut| (column, cut)),
+        TableCell::Empty | TableCell::Number(_) | TableCell::Day(_) | TableCell::Other(_) => None,
+    });
+    cuts.collect()
 }
 
 /// Whether a row only numbers the columns, as the forms of reports do below their header: A, B, 1, 2, (3).

@@ -1,5 +1,6 @@
 //! The commands of the program, run as a person runs them.
 pub mod agreement;
+pub mod breakdowns;
 pub mod call;
 pub mod call_schema;
 pub mod export;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     cli::{
         columns::{Field, Headed},
+        cuts::Cut,
         parse::{self, Spoken},
         table::{Number, Row, TableCell},
     },
@@ -30,8 +31,9 @@ pub(super) fn read<'a>(headed: &'a Headed<'a>, what: TableKind, numbers: Numbers
     let mut entries = TableEntries::none(what);
     let (mut rows, mut wrong) = (Vec::new(), BTreeSet::new());
     let mut earlier: HashMap<Vec<String>, u32> = HashMap::new();
-    for row in headed.rows() {
-        let mut reading = RowReader { headed, row, numbers, wrong: Vec::new(), percent: false };
+    for (row, part) in parts(headed) {
+        let mut reading =
+            RowReader { headed, row, part, numbers, wrong: Vec::new(), percent: false };
         let key = match &mut entries {
             TableEntries::Observations(all) => {
                 all.push(reading.observation());
@@ -39,7 +41,7 @@ pub(super) fn read<'a>(headed: &'a Headed<'a>, what: TableKind, numbers: Numbers
             }
             TableEntries::Targets(all) => {
                 all.push(reading.target());
-                reading.key(&[Field::Indicator, Field::Unit, Field::Period])
+                reading.key(&[Field::Indicator, Field::Unit, Field::Period, Field::Breakdown])
             }
             TableEntries::Units(all) => {
                 all.push(reading.unit());
@@ -55,11 +57,11 @@ pub(super) fn read<'a>(headed: &'a Headed<'a>, what: TableKind, numbers: Numbers
                 format!("not stand twice for one indicator and unit: row {first} has it too"),
             );
         }
-        let RowReader { headed: _, row, numbers: _, wrong: found, percent } = reading;
+        let RowReader { headed: _, row, part, numbers: _, wrong: found, percent } = reading;
         let place = rows.len();
         wrong.extend(found.into_iter().map(|(field, rule)| Wrong {
             row: place,
-            column: headed.column(field),
+            column: part.filter(|_| field == Field::Value).or(headed.column(field)),
             field: Some(field),
             rule: format!("must {rule}"),
         }));
@@ -68,10 +70,28 @@ pub(super) fn read<'a>(headed: &'a Headed<'a>, what: TableKind, numbers: Numbers
     Read { entries, rows, wrong }
 }
 
+/// The rows, each as often as it has values: once for the column of the value, and once for each column of a category
+/// that holds one.
+fn parts<'a>(headed: &'a Headed<'a>) -> impl Iterator<Item = (&'a Row, Option<usize>)> {
+    headed.rows().flat_map(|row| {
+        let valued = headed.cuts().iter().filter(|(column, cut)| {
+            matches!(cut, Cut::Categories(_)) && *row.cell(*column) != TableCell::Empty
+        });
+        let mut parts: Vec<_> = valued.map(|(column, _)| Some(*column)).collect();
+        let own = [Field::Value, Field::Numerator];
+        if parts.is_empty() || own.iter().any(|it| *headed.cell(row, *it) != TableCell::Empty) {
+            parts.insert(0, None);
+        }
+        parts.into_iter().map(move |part| (row, part))
+    })
+}
+
 /// The reading of one row.
 struct RowReader<'a> {
     headed: &'a Headed<'a>,
     row: &'a Row,
+    /// The column of a category whose value is read; none for that of the value.
+    part: Option<usize>,
     numbers: Numbers,
     wrong: Vec<(Field, Rule)>,
     percent: bool,
@@ -90,7 +110,14 @@ impl RowReader<'_> {
     }
 
     fn cell(&self, field: Field) -> &TableCell {
-        self.headed.cell(self.row, field)
+        match (field, self.part) {
+            (Field::Value, Some(column)) => self.row.cell(column),
+            // What stands beside the parts speaks of the whole.
+            (Field::Numerator | Field::Denominator | Field::AsWritten, Some(_)) => {
+                &TableCell::Empty
+            }
+            (_, _) => self.headed.cell(self.row, field),
+        }
     }
 
     /// What makes an entry the same as another; none if it cannot be told.
@@ -99,7 +126,14 @@ impl RowReader<'_> {
         if fields.iter().any(is_wrong) {
             return None;
         }
-        Some(fields.iter().map(|it| parse::squeeze(&self.cell(*it).shown())).collect())
+        let mut key: Vec<_> =
+            fields.iter().map(|it| parse::squeeze(&self.cell(*it).shown())).collect();
+        let cuts = self.headed.cuts().iter();
+        key.extend(cuts.filter_map(|(column, cut)| match cut {
+            Cut::Dimension(_) => Some(parse::squeeze(&self.row.cell(*column).shown())),
+            Cut::Categories(_) => (self.part == Some(*column)).then(|| column.to_string()),
+        }));
+        Some(key)
     }
 
     // === cells ===
@@ -300,8 +334,31 @@ impl RowReader<'_> {
 
     fn breakdown(&mut self) -> std::collections::BTreeMap<String, String> {
         let breakdown = self.word(Field::Breakdown).unwrap_or_default();
-        let breakdown = parse::breakdown(&breakdown);
-        self.take(Field::Breakdown, breakdown)
+        let mut breakdown = self.take(Field::Breakdown, parse::breakdown(&breakdown));
+        let mut twice = None;
+        let mut add = |dimension: &str, category: &str| {
+            if breakdown.insert(dimension.to_owned(), category.to_owned()).is_some() {
+                twice = Some(format!("name `{dimension}` once: another column has it too"));
+            }
+        };
+        for (column, cut) in self.headed.cuts() {
+            match cut {
+                Cut::Dimension(dimension) => {
+                    let category = self.row.cell(*column).shown();
+                    if !category.trim().is_empty() {
+                        add(dimension, category.trim());
+                    }
+                }
+                Cut::Categories(all) if self.part == Some(*column) => {
+                    all.iter().for_each(|(dimension, category)| add(dimension, category));
+                }
+                Cut::Categories(_) => {}
+            }
+        }
+        if let Some(rule) = twice {
+            self.refuse(Field::Breakdown, rule);
+        }
+        breakdown
     }
 
     fn target(&mut self) -> pb::TargetEntry {

@@ -131,7 +131,8 @@ async fn each_definition_of_a_batch_says_which_version_it_replaces() {
     // Sent again it replaces nothing, so that nothing conflicts.
     assert_eq!(define(&desk, fresh).await.unwrap().unchanged, 2);
     let second = defined(&desk, "doc.count").await;
-    assert_eq!((second.name_vi.as_str(), second.version), ("Hai", 2));
+    // A name makes another row, and no version.
+    assert_eq!((second.name_vi.as_str(), second.version), ("Hai", 1));
     // What must not be there is, and what must be there is not.
     let there = vec![named("doc.new", "Khác", Some(0))];
     conflict(define(&desk, there).await, "indicators[0].expected_revision");
@@ -144,7 +145,7 @@ async fn each_definition_of_a_batch_says_which_version_it_replaces() {
     let lost = if one.is_err() { one } else { two };
     let third = defined(&desk, "doc.count").await;
     assert_eq!(conflict(lost, "indicators[0].expected_revision"), third.revision);
-    assert_eq!(third.version, 3);
+    assert!(third.revision > second.revision);
     // Without it, whatever stands is replaced.
     assert_eq!(define(&desk, vec![named("doc.count", "Năm", None)]).await.unwrap().corrected, 1);
     let negative = define(&desk, vec![named("doc.count", "Sáu", Some(-1))]).await;

@@ -142,7 +142,8 @@ async fn a_whole_export_is_printed_and_counts_as_the_table_does() {
 #[tokio::test]
 async fn whoever_has_read_enough_ends_the_command_quietly() {
     let desk = Desk::start().await;
-    let ingest = [item("doc.count", "2024-01", "1"), item("doc.count", "2024-02", "2")].join(",");
+    let ingest =
+        [item("doc.count", "2024-01", "1"), item("doc.count", "2024-YTD-02", "2")].join(",");
     let publish = format!(r#"{{"observations":[{ingest}]}}"#);
     let ran = desk.call(&["IndicatorService/PublishObservations", &publish]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -174,7 +175,7 @@ async fn a_client_stream_is_read_from_lines() {
     let batch = |items: &[String]| {
         format!(r#"{{"batch":{{"first":1,"observations":[{}]}}}}"#, items.join(","))
     };
-    let good = [item("doc.count", "2024-01", "1"), item("doc.count", "2024-02", "2")];
+    let good = [item("doc.count", "2024-01", "1"), item("doc.count", "2024-YTD-02", "2")];
     let text = format!("{}\n\n{}\n", open("one"), batch(&good));
     for (load, argument) in [("one", None), ("two", Some("-")), ("three", Some("@lines"))] {
         let text = text.replace("\"one\"", &format!("\"{load}\""));
@@ -188,7 +189,7 @@ async fn a_client_stream_is_read_from_lines() {
         assert_eq!(acknowledged(answers.last().unwrap()), "2", "{}", ran.out);
     }
     // A rejected item: the answer is printed, and the exit code tells.
-    let bad = batch(&[item("doc.count", "2024-03", "3"), item("no.such", "2024-03", "3")]);
+    let bad = batch(&[item("doc.count", "2024-YTD-03", "3"), item("no.such", "2024-YTD-03", "3")]);
     let ran = desk.feed(&[METHOD], &format!("{}\n{bad}\n", open("bad"))).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.err.contains("1 item was rejected"), "{}", ran.err);

@@ -7,11 +7,14 @@ use std::{
 use calamine::{Reader, Xlsx};
 use sharehub::pb;
 
-use crate::support::{
-    client::{Client, Key, all_indicators, gso},
-    desk::{SOURCE, count, ratio},
-    hub::Hub,
-    program::{Ran, sharehub},
+use crate::{
+    indicator::breakdowns::dimension,
+    support::{
+        client::{Client, Key, all_indicators, gso},
+        desk::{SOURCE, count, ratio},
+        hub::Hub,
+        program::{Ran, sharehub},
+    },
 };
 
 pub struct Desk {
@@ -75,11 +78,23 @@ fn entries() -> Vec<pb::ObservationEntry> {
     ]
 }
 
+/// What the entries need: a count by weeks with dimensions, and a ratio by quarters.
+fn definitions() -> Vec<pb::Indicator> {
+    let cut = |code| dimension(code, pb::DimensionRule::Sum, false, &["online", "f"]);
+    let weekly = pb::Indicator {
+        frequency: pb::ReportFrequency::Week.into(),
+        dimensions: vec![cut("channel"), cut("sex")],
+        ..count("doc.count")
+    };
+    let frequency = pb::ReportFrequency::Quarter.into();
+    vec![weekly, pb::Indicator { frequency, ..ratio("doc.rate") }]
+}
+
 impl Desk {
     pub async fn start() -> Self {
         let hub = Hub::start().await;
         let source = hub.system(SOURCE, all_indicators()).await;
-        let indicators = vec![count("doc.count"), ratio("doc.rate")];
+        let indicators = definitions();
         let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
         source.indicators().define_indicators(request).await.unwrap();
         let desk = Self { hub, source, dir: tempfile::tempdir().unwrap() };
@@ -158,7 +173,7 @@ async fn what_is_exported_is_imported_again_unchanged() {
     // Into another hub, which has no observations and its own ids.
     let other = Hub::start().await;
     let source = other.system(SOURCE, all_indicators()).await;
-    let indicators = vec![count("doc.count"), ratio("doc.rate")];
+    let indicators = definitions();
     let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
     source.indicators().define_indicators(request).await.unwrap();
     let (target, Key(key)) = (format!("http://{}", other.address), source.key);

@@ -26,7 +26,7 @@ impl Desk {
         let other =
             pb::Indicator { authoritative_source: "so-y-te".to_owned(), ..count("other.count") };
         let indicators = vec![
-            pb::Indicator { frequency: pb::ReportFrequency::Quarter.into(), ..count("doc.count") },
+            pb::Indicator { frequency: pb::ReportFrequency::Month.into(), ..count("doc.count") },
             pb::Indicator { frequency: pb::ReportFrequency::Quarter.into(), ..ratio("doc.rate") },
             other,
         ];
