@@ -1,6 +1,6 @@
 //! Random cubes: totals that are computed, partial and contradictory, each answer equal to a recount.
 //!
-//! `SHAREHUB_TEST_CUBES` says how many (100 unless given; 1,000 take a minute), `SHAREHUB_TEST_SEED` from which seed on.
+//! `SHAREHUB_TEST_CUBES` says how many (100 unless given; 1,000 take a minute), `SHAREHUB_TEST_SEED` from which seed.
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
