@@ -121,18 +121,67 @@ impl Bare {
     /// Adds a value of an indicator in every commune for each of these months, as if the newest revision had made them.
     pub async fn grow(&self, code: &str, months: &[Month]) {
         for Month { code: period, from, to } in months {
-            let add = format!(
-                "INSERT INTO observation \
-                 SELECT i.id, u.id, {to}, '{period}', '', h.revision, NULL, h.committed_at, {from}, \
-                 CAST(u.id % 1000 + 1 AS TEXT), NULL, NULL, 1, 3, NULL, FALSE, 1, s.id, 1, '', '', '', '', '', '' \
-                 FROM (SELECT id FROM indicator WHERE code = '{code}' AND superseded_at IS NULL) i, head h, \
-                 (SELECT id FROM system WHERE code = 'articles.demo' AND superseded_at IS NULL) s, \
-                 (SELECT id FROM unit WHERE level = 3 AND valid_to > 20500 AND superseded_at IS NULL) u"
-            );
+            let add = inserted(code, "", &Month { code: period.clone(), from: *from, to: *to });
             let add = sqlx::AssertSqlSafe(add);
             match self {
                 Self::Sqlite(pool) => drop(sqlx::query(add).execute(pool).await.unwrap()),
                 Self::Postgres(pool) => drop(sqlx::query(add).execute(pool).await.unwrap()),
+            }
+        }
+    }
+
+    /// The same, for one breakdown.
+    pub async fn grow_cut(&self, code: &str, breakdown: &str, months: &[Month]) {
+        for month in months {
+            let add = sqlx::AssertSqlSafe(inserted(code, breakdown, month));
+            match self {
+                Self::Sqlite(pool) => drop(sqlx::query(add).execute(pool).await.unwrap()),
+                Self::Postgres(pool) => drop(sqlx::query(add).execute(pool).await.unwrap()),
+            }
+        }
+    }
+
+    /// Keeps which commune is of which province, as a table that SQL by hand can join.
+    pub async fn parents(&self, pairs: &[(i64, i64)]) {
+        let values: Vec<_> =
+            pairs.iter().map(|(unit, above)| format!("({unit}, {above})")).collect();
+        for statement in [
+            "CREATE TABLE bare_parent (unit_id BIGINT PRIMARY KEY, province_id BIGINT NOT NULL)"
+                .to_owned(),
+            format!("INSERT INTO bare_parent VALUES {}", values.join(", ")),
+        ] {
+            let statement = sqlx::AssertSqlSafe(statement);
+            match self {
+                Self::Sqlite(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+                Self::Postgres(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+            }
+        }
+    }
+
+    /// The sum of each province over months, by one statement.
+    pub async fn sums(&self, code: &str, breakdown: &str, months: &[Month]) -> Vec<i64> {
+        let periods: Vec<_> = months.iter().map(|it| format!("'{}'", it.code)).collect();
+        let ask = format!(
+            "SELECT p.province_id, CAST(SUM(CAST(o.value AS {})) AS BIGINT) FROM observation o \
+             JOIN bare_parent p ON p.unit_id = o.unit_id \
+             WHERE o.indicator_id = (SELECT id FROM indicator WHERE code = '{code}' AND superseded_at IS NULL) \
+             AND o.period IN ({}) AND o.breakdown = '{breakdown}' AND o.superseded_at IS NULL \
+             GROUP BY p.province_id",
+            match self {
+                Self::Sqlite(_) => "INTEGER",
+                Self::Postgres(_) => "NUMERIC",
+            },
+            periods.join(", ")
+        );
+        let ask = sqlx::AssertSqlSafe(ask);
+        match self {
+            Self::Sqlite(pool) => {
+                let rows = sqlx::query(ask).fetch_all(pool).await.unwrap();
+                rows.iter().map(|it| it.get::<i64, _>(1)).collect()
+            }
+            Self::Postgres(pool) => {
+                let rows = sqlx::query(ask).fetch_all(pool).await.unwrap();
+                rows.iter().map(|it| it.get::<i64, _>(1)).collect()
             }
         }
     }
@@ -171,6 +220,20 @@ impl Bare {
             }
         }
     }
+}
+
+/// The statement that adds a value of an indicator in every commune of today for a month and a breakdown.
+fn inserted(code: &str, breakdown: &str, Month { code: period, from, to }: &Month) -> String {
+    format!(
+        "INSERT INTO observation (indicator_id, unit_id, period_end, period, breakdown, made_at, committed_at, \
+         period_start, value, qualifier, status, inconsistent, definition_version, source_id, channel, \
+         source_document, source_record, quote, as_written, note, correction_reason) \
+         SELECT i.id, u.id, {to}, '{period}', '{breakdown}', h.revision, h.committed_at, {from}, \
+         CAST(u.id % 1000 + 1 AS TEXT), 1, 3, FALSE, 1, s.id, 1, '', '', '', '', '', '' \
+         FROM (SELECT id FROM indicator WHERE code = '{code}' AND superseded_at IS NULL) i, head h, \
+         (SELECT id FROM system WHERE code = 'articles.demo' AND superseded_at IS NULL) s, \
+         (SELECT id FROM unit WHERE level = 3 AND valid_to > 20500 AND superseded_at IS NULL) u"
+    )
 }
 
 /// The statement of a snapshot: what stands of these indicators in these units, and their targets beside it.

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `dossier` | `GetDossier` of different codes: echo of the same bytes, bare SQL of the same look-up, hub |
 //! | `snapshot` | `GetSnapshot` of 100 values, likewise |
+//! | `board` | `GetSnapshot` of 2,000 cells by selection, beside an echo of the same bytes |
+//! | `roll-up` | every commune x 12 months with 3 dimensions, beside the same SQL by hand |
 //! | `publish` | single durable publishes at 64 clients, beside one commit each |
 //! | `audit` | `GetDossier` with personal data, its record durable first, beside the same without; checking records |
 //! | `growth` | cost per read while the store grows |
@@ -25,6 +27,7 @@
 )]
 mod audit;
 mod bare;
+mod board;
 mod engine;
 mod growth;
 mod memory;
@@ -42,7 +45,8 @@ const PASSES: usize = 7;
 /// Calls in flight.
 const IN_FLIGHT: [usize; 3] = [1, 16, 128];
 
-const SECTIONS: [&str; 6] = ["dossier", "snapshot", "publish", "audit", "growth", "memory"];
+const SECTIONS: [&str; 8] =
+    ["dossier", "snapshot", "board", "roll-up", "publish", "audit", "growth", "memory"];
 const ENGINES: [&str; 2] = ["sqlite", "postgres"];
 
 #[tokio::main]
@@ -71,6 +75,8 @@ async fn main() {
             match section {
                 "dossier" => point::dossier(&engine, &stage).await,
                 "snapshot" => point::snapshot(&engine, &stage).await,
+                "board" => board::board(&engine, &stage).await,
+                "roll-up" => board::roll_up(&engine, &stage).await,
                 "publish" => publish::publish(&engine, &stage).await,
                 "audit" => audit::audit(&engine).await,
                 "growth" => growth::growth(&engine, &stage).await,

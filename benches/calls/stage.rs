@@ -106,6 +106,68 @@ impl Stage {
         assert_eq!(defined.unwrap().receipt.unwrap().rejected, 0);
     }
 
+    /// Defines a count by months with three exhaustive dimensions.
+    pub async fn define_cube(&self, code: &str) {
+        self.define(&[code.to_owned()]).await;
+        let dimension = |name: &str, categories: &[&str]| pb::IndicatorDimension {
+            code: name.to_owned(),
+            name_vi: name.to_owned(),
+            rule: pb::DimensionRule::Sum.into(),
+            exhaustive: true,
+            categories: categories
+                .iter()
+                .map(|it| pb::DimensionCategory {
+                    code: (*it).to_owned(),
+                    name_vi: (*it).to_owned(),
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        };
+        let dimensions = vec![
+            dimension("age", &["young", "middle", "old"]),
+            dimension("channel", &["online", "desk", "post"]),
+            dimension("sex", &["f", "m"]),
+        ];
+        let get = pb::GetIndicatorRequest { code: code.to_owned(), ..Default::default() };
+        let path = "/sharehub.v1.IndicatorService/GetIndicator";
+        let key = &self.articles;
+        let plain = call::<_, pb::GetIndicatorResponse>(self.channel(0), path, get, key).await;
+        let plain = plain.unwrap().indicator.unwrap();
+        let indicators = vec![pb::Indicator { dimensions, ..plain }];
+        let define = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
+        let path = "/sharehub.v1.IndicatorService/DefineIndicators";
+        call::<_, pb::DefineIndicatorsResponse>(self.channel(0), path, define, key).await.unwrap();
+    }
+
+    /// Every commune of today with its province.
+    pub async fn communes_of_provinces(&self) -> Vec<(i64, i64)> {
+        let (mut pairs, mut token) = (Vec::new(), String::new());
+        loop {
+            let list = pb::ListUnitsRequest {
+                date: "2026-01-01".to_owned(),
+                level: pb::UnitLevel::Commune.into(),
+                page: Some(pb::PageRequest { size: 1_000, token }),
+                ..Default::default()
+            };
+            let path = "/sharehub.v1.UnitService/ListUnits";
+            let key = &self.articles;
+            let page = call::<_, pb::ListUnitsResponse>(self.channel(0), path, list, key).await;
+            let page = page.unwrap();
+            pairs.extend(page.units.iter().map(|unit| {
+                let stands = |it: &&pb::UnitParent| {
+                    it.tree() == pb::UnitTree::Territory && it.valid_before.is_empty()
+                };
+                let parent = unit.parents.iter().find(stands).unwrap();
+                (unit.id, parent.parent.as_ref().unwrap().id)
+            }));
+            token = page.next_page_token;
+            if token.is_empty() {
+                return pairs;
+            }
+        }
+    }
+
     /// Publishes the same value for each indicator, unit and period.
     pub async fn publish(&self, codes: &[String], units: &[i64], periods: &[&str]) {
         let mut observations = Vec::new();

@@ -27,6 +27,7 @@ use crate::turns::{Way, way};
 
 pub const DOSSIER: &str = "/sharehub.v1.DossierService/GetDossier";
 pub const SNAPSHOT: &str = "/sharehub.v1.IndicatorService/GetSnapshot";
+pub const RANK: &str = "/sharehub.v1.IndicatorService/RankUnits";
 pub const QUERY: &str = "/sharehub.v1.IndicatorService/QueryObservations";
 pub const PUBLISH: &str = "/sharehub.v1.IndicatorService/PublishObservations";
 
