@@ -166,6 +166,19 @@ impl Fields {
         self.read(field, Timestamp::from_parts(seconds, nanos)).map(Some)
     }
 
+    /// The bounds of a half-open interval stand in order, where both were given.
+    pub fn in_order<T: PartialOrd>(
+        &mut self,
+        (from_field, from): (&str, Option<Option<T>>),
+        (before_field, before): (&str, Option<Option<T>>),
+    ) {
+        if let (Some(Some(from)), Some(Some(before))) = (from, before)
+            && before <= from
+        {
+            self.refuse(before_field, format!("lie after `{from_field}`"));
+        }
+    }
+
     /// What a read must have seen.
     pub fn consistency(&mut self, asked: Option<pb::Consistency>) -> Option<Consistency> {
         use pb::consistency::Requirement;

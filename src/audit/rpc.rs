@@ -124,6 +124,7 @@ impl TryFrom<pb::ListRecordsRequest> for List {
         let method = fields.text("method", method, 128).map(some);
         let written_from = fields.instant("written_from", written_from);
         let written_before = fields.instant("written_before", written_before);
+        fields.in_order(("written_from", written_from), ("written_before", written_before));
         fields.done(|| {
             Some(Self {
                 page: page?,

@@ -150,6 +150,7 @@ fn filter(
     let state = fields.maybe_word("state", state, State::of);
     let accepted_from = fields.instant("accepted_from", since);
     let accepted_before = fields.instant("accepted_before", before);
+    fields.in_order(("accepted_from", accepted_from), ("accepted_before", accepted_before));
     let applicant = match applicant {
         None => Some(None),
         Some(it) => fields.within("applicant", |fields| read_sought(fields, it)).map(Some),

@@ -348,6 +348,12 @@ impl<'a> DossierDraft<'a> {
                 bad.push(Violation::new(format!("{}.source_status", path(i)), rule));
                 continue;
             };
+            let is_early = sent.due_at.is_some_and(|it| it < sent.occurred_at);
+            if state == State::Accepted && is_early {
+                let rule = "not lie before the dossier was accepted, at `occurred_at`";
+                bad.push(Violation::new(format!("{}.due_at", path(i)), rule));
+                continue;
+            }
             let (sent, made_at) = (sent.clone(), self.made_at);
             fresh.insert(identity.clone(), Event { identity, sent, state, made_at });
         }

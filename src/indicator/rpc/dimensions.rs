@@ -87,11 +87,7 @@ fn category(fields: &mut Fields, msg: pb::DimensionCategory) -> Option<Category>
     let name_en = fields.text("name_en", name_en, LABEL);
     let valid_from = fields.day("valid_from", &valid_from);
     let valid_before = fields.day("valid_before", &valid_before);
-    if let (Some(Some(from)), Some(Some(before))) = (valid_from, valid_before)
-        && before <= from
-    {
-        fields.refuse("valid_before", "lie after `valid_from`");
-    }
+    fields.in_order(("valid_from", valid_from), ("valid_before", valid_before));
     Some(Category {
         code: code?,
         name_vi: name_vi?,

@@ -217,11 +217,7 @@ fn filter(
     let units = unit_refs(fields, units);
     let ends_from = fields.day("ends_from", ends_from);
     let ends_before = fields.day("ends_before", ends_before);
-    if let (Some(Some(from)), Some(Some(before))) = (ends_from, ends_before)
-        && before <= from
-    {
-        fields.refuse("ends_before", "lie after `ends_from`");
-    }
+    fields.in_order(("ends_from", ends_from), ("ends_before", ends_before));
     let breakdowns = breakdown_filter(fields, breakdowns);
     let period = maybe_period(fields, period);
     Some(Filter {

@@ -162,3 +162,36 @@ async fn national_codes_are_read_as_they_are_written() {
         assert_eq!(bad_fields(&receipt.results[0]), ["events[0].source_status"], "{status}");
     }
 }
+
+#[tokio::test]
+async fn row_13_a_due_date_does_not_lie_before_the_acceptance() {
+    let (_hub, source) = start().await;
+    let early = due("2025-10-02 14:00", "2", "2025-10-01 17:00");
+    let receipt = publish(&source, vec![entry("H-1", vec![early])]).await;
+    assert_eq!(bad_fields(&receipt.results[0]), ["events[0].due_at"]);
+    // Later events tell of a date that may have passed.
+    let late = due("2025-10-20 08:00", "4", "2025-10-15 17:00");
+    let accepted = due("2025-10-02 14:00", "2", "2025-10-15 17:00");
+    let receipt = publish(&source, vec![entry("H-1", vec![accepted, late])]).await;
+    assert_eq!(outcomes(&receipt), [1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn row_13_the_bounds_of_a_list_stand_in_order() {
+    let (hub, _source) = start().await;
+    let reader = hub.system("ioc", crate::support::dossiers::reader()).await;
+    let request = pb::ListDossiersRequest {
+        accepted_from: at("2025-10-02 00:00"),
+        accepted_before: at("2025-10-01 00:00"),
+        ..Default::default()
+    };
+    let told = refusal(reader.dossiers().list_dossiers(request).await);
+    assert_eq!(told.2, ["accepted_before"]);
+    let request = pb::ListRecordsRequest {
+        written_from: at("2025-10-02 00:00"),
+        written_before: at("2025-10-02 00:00"),
+        ..Default::default()
+    };
+    let told = refusal(reader.audit().list_records(request).await);
+    assert_eq!(told.2, ["written_before"]);
+}
