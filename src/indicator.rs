@@ -86,6 +86,10 @@ db_enum! {
         HalfYear = 5,
         /// Every year.
         Year = 6,
+        /// Every school year.
+        SchoolYear = 7,
+        /// Every hour.
+        Hour = 8,
     }
 }
 
@@ -98,6 +102,8 @@ impl std::fmt::Display for Frequency {
             Self::Quarter => "a quarter",
             Self::HalfYear => "a half-year",
             Self::Year => "a year",
+            Self::SchoolYear => "a school year",
+            Self::Hour => "an hour",
         })
     }
 }
@@ -112,6 +118,8 @@ impl Frequency {
             Self::Quarter => PeriodKind::Quarter,
             Self::HalfYear => PeriodKind::Half,
             Self::Year => PeriodKind::Year,
+            Self::SchoolYear => PeriodKind::SchoolYear,
+            Self::Hour => PeriodKind::Hour,
         }
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::sea_query::ValueTypeErr;
 
 use crate::{
     rule::Rule,
-    time::{Day, Span, YEARS, number},
+    time::{Day, Span, Timestamp, YEARS, number},
 };
 
 /// Periods that [`Period::ending_within`] names, at most.
@@ -17,6 +17,8 @@ const MOST_PERIODS: usize = 10_000;
 /// How long a period is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeriodKind {
+    /// `2024-09-15T10`, from 10:00 to 11:00 in Viet Nam
+    Hour,
     /// `2024-09-15`
     Day,
     /// `2024-W37`, from Monday, as in ISO 8601
@@ -29,6 +31,8 @@ pub enum PeriodKind {
     Half,
     /// `2024`
     Year,
+    /// `2024-SY`, from 1 September to 31 August
+    SchoolYear,
     /// `2024-YTD-09`, from the start of the year to the end of a month
     ToDate,
 }
@@ -40,16 +44,20 @@ pub struct Period {
     kind: PeriodKind,
     /// Of a week, the year of ISO 8601.
     year: i32,
-    /// Which one of its kind in the year, from 1. Of a period to date, the last month.
+    /// Which one of its kind in the year, from 1. Of a period to date, the last month. Of an hour, hours since the year
+    /// began, and one.
     n: i32,
 }
 
 impl Period {
+    /// The month in which a school year begins, from 0: September.
+    const SCHOOL_BEGINS: i32 = 8;
+
     /// A period by its code.
     pub fn parse(text: &str) -> Result<Self, Rule> {
         Self::read(text).ok_or_else(|| {
-            "be a period: `2024`, `2024-H1`, `2024-Q3`, `2024-09`, `2024-W37`, `2024-09-15` or \
-             `2024-YTD-09`, which exists, in the years 1900 to 2199"
+            "be a period: `2024`, `2024-H1`, `2024-Q3`, `2024-09`, `2024-W37`, `2024-09-15`, `2024-09-15T10`, \
+             `2024-SY` or `2024-YTD-09`, which exists, in the years 1900 to 2199"
                 .into()
         })
     }
@@ -59,6 +67,14 @@ impl Period {
             return Self::new(PeriodKind::Year, number(text, 4)?, 1);
         };
         let year = number(year, 4)?;
+        if rest == "SY" {
+            return Self::new(PeriodKind::SchoolYear, year, 1);
+        }
+        if let Some((day, hour)) = text.split_once('T').filter(|_| !rest.starts_with("YTD")) {
+            let day = Self::containing(PeriodKind::Day, Day::parse(day).ok()?, false)?;
+            let hour: i32 = number(hour, 2).filter(|it| *it < 24)?;
+            return Self::new(PeriodKind::Hour, day.year, (day.n - 1) * 24 + hour + 1);
+        }
         let (kind, n) = if let Some(n) = rest.strip_prefix("YTD-") {
             (PeriodKind::ToDate, number(n, 2)?)
         } else if let Some(n) = rest.strip_prefix('H') {
@@ -84,7 +100,8 @@ impl Period {
         })
     }
 
-    /// The period of this kind that contains the day. None for periods to date, which overlap.
+    /// The period of this kind that contains the day. None for periods to date, which overlap, and for hours, of which a
+    /// day has many.
     pub fn containing(kind: PeriodKind, day: Day, report_15_14: bool) -> Option<Self> {
         let (year, month, date) = day.ymd();
         match kind {
@@ -101,7 +118,12 @@ impl Period {
                 let at = year * 12 + month.cast_signed() - 1 + early;
                 Self::new(kind, at.div_euclid(12), at.rem_euclid(12) / months(kind)? + 1)
             }
-            PeriodKind::ToDate => None,
+            PeriodKind::SchoolYear => {
+                let early = i32::from(report_15_14 && date >= 15);
+                let at = year * 12 + month.cast_signed() - 1 + early - Self::SCHOOL_BEGINS;
+                Self::new(kind, at.div_euclid(12), 1)
+            }
+            PeriodKind::Hour | PeriodKind::ToDate => None,
         }
     }
 
@@ -111,12 +133,15 @@ impl Period {
         let start = match kind {
             PeriodKind::ToDate => Self::containing(PeriodKind::Month, span.from, report_15_14)
                 .map(|month| Self { kind, ..month }),
+            PeriodKind::Hour => Self::containing(PeriodKind::Day, span.from, false)
+                .map(|day| Self { kind, year: day.year, n: (day.n - 1) * 24 + 1 }),
             PeriodKind::Day
             | PeriodKind::Week
             | PeriodKind::Month
             | PeriodKind::Quarter
             | PeriodKind::Half
-            | PeriodKind::Year => Self::containing(kind, span.from, report_15_14),
+            | PeriodKind::Year
+            | PeriodKind::SchoolYear => Self::containing(kind, span.from, report_15_14),
         };
         let earliest = Self { kind, year: *YEARS.start(), n: 1 };
         let start = start.or((span.from < range(&earliest).from).then_some(earliest));
@@ -142,6 +167,9 @@ impl Period {
                 to: first_day(first + count, report_15_14).previous(),
             },
             (None, PeriodKind::Week) => days(first_monday(self.year).plus((self.n - 1) * 7), 7),
+            (None, PeriodKind::Hour) => {
+                days(first_day(self.year * 12, false).plus((self.n - 1) / 24), 1)
+            }
             (
                 None,
                 PeriodKind::Day
@@ -149,9 +177,24 @@ impl Period {
                 | PeriodKind::Quarter
                 | PeriodKind::Half
                 | PeriodKind::Year
+                | PeriodKind::SchoolYear
                 | PeriodKind::ToDate,
             ) => days(first_day(self.year * 12, false).plus(self.n - 1), 1),
         }
+    }
+
+    /// The instant at which it begins, and the first one after it.
+    pub fn instants(self, report_15_14: bool) -> (Timestamp, Timestamp) {
+        const HOUR: i64 = 3_600_000_000;
+        let Span { from, to } = self.range(report_15_14);
+        if self.kind != PeriodKind::Hour {
+            return (from.start(), to.next().start());
+        }
+        let hours = i64::from((self.n - 1) % 24);
+        let at = |hours: i64| {
+            from.start().checked_add_micros(hours * HOUR).unwrap_or_else(|| from.start())
+        };
+        (at(hours), at(hours + 1))
     }
 
     /// The one of its kind that follows, up to the end of 2199. After twelve months to date, one
@@ -164,6 +207,12 @@ impl Period {
 
     /// The one that is called the same a year before; None of a leap day and of a week that no other year has.
     pub fn year_before(self) -> Option<Self> {
+        if self.kind == PeriodKind::Hour {
+            let day = Self { kind: PeriodKind::Day, n: (self.n - 1) / 24 + 1, ..self };
+            let day = day.year_before()?;
+            let n = (day.n - 1) * 24 + (self.n - 1) % 24 + 1;
+            return Some(Self { kind: self.kind, year: day.year, n });
+        }
         if self.kind != PeriodKind::Day {
             return Self::new(self.kind, self.year - 1, self.n);
         }
@@ -178,6 +227,15 @@ impl Period {
             return None;
         }
         match kind {
+            PeriodKind::Hour => {
+                let Span { from, to } = self.range(false);
+                (self.kind == PeriodKind::Day && from == to).then(|| {
+                    let first = (self.n - 1) * 24;
+                    (1..=24).map(|hour| Self { kind, year: self.year, n: first + hour }).collect()
+                })
+            }
+            // Hours of a day make it up, not the other way round.
+            PeriodKind::Day if self.kind == PeriodKind::Hour => None,
             PeriodKind::Day => {
                 let Span { from, to } = self.range(report_15_14);
                 (from.number()..=to.number())
@@ -189,13 +247,18 @@ impl Period {
                 let (first, count) = self.months()?;
                 let each = months(kind)?;
                 let longer = count > each || self.kind == PeriodKind::ToDate;
-                if !longer || count % each != 0 {
+                if !longer || count % each != 0 || first % each != 0 {
                     return None;
                 }
-                let before = first.rem_euclid(12) / each;
-                (1..=count / each).map(|n| Self::new(kind, self.year, before + n)).collect()
+                let part = |n: i32| {
+                    let at = first + n * each;
+                    Self::new(kind, at.div_euclid(12), at.rem_euclid(12) / each + 1)
+                };
+                (0..count / each).map(part).collect()
             }
-            PeriodKind::Week | PeriodKind::Year | PeriodKind::ToDate => None,
+            PeriodKind::Week | PeriodKind::Year | PeriodKind::SchoolYear | PeriodKind::ToDate => {
+                None
+            }
         }
     }
 
@@ -204,6 +267,9 @@ impl Period {
     #[must_use]
     pub fn canonical(self, frequency: PeriodKind) -> Self {
         let Some((_, count)) = self.months() else { return self };
+        if self.kind == PeriodKind::SchoolYear {
+            return self;
+        }
         let starts_the_year = self.kind == PeriodKind::ToDate || self.n == 1;
         if !starts_the_year {
             return self;
@@ -243,12 +309,13 @@ impl Period {
     /// Whether it is shorter than the periods of a frequency. A period to date never is: it is the longer one so far.
     pub fn is_shorter_than(self, frequency: PeriodKind) -> bool {
         let days = |kind: PeriodKind| match kind {
+            PeriodKind::Hour => 0,
             PeriodKind::Day => 1,
             PeriodKind::Week => 7,
             PeriodKind::Month => 28,
             PeriodKind::Quarter => 90,
             PeriodKind::Half => 181,
-            PeriodKind::Year => 365,
+            PeriodKind::Year | PeriodKind::SchoolYear => 365,
             PeriodKind::ToDate => i32::MAX,
         };
         days(self.kind) < days(frequency)
@@ -259,6 +326,9 @@ impl Period {
         if self.kind == PeriodKind::ToDate {
             return Some((self.year * 12, self.n));
         }
+        if self.kind == PeriodKind::SchoolYear {
+            return Some((self.year * 12 + Self::SCHOOL_BEGINS, 12));
+        }
         months(self.kind).map(|count| (self.year * 12 + (self.n - 1) * count, count))
     }
 }
@@ -268,6 +338,8 @@ impl fmt::Display for Period {
         let Self { kind, year, n } = self;
         match kind {
             PeriodKind::Day => self.range(false).from.fmt(f),
+            PeriodKind::Hour => write!(f, "{}T{:02}", self.range(false).from, (n - 1) % 24),
+            PeriodKind::SchoolYear => write!(f, "{year:04}-SY"),
             PeriodKind::Week => write!(f, "{year:04}-W{n:02}"),
             PeriodKind::Month => write!(f, "{year:04}-{n:02}"),
             PeriodKind::Quarter => write!(f, "{year:04}-Q{n}"),
@@ -293,8 +365,8 @@ fn months(kind: PeriodKind) -> Option<i32> {
         PeriodKind::Month => Some(1),
         PeriodKind::Quarter => Some(3),
         PeriodKind::Half => Some(6),
-        PeriodKind::Year => Some(12),
-        PeriodKind::Day | PeriodKind::Week | PeriodKind::ToDate => None,
+        PeriodKind::Year | PeriodKind::SchoolYear => Some(12),
+        PeriodKind::Hour | PeriodKind::Day | PeriodKind::Week | PeriodKind::ToDate => None,
     }
 }
 
@@ -308,7 +380,8 @@ fn count(kind: PeriodKind, year: i32) -> i32 {
         PeriodKind::Month | PeriodKind::ToDate => 12,
         PeriodKind::Quarter => 4,
         PeriodKind::Half => 2,
-        PeriodKind::Year => 1,
+        PeriodKind::Year | PeriodKind::SchoolYear => 1,
+        PeriodKind::Hour => count(PeriodKind::Day, year) * 24,
     }
 }
 

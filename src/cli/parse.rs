@@ -359,12 +359,6 @@ pub(super) fn period(text: &str, numbers: Numbers) -> Result<String, Rule> {
         Err(rule) => rule,
     };
     let folded = squeeze(&text);
-    if let Some(year) = first_half(&folded) {
-        let rule = format!(
-            "say which of two periods is meant: `{year}-H1`, the half-year, or `{year}-YTD-06`, six months to date"
-        );
-        return Err(rule.into());
-    }
     let code = in_words(&folded).or_else(|| match numbers {
         Numbers::Vi => day_first(folded.strip_prefix("ngay ").unwrap_or(&folded)),
         Numbers::En => None,
@@ -378,18 +372,17 @@ pub(super) fn period(text: &str, numbers: Numbers) -> Result<String, Rule> {
     }
 }
 
-/// `6 tháng đầu năm 2024` and the like: two periods have these days, and neither is the other.
-fn first_half(folded: &str) -> Option<&str> {
-    let rest = folded.strip_prefix("6 thang ").or_else(|| folded.strip_prefix("06 thang "))?;
-    let year = rest.strip_prefix("dau nam ").or_else(|| rest.strip_prefix("nam ")).unwrap_or(rest);
-    is_year(year).then_some(year)
-}
-
 fn in_words(folded: &str) -> Option<String> {
     // The year stands last, after a slash or `nam` or nothing.
     let at = folded.len().checked_sub(4)?;
     let year = folded.get(at..).filter(|it| is_year(it))?;
     let before = folded.get(..at)?;
+    // `năm học 2024-2025`, or its first year alone.
+    if let Some(school) = before.trim().strip_prefix("nam hoc") {
+        let first = school.trim().trim_end_matches(['-', ' ']);
+        let first = if first.is_empty() { year } else { first };
+        return is_year(first).then(|| format!("{first}-SY"));
+    }
     let before = before.trim_end_matches([' ', '/', '.', '-']);
     let before = before.strip_suffix("nam").map_or(before, str::trim_end);
     if before.is_empty() {

@@ -3,13 +3,15 @@ use chrono::{Datelike, NaiveDate};
 
 use super::*;
 
-const KINDS: [PeriodKind; 7] = [
+const KINDS: [PeriodKind; 9] = [
+    PeriodKind::Hour,
     PeriodKind::Day,
     PeriodKind::Week,
     PeriodKind::Month,
     PeriodKind::Quarter,
     PeriodKind::Half,
     PeriodKind::Year,
+    PeriodKind::SchoolYear,
     PeriodKind::ToDate,
 ];
 
@@ -43,6 +45,9 @@ fn a_code_is_read_strictly_and_given_back() {
     check("2024-W01", Some(PeriodKind::Week));
     check("2024-02-29", Some(PeriodKind::Day));
     check("2024-YTD-12", Some(PeriodKind::ToDate));
+    check("2024-SY", Some(PeriodKind::SchoolYear));
+    check("2024-12-31T23", Some(PeriodKind::Hour));
+    check("2024-01-01T00", Some(PeriodKind::Hour));
     check("1900-01", Some(PeriodKind::Month));
     check("2199-12-31", Some(PeriodKind::Day));
     // Week 53 exists only in long years.
@@ -88,7 +93,11 @@ fn a_code_is_read_strictly_and_given_back() {
         "2024-9-15",
         "2024-09-15-",
         "2024--09",
-        "2024-09-15T00",
+        "2024-09-15T24",
+        "2024-09-15T1",
+        "2024-02-30T10",
+        "2024-SY-1",
+        "2024-sy",
         "2024-W37-1",
         "2024/09",
         "２０２４",
@@ -124,6 +133,8 @@ fn a_period_covers_its_days_in_both_calendars() {
     check("2025-W01", "2024-12-30 2025-01-05", "2024-12-30 2025-01-05");
     check("2026-W53", "2026-12-28 2027-01-03", "2026-12-28 2027-01-03");
     check("2024-02-29", "2024-02-29 2024-02-29", "2024-02-29 2024-02-29");
+    check("2024-SY", "2024-09-01 2025-08-31", "2024-08-15 2025-08-14");
+    check("2024-02-29T10", "2024-02-29 2024-02-29", "2024-02-29 2024-02-29");
 }
 
 #[test]
@@ -148,7 +159,8 @@ fn the_next_one_follows_without_a_gap() {
 
 #[test]
 fn three_centuries_have_no_gap_and_agree_with_chrono() {
-    for kind in KINDS.into_iter().filter(|it| *it != PeriodKind::ToDate) {
+    let alone = [PeriodKind::ToDate, PeriodKind::Hour];
+    for kind in KINDS.into_iter().filter(|it| !alone.contains(it)) {
         for report in [false, true] {
             let mut at = Period { kind, year: 1900, n: 1 };
             loop {
@@ -191,6 +203,12 @@ fn the_parts_make_the_whole() {
     check("2024-W37", PeriodKind::Month, None);
     check("2024-09-15", PeriodKind::Month, None);
     check("2024", PeriodKind::ToDate, None);
+    let school = "2024-09 2024-10 2024-11 2024-12 2025-01 2025-02 2025-03 2025-04 2025-05 2025-06 2025-07 2025-08";
+    check("2024-SY", PeriodKind::Month, Some(school));
+    check("2024-SY", PeriodKind::Quarter, None);
+    check("2024-09-15T10", PeriodKind::Day, None);
+    check("2024-09", PeriodKind::Hour, None);
+    assert_eq!(period("2024-02-29").parts(PeriodKind::Hour, false).unwrap().len(), 24);
     for kind in KINDS {
         for code in ["2024", "2024-H1", "2024-Q1", "2024-01", "2024-W01", "2024-01-01"] {
             if period(code).kind == kind {
@@ -208,6 +226,9 @@ fn parts_cover_every_day_once_in_both_calendars() {
     for code in ["2024", "2024-H2", "2024-Q1", "2024-02", "2024-W01", "2024-YTD-06"] {
         for (kind, report) in KINDS.into_iter().flat_map(|it| [(it, false), (it, true)]) {
             let Some(parts) = period(code).parts(kind, report) else { continue };
+            if kind == PeriodKind::Hour {
+                continue;
+            }
             let whole = period(code).range(report);
             let mut at = whole.from;
             for part in parts {
@@ -274,4 +295,43 @@ fn a_span_holds_the_periods_whose_last_day_is_inside() {
     count(PeriodKind::Day, Day::FIRST, Day::LAST, 10_000);
     count(PeriodKind::Day, Day::LAST, Day::LAST, 0);
     count(PeriodKind::Month, Day::FIRST, Day::FIRST, 0);
+}
+
+#[test]
+fn codes_for_the_same_days_have_one_canonical_one() {
+    fn check(code: &str, frequency: PeriodKind, canonical: &str) {
+        assert_eq!(
+            period(code).canonical(frequency).to_string(),
+            canonical,
+            "{code} {frequency:?}"
+        );
+        assert!(period(code).same_days().contains(&period(canonical)), "{code}");
+        assert!(period(canonical).same_days().contains(&period(code)), "{canonical}");
+    }
+    check("2024-YTD-03", PeriodKind::Month, "2024-Q1");
+    check("2024-Q1", PeriodKind::Quarter, "2024-Q1");
+    check("2024-Q1", PeriodKind::Half, "2024-YTD-03");
+    check("2024-YTD-01", PeriodKind::Day, "2024-01");
+    check("2024-01", PeriodKind::Year, "2024-YTD-01");
+    check("2024-YTD-12", PeriodKind::Year, "2024");
+    check("2024-YTD-06", PeriodKind::SchoolYear, "2024-YTD-06");
+    check("2024-YTD-09", PeriodKind::Month, "2024-YTD-09");
+    check("2024-Q2", PeriodKind::Year, "2024-Q2");
+    check("2024-SY", PeriodKind::Month, "2024-SY");
+}
+
+#[test]
+fn a_year_before_bears_the_same_name() {
+    fn check(code: &str, before: Option<&str>) {
+        let found = period(code).year_before().map(|it| it.to_string());
+        assert_eq!(found.as_deref(), before, "{code}");
+    }
+    check("2024-09", Some("2023-09"));
+    check("2024-YTD-09", Some("2023-YTD-09"));
+    check("2024-SY", Some("2023-SY"));
+    check("2025-03-01", Some("2024-03-01"));
+    check("2024-02-29", None);
+    check("2024-03-01T07", Some("2023-03-01T07"));
+    check("2026-W53", None);
+    check("1900", None);
 }

@@ -112,15 +112,15 @@ fn periods_are_read_in_words_that_leave_no_doubt() {
         ("9/2024", "2024-09"),
         ("tuần 37/2024", "2024-W37"),
         ("6 tháng cuối năm 2024", "2024-H2"),
+        ("6 tháng 2024", "2024-YTD-06"),
+        ("6 tháng đầu năm 2024", "2024-YTD-06"),
+        ("năm học 2024-2025", "2024-SY"),
+        ("Năm học 2024 - 2025", "2024-SY"),
         ("ngày 15/9/2024", "2024-09-15"),
         ("15/9/2024", "2024-09-15"),
         ("\u{a0}2024\u{a0}", "2024"),
     ] {
         assert_eq!(period(text, Numbers::Vi).as_deref(), Ok(expected), "{text}");
-    }
-    for text in ["6 tháng 2024", "6 tháng đầu năm 2024", "06 tháng năm 2024"] {
-        let rule = period(text, Numbers::Vi).unwrap_err().to_string();
-        assert!(rule.contains("`2024-H1`") && rule.contains("`2024-YTD-06`"), "{text}: {rule}");
     }
     for text in [
         "",

@@ -1,5 +1,6 @@
 //! Reads the newest rows of each cell of a snapshot, along the primary key and not through its history.
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
@@ -165,9 +166,12 @@ async fn made_of_parts(
     Ok(by_cell)
 }
 
-/// Newest first. Of periods that end together the longest counts: a year's value before its last quarter's.
+/// Newest first. Of periods that end together the longest counts: a year's value before its last quarter's. Hours of
+/// one day have the same days.
 fn in_order(rows: &mut [CellRow]) {
-    rows.sort_by_key(|it| (std::cmp::Reverse(it.row.period_end), it.row.period_start));
+    rows.sort_by_key(|it| {
+        (Reverse(it.row.period_end), it.row.period_start, Reverse(it.row.period))
+    });
 }
 
 pub(super) async fn by_cell(
@@ -264,8 +268,8 @@ pub(super) fn two<'a>(
     let latest = rows.get(place)?;
     let earlier = |it: &&CellRow| {
         it.is_whole()
-            && it.row.period_end < latest.row.period_end
             && it.row.period.kind() == latest.row.period.kind()
+            && it.row.period < latest.row.period
     };
     Some((latest, rows.iter().skip(place).find(earlier)))
 }

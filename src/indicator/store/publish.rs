@@ -15,15 +15,15 @@ use crate::{
     error::{Error, Reason, Result},
     hub::{BatchOptions, BatchOutcome, Hub, WriteOp},
     indicator::{
-        Breakdown, Code, Comparison, Definition, Direction, Kind, Meaning, ObservationEntry,
-        Provenance, Qualifier, Reading, Status, TargetEntry,
+        Breakdown, Calendar, Code, Comparison, Definition, Direction, Kind, Meaning,
+        ObservationEntry, Provenance, Qualifier, Reading, Status, TargetEntry,
         definitions::Definitions,
         row::{observation, target},
     },
     load,
     period::Period,
     revision::{receipt::Receipt, unit_of_work::CommitBuffer, write::Write},
-    time::{Day, Span},
+    time::{Day, Span, Timestamp},
     unit::{self, forest::Forest},
     wire::Fields,
 };
@@ -243,7 +243,7 @@ impl Checks<'_> {
         let mut fields = Fields::default();
         check_cell(&mut fields, &definition.meaning, period, &breakdown);
         check_reading(&mut fields, &definition, &reading);
-        check_time(&mut fields, status, period, range);
+        check_time(&mut fields, &definition.meaning, status, period);
         if as_of.is_some_and(|it| !range.contains(it)) {
             let rule = format!("lie inside the period, {} to {}", range.from, range.to);
             fields.refuse("as_of", rule);
@@ -361,12 +361,14 @@ fn check_cell(fields: &mut Fields, meaning: &Meaning, period: Period, breakdown:
 }
 
 /// What the calendar asks of the status: what has not ended is not final, and what has not begun is estimated.
-fn check_time(fields: &mut Fields, status: Status, period: Period, range: Span) {
-    let today = Day::today();
-    if range.from > today && status != Status::Estimated {
+fn check_time(fields: &mut Fields, meaning: &Meaning, status: Status, period: Period) {
+    let range = meaning.range(period);
+    let (begins, ends) = period.instants(meaning.calendar == Calendar::Report1514);
+    let now = Timestamp::now();
+    if begins > now && status != Status::Estimated {
         let rule = format!("be ESTIMATED: {period} begins on {}", range.from);
         fields.refuse("status", rule);
-    } else if range.to >= today && status == Status::Final {
+    } else if ends > now && status == Status::Final {
         let rule = format!("not be FINAL before {period} has ended, on {}", range.to);
         fields.refuse("status", rule);
     }

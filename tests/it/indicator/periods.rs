@@ -171,3 +171,32 @@ async fn row_13_a_period_is_asked_once_and_bounds_stand_in_order() {
     let refused = desk.source.indicators().query_observations(query).await.unwrap_err();
     assert!(refused.message().contains("ends_before"), "{}", refused.message());
 }
+
+#[tokio::test]
+async fn an_hour_and_a_school_year_are_periods() {
+    let desk = Desk::start().await;
+    let (hour, school) = (pb::ReportFrequency::Hour.into(), pb::ReportFrequency::SchoolYear.into());
+    let indicators = vec![
+        pb::Indicator { frequency: hour, ..count("hourly") },
+        pb::Indicator { frequency: school, ..count("schooling") },
+    ];
+    assert_eq!(desk.define(indicators).await.created, 2);
+    let day = Day::today().previous();
+    let periods = ["T09", "T10"].map(|it| format!("{day}{it}"));
+    let hours = periods.iter().zip(["5", "7"]);
+    desk.publish(hours.map(|(period, value)| saw("hourly", UNIT, period, value)).collect()).await;
+    let cell = desk.cell("hourly", gso(UNIT, ""), "", None).await;
+    assert_eq!(cell.latest.unwrap().period, periods[1]);
+    assert_eq!(
+        (cell.previous.unwrap().period, cell.change),
+        (periods[0].clone(), Some("2".to_owned()))
+    );
+    let receipt = desk.try_publish(vec![saw("schooling", UNIT, "2025-09", "5")]).await;
+    assert_eq!(rejected(&receipt).1, ["period"]);
+    desk.publish(vec![saw("schooling", UNIT, "2025-SY", "5")]).await;
+    let kept = desk.stands("schooling", UNIT, "2025-SY").await;
+    assert_eq!(
+        (kept.period_from.as_str(), kept.period_before.as_str()),
+        ("2025-09-01", "2026-09-01")
+    );
+}
