@@ -36,7 +36,7 @@
 //! | floor [`db`] | the two engines: connections, migrations, bulk statements |
 //! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | what several rooms share |
 //! | floor [`error`], [`time`], [`decimal`], [`slug`] | refusals, and values that cannot be wrong |
-//! | floor [`pb`], [`rule`], [`limits`], [`outcome`], [`bad_config`], [`code_name`], [`db_enum`] | the ground |
+//! | floor [`pb`], [`fold`], [`rule`], [`limits`], [`outcome`], [`bad_config`], [`code_name`], [`db_enum`] | the ground |
 //!
 //! # What is not here
 //!
@@ -97,6 +97,7 @@ pub mod dossier;
 pub mod error;
 pub mod export;
 pub mod feed;
+pub mod fold;
 pub mod hub;
 pub mod indicator;
 pub mod limits;

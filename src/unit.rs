@@ -9,7 +9,6 @@ mod tests;
 pub mod wire;
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     db_enum::db_enum,
@@ -304,13 +303,4 @@ pub struct Publish {
     pub units: Vec<crate::error::Result<Entry>>,
     /// Successions.
     pub successions: Vec<crate::error::Result<SuccessionEntry>>,
-}
-
-/// A name without tone marks and case: "Mỏ Cày" is found by "mo cay".
-pub fn fold(name: &str) -> String {
-    name.nfd()
-        .filter(|it| !unicode_normalization::char::is_combining_mark(*it))
-        .flat_map(char::to_lowercase)
-        .map(|it| if it == '\u{111}' { 'd' } else { it })
-        .collect()
 }

@@ -4,14 +4,7 @@ mod tests;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use crate::{
-    config::Numbers,
-    pb,
-    period::Period,
-    rule::Rule,
-    time::Day,
-    unit::{self, fold},
-};
+use crate::{config::Numbers, fold::fold, pb, period::Period, rule::Rule, time::Day, unit};
 
 /// A breakdown, such as `channel=online, sex=f`.
 pub(super) fn breakdown(text: &str) -> Result<BTreeMap<String, String>, Rule> {

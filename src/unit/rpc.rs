@@ -5,12 +5,13 @@ use tonic::Request;
 
 use super::{
     CodeSpan, Entry, Get, Level, List, Name, ParentEntry, ParentSpan, Publish, Scheme, Succession,
-    SuccessionEntry, SuccessionKind, Trace, Transfer, Tree, Unit, fold, forest::Forest, parse_code,
+    SuccessionEntry, SuccessionKind, Trace, Transfer, Tree, Unit, forest::Forest, parse_code,
     store,
 };
 use crate::{
     decimal::Decimal,
     error::{Error, ItemLists, Reply, Result},
+    fold::fold,
     hub::{BatchOptions, Hub},
     limits::MOST_ITEMS,
     pb,

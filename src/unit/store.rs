@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CodeSpan, Entry, Get, List, ParentEntry, ParentSpan, Publish, Scheme, Succession,
-    SuccessionEntry, Trace, Tree, Unit, fold,
+    SuccessionEntry, Trace, Tree, Unit,
     forest::{Forest, Lineage, spell},
     row::{succession, unit},
 };
@@ -19,6 +19,7 @@ use crate::{
     caller::Caller,
     db::MOST_BINDS,
     error::{Error, Result, Violation},
+    fold::fold,
     hub::{BatchOutcome, Hub, WriteOp, reference::Reference},
     outcome::Outcome,
     page::Paged,

@@ -1,7 +1,7 @@
 //! Rules of units: codes, trees and lineage by date.
 use super::{
     CodeSpan, Level, ParentSpan, Ref, Scheme, Succession, SuccessionKind, Transfer, Tree, Unit,
-    fold, forest::Forest,
+    forest::Forest,
 };
 use crate::{
     decimal::Decimal,
@@ -122,12 +122,6 @@ fn territory_is_carried_forward_and_back() {
     assert_eq!(back, [3, 4]);
     let unweighted = self::forest([None, None]).carry(4, old, new);
     assert!(unweighted.iter().all(|it| it.weight.is_none()));
-}
-
-#[test]
-fn names_are_found_without_tone_marks() {
-    assert_eq!(fold("Huyện Mỏ Cày Bắc"), "huyen mo cay bac");
-    assert_eq!(fold("Đồng Nai"), "dong nai");
 }
 
 /// A commune that goes on, but gave a part away, and one whose parts meet again two steps later.
