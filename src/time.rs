@@ -131,6 +131,20 @@ impl Day {
             .ok_or_else(|| RULE.into())
     }
 
+    /// The first day after a last one: a date as [`Day::parse`] reads it, or `2200-01-01`, the day after all of them.
+    pub fn parse_end(text: &str) -> Result<Self, Rule> {
+        let end = Self::from_ymd(*YEARS.end() + 1, 1, 1).filter(|it| it.to_string() == text);
+        end.map_or_else(
+            || {
+                Self::parse(text).map_err(|_| {
+                    "be a date such as `2024-09-15`, in the years 1900 to 2199, or `2200-01-01`"
+                        .into()
+                })
+            },
+            Ok,
+        )
+    }
+
     /// Today in Viet Nam.
     pub fn today() -> Self {
         Timestamp::now().day()

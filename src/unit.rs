@@ -31,6 +31,18 @@ db_enum! {
         Commune = 3,
         /// Department or agency.
         Agency = 4,
+        /// School, health station, one-stop desk: below a locality or an agency.
+        Facility = 5,
+    }
+}
+
+impl Level {
+    /// Whether units of this level have a territory of their own.
+    pub fn is_locality(self) -> bool {
+        match self {
+            Self::Province | Self::District | Self::Commune => true,
+            Self::Agency | Self::Facility => false,
+        }
     }
 }
 
@@ -39,7 +51,7 @@ db_enum! {
     pub enum Tree {
         /// Province, district, commune.
         Territory = 1,
-        /// Departments and agencies beside localities.
+        /// Departments, agencies and facilities beside localities.
         Administration = 2,
     }
 }
@@ -92,6 +104,11 @@ impl Scheme {
     /// The General Statistics Office's codes of territory.
     pub fn gso() -> Self {
         Self("gso".to_owned())
+    }
+
+    /// The electronic identifiers of agencies.
+    pub fn agency() -> Self {
+        Self("agency".to_owned())
     }
 
     /// As text.
@@ -224,6 +241,8 @@ pub struct List {
     pub tree: Tree,
     /// With this in their names, folded.
     pub name: String,
+    /// With words in their names, or codes, that begin so; folded.
+    pub text: Vec<String>,
     /// Direct children only.
     pub children_only: bool,
     /// The page.

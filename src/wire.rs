@@ -156,6 +156,11 @@ impl Fields {
         if text.is_empty() { Some(None) } else { self.read(field, Day::parse(text)).map(Some) }
     }
 
+    /// The first day after the last one, or none when empty.
+    pub fn end_day(&mut self, field: &str, text: &str) -> Option<Option<Day>> {
+        if text.is_empty() { Some(None) } else { self.read(field, Day::parse_end(text)).map(Some) }
+    }
+
     /// An instant, or none.
     pub fn instant(
         &mut self,

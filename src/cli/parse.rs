@@ -258,12 +258,16 @@ const LEVELS: &[(&str, pb::UnitLevel)] = &[
     ("so", pb::UnitLevel::Agency),
     ("co quan", pb::UnitLevel::Agency),
     ("agency", pb::UnitLevel::Agency),
+    ("co so", pb::UnitLevel::Facility),
+    ("truong", pb::UnitLevel::Facility),
+    ("tram y te", pb::UnitLevel::Facility),
+    ("facility", pb::UnitLevel::Facility),
 ];
 
 /// A word for the level of a unit.
 pub(super) fn level(text: &str) -> Result<pb::UnitLevel, Rule> {
     word(text, LEVELS).ok_or_else(|| {
-        "be a level: `tỉnh`, `huyện`, `xã` or `cơ quan` (province, district, commune, agency)"
+        "be a level: `tỉnh`, `huyện`, `xã`, `cơ quan` or `cơ sở` (province, district, commune, agency, facility)"
             .into()
     })
 }

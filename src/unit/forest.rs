@@ -1,8 +1,12 @@
 //! Every unit at one revision, in memory: codes, trees and lineage as functions of the date.
+mod administration;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
+
+use administration::{Implied, own_link};
 
 use super::{CodeSpan, Level, Name, Ref, Scheme, Succession, Transfer, Tree, Unit};
 use crate::{
@@ -19,6 +23,8 @@ pub struct Forest {
     children: HashMap<(Tree, i64), Vec<(Span, i64)>>,
     after: HashMap<i64, Vec<Arc<Succession>>>,
     before: HashMap<i64, Vec<Arc<Succession>>>,
+    /// Links of ADMINISTRATION that agencies and facilities inherit: what is put makes them anew.
+    implied: OnceLock<Implied>,
 }
 
 /// A unit that holds territory of another one, at another date.
@@ -59,6 +65,7 @@ impl Forest {
     /// Adds a unit, or replaces it.
     pub fn put(&mut self, unit: Unit) {
         let id = unit.id;
+        self.implied.take();
         if let Some(old) = self.units.remove(&id) {
             for CodeSpan { scheme, code, span: _ } in &old.codes {
                 if let Some(bearers) =
@@ -86,6 +93,7 @@ impl Forest {
 
     /// Adds a succession, or replaces the one between the same units on the same day.
     pub fn put_succession(&mut self, succession: Succession) {
+        self.implied.take();
         let succession = Arc::new(succession);
         let same = |it: &Arc<Succession>| {
             (it.predecessor_id, it.successor_id, it.effective)
@@ -198,8 +206,11 @@ impl Forest {
 
     /// The unit above, in a tree on a day.
     pub fn parent(&self, id: i64, tree: Tree, day: Day) -> Option<i64> {
-        let links = &self.get(id)?.parents;
-        links.iter().find(|it| it.tree == tree && it.span.contains(day)).map(|it| it.parent_id)
+        let unit = self.get(id)?;
+        match tree {
+            Tree::Territory => own_link(unit, tree, day),
+            Tree::Administration => self.administration_parent(unit, day),
+        }
     }
 
     /// The units above, nearest first.
@@ -218,12 +229,20 @@ impl Forest {
 
     /// The units directly below, by id.
     pub fn children(&self, id: i64, tree: Tree, day: Day) -> Vec<i64> {
-        let links = self.children.get(&(tree, id)).map_or(&[] as &[_], Vec::as_slice);
-        let mut below: Vec<_> =
-            links.iter().filter(|(span, _)| span.contains(day)).map(|(_, id)| *id).collect();
+        let mut below = match tree {
+            Tree::Territory => self.linked(id, tree, day).collect(),
+            Tree::Administration => self.administration_children(id, day),
+        };
         below.retain(|id| self.get(*id).is_some_and(|it| it.span.contains(day)));
         below.sort_unstable();
+        below.dedup();
         below
+    }
+
+    /// The units with a published link to this one on a day.
+    fn linked(&self, id: i64, tree: Tree, day: Day) -> impl Iterator<Item = i64> {
+        let links = self.children.get(&(tree, id)).map_or(&[] as &[_], Vec::as_slice);
+        links.iter().filter(move |(span, _)| span.contains(day)).map(|(_, id)| *id)
     }
 
     /// Every unit below, by id.
@@ -246,6 +265,9 @@ impl Forest {
                 let below = links.iter().map(|(_, id)| *id);
                 next.extend(below.filter(|it| found.insert(*it)));
             }
+            let inherited = self.implied().get(&id).map_or(&[] as &[_], Vec::as_slice);
+            let below = inherited.iter().map(|(_, id)| *id);
+            next.extend(below.filter(|it| found.insert(*it)));
         }
         found
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     decimal::Decimal,
     error::{Error, ItemLists, Reply, Result},
-    fold::fold,
+    fold::{self, fold},
     hub::{BatchOptions, Hub},
     limits::MOST_ITEMS,
     pb,
@@ -106,6 +106,7 @@ impl TryFrom<pb::ListUnitsRequest> for List {
             children_only,
             page: _,
             consistency,
+            text,
         } = msg;
         let date = fields.day("date", &date);
         let level = fields.maybe_word("level", level, Level::of);
@@ -115,6 +116,7 @@ impl TryFrom<pb::ListUnitsRequest> for List {
         let below = fields.maybe_unit("below", below);
         let tree = fields.word_or("tree", tree, Tree::of, Tree::Territory);
         let name = fields.text("name", name, 100);
+        let text = read_text(&mut fields, text);
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
@@ -123,12 +125,23 @@ impl TryFrom<pb::ListUnitsRequest> for List {
                 below: below?,
                 tree: tree?,
                 name: fold(name?.trim()),
+                text: text?,
                 children_only,
                 page: page?,
                 consistency: consistency?,
             })
         })
     }
+}
+
+/// The words of a search.
+fn read_text(fields: &mut Fields, text: String) -> Option<Vec<String>> {
+    let text = fields.text("text", text, 100)?;
+    let words = fold::words(&text);
+    if words.is_empty() && !text.is_empty() {
+        fields.refuse("text", "hold a letter or a digit");
+    }
+    Some(words)
 }
 
 impl TryFrom<pb::TraceUnitRequest> for Trace {
@@ -213,6 +226,11 @@ impl TryFrom<pb::UnitEntry> for Entry {
                 fields.within(&format!("codes[{i}]"), |fields| {
                     let scheme = fields.read("scheme", Scheme::parse(&scheme));
                     let code = fields.read("code", parse_code(&code));
+                    if let (Some(level), Some(scheme), Some(code)) = (level, &scheme, &code)
+                        && *scheme == Scheme::gso()
+                    {
+                        check_gso(fields, level, code);
+                    }
                     let span = read_span(fields, &valid_from, &valid_before);
                     Some(CodeSpan { scheme: scheme?, code: code?, span: span? })
                 })
@@ -246,8 +264,25 @@ impl TryFrom<pb::UnitEntry> for Entry {
     }
 }
 
+/// A code of territory has as many digits as its level says.
+fn check_gso(fields: &mut Fields, level: Level, code: &str) {
+    let (digits, whose) = match level {
+        Level::Province => (2, "province"),
+        Level::District => (3, "district"),
+        Level::Commune => (5, "commune"),
+        Level::Agency | Level::Facility => {
+            let rule = "be `agency` or the code of a registered system: only provinces, districts and communes bear \
+                        codes of `gso`";
+            return fields.refuse("scheme", rule);
+        }
+    };
+    if code.len() != digits || !code.bytes().all(|it| it.is_ascii_digit()) {
+        fields.refuse("code", format!("be {digits} digits: the `gso` code of a {whose}"));
+    }
+}
+
 fn read_span(fields: &mut Fields, from: &str, before: &str) -> Option<Span> {
-    let (from, before) = (fields.day("valid_from", from), fields.day("valid_before", before));
+    let (from, before) = (fields.day("valid_from", from), fields.end_day("valid_before", before));
     let to = before?.map_or(Day::LAST, Day::previous);
     let span = Span { from: from?.unwrap_or(Day::FIRST), to };
     if span.is_empty() {
@@ -333,13 +368,14 @@ fn read_weight(
 // === rows out ===
 
 pub(crate) fn answer(forest: &Forest, unit: Unit) -> pb::Unit {
-    let Unit { id, level, name, span, codes, parents, made_at } = unit;
     let code = |CodeSpan { scheme, code, span }: CodeSpan| pb::UnitCodeSpan {
         scheme: scheme.as_str().to_owned(),
         code,
         valid_from: span.from.to_string(),
         valid_before: span.to.next().to_string(),
     };
+    let implied = forest.implied_parents(&unit);
+    let Unit { id, level, name, span, codes, parents, made_at } = unit;
     let parent = |ParentSpan { tree, parent_id, span }: ParentSpan| pb::UnitParent {
         tree: tree.number(),
         parent: Some(forest.name(parent_id).into()),
@@ -353,8 +389,9 @@ pub(crate) fn answer(forest: &Forest, unit: Unit) -> pb::Unit {
         valid_from: span.from.to_string(),
         valid_before: span.to.next().to_string(),
         codes: codes.into_iter().map(code).collect(),
-        parents: parents.into_iter().map(parent).collect(),
+        parents: parents.into_iter().map(&parent).collect(),
         revision: made_at,
+        implied_parents: implied.into_iter().map(parent).collect(),
     }
 }
 

@@ -156,3 +156,104 @@ fn parts_are_followed_out_of_a_unit_that_goes_on_and_back_together() {
     assert_eq!(carried(1), [(1, Transfer::Part, text("0.8")), (2, Transfer::Part, text("0.2"))]);
     assert_eq!(carried(3), [(6, Transfer::Part, text("1"))]);
 }
+
+/// A link in the other tree.
+fn administered(parent_id: i64, from: &str, to: &str) -> ParentSpan {
+    let end = |text: &str, open| if text.is_empty() { open } else { day(text) };
+    let span = Span { from: end(from, Day::FIRST), to: end(to, Day::LAST) };
+    ParentSpan { tree: Tree::Administration, parent_id, span }
+}
+
+fn facility(id: i64, parents: Vec<ParentSpan>) -> Unit {
+    let span = Span { from: Day::FIRST, to: Day::LAST };
+    Unit { parents, ..unit(id, Level::Facility, "", span, None) }
+}
+
+/// In the other tree the unit above has the one below it among its children, on every day.
+fn is_consistent(forest: &Forest, days: &[&str]) {
+    for day in days.iter().map(|it| day(it)) {
+        let standing: Vec<_> = forest.all().filter(|it| it.span.contains(day)).collect();
+        for unit in &standing {
+            let parent = forest.parent(unit.id, Tree::Administration, day);
+            for above in &standing {
+                let below = forest.children(above.id, Tree::Administration, day);
+                let (is_below, is_above) = (below.contains(&unit.id), parent == Some(above.id));
+                assert_eq!(is_below, is_above, "{} below {} on {day}", unit.id, above.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_facility_follows_its_closed_parent_until_a_link_of_its_own_begins() {
+    use Tree::Administration;
+    let mut forest = forest([None, None]);
+    // Of a commune that went whole; of a divided one; of the district; with a new link a month later; moved away.
+    forest.put(facility(20, vec![administered(3, "", "2025-06-30")]));
+    forest.put(facility(21, vec![administered(4, "", "2025-06-30")]));
+    forest.put(facility(22, vec![administered(2, "", "2025-06-30")]));
+    let links = vec![administered(7, "2025-08-01", ""), administered(3, "", "2025-06-30")];
+    forest.put(facility(23, links));
+    forest.put(facility(24, vec![administered(3, "", "2025-05-31")]));
+    let days = ["2025-05-31", "2025-06-30", "2025-07-01", "2025-07-31", "2025-08-01", "2026-01-01"];
+    for (id, above) in [
+        (20, [Some(3), Some(3), Some(6), Some(6), Some(6), Some(6)]),
+        (21, [Some(4), Some(4), Some(5), Some(5), Some(5), Some(5)]),
+        (22, [Some(2), Some(2), Some(5), Some(5), Some(5), Some(5)]),
+        (23, [Some(3), Some(3), Some(6), Some(6), Some(7), Some(7)]),
+        (24, [Some(3), None, None, None, None, None]),
+    ] {
+        let found = days.map(|it| forest.parent(id, Administration, day(it)));
+        assert_eq!(found, above, "{id}");
+    }
+    is_consistent(&forest, &days);
+    assert!(forest.ever_below(5).is_superset(&[20, 21, 22, 23].into()));
+    assert!(!forest.ever_below(5).contains(&24));
+    // What is put anew is followed anew.
+    let closed = Span { from: day("2025-07-01"), to: day("2025-12-31") };
+    forest.put(unit(6, Level::Commune, "28075", closed, Some(5)));
+    let next = Succession { effective: day("2026-01-01"), ..step(6, 7, Transfer::Whole, None) };
+    forest.put_succession(next);
+    let found = days.map(|it| forest.parent(20, Administration, day(it)));
+    assert_eq!(found, [Some(3), Some(3), Some(6), Some(6), Some(6), Some(7)]);
+    is_consistent(&forest, &days);
+}
+
+#[test]
+fn agencies_that_closed_in_a_circle_are_followed_to_an_end() {
+    let span = Span { from: Day::FIRST, to: day("2025-06-30") };
+    let mut forest = forest([None, None]);
+    for (id, above) in [(20, 21), (21, 20)] {
+        let parents = vec![administered(above, "", "2025-06-30")];
+        forest.put(Unit { parents, ..unit(id, Level::Agency, "", span, None) });
+    }
+    forest.put(facility(22, vec![administered(20, "", "2025-06-30")]));
+    assert_eq!(forest.parent(22, Tree::Administration, day("2026-01-01")), None);
+    let (from, to) = (day("2025-06-30"), day("2026-01-01"));
+    assert_eq!(forest.carry_in(Tree::Administration, 22, from, to), []);
+}
+
+#[test]
+fn a_facility_is_restated_to_where_the_territory_above_it_went() {
+    let (old, new) = (day("2025-06-30"), day("2026-01-01"));
+    let mut forest = forest([Some("0.4"), Some("0.6")]);
+    let put = [(20, 3, None), (21, 4, None), (22, 2, None), (23, 4, Some(7))];
+    for (id, before, after) in put {
+        let mut links = vec![administered(before, "", "2025-06-30")];
+        links.extend(after.map(|it| administered(it, "2025-07-01", "")));
+        forest.put(facility(id, links));
+    }
+    let went = |id: i64, from: Day, to: Day| {
+        let shares = forest.carry_in(Tree::Administration, id, from, to);
+        let weight = |it: &Option<Decimal>| it.as_ref().map(ToString::to_string);
+        let told = |it: super::forest::Share| (it.unit_id, it.transfer, weight(&it.weight));
+        shares.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let whole = || Some("1".to_owned());
+    assert_eq!(went(20, old, new), [(6, Transfer::Whole, whole())]);
+    // A school is in one place: the share of its commune is none of its own.
+    let parts = [(6, Transfer::Part, None), (7, Transfer::Part, None)];
+    assert_eq!(went(21, old, new), parts);
+    assert_eq!(went(22, old, new), parts);
+    assert_eq!(went(23, old, new), [(23, Transfer::Whole, whole())]);
+}

@@ -1,4 +1,9 @@
 //! Units through the wire: codes by date, trees, lineage, publishing.
+pub mod administration;
+pub mod codes;
+pub mod facilities;
+pub mod search;
+
 use sharehub::pb;
 use tonic::Code;
 

@@ -452,7 +452,7 @@ impl RowReader<'_> {
             self.refuse(field, "not be empty: a unit has at least one code");
         }
         let own = match level {
-            Some(pb::UnitLevel::Agency) => pb::UnitTree::Administration,
+            Some(pb::UnitLevel::Agency | pb::UnitLevel::Facility) => pb::UnitTree::Administration,
             _ => pb::UnitTree::Territory,
         };
         let tree = self.choice(Field::Tree, parse::tree).unwrap_or(own).into();

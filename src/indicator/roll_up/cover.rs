@@ -82,9 +82,12 @@ impl<'a> Cover<'a> {
         let mut next = tops;
         while let Some(id) = next.pop() {
             let children = forest.children(id, meaning.tree, self.day);
-            let leaf = match meaning.tree {
-                Tree::Territory => forest.get(id).is_some_and(|it| it.level == Level::Commune),
-                Tree::Administration => children.is_empty(),
+            // A commune, an agency and a facility stand for themselves, whatever is below them.
+            let leaf = match (meaning.tree, forest.get(id).map(|it| it.level)) {
+                (_, Some(Level::Commune)) => true,
+                (Tree::Territory, _) => false,
+                (Tree::Administration, Some(Level::Agency | Level::Facility)) => true,
+                (Tree::Administration, _) => children.is_empty(),
             };
             for child in children {
                 if let Entry::Vacant(entry) = above.entry(child) {
@@ -115,7 +118,9 @@ impl<'a> Cover<'a> {
             // A leaf with nothing on record lies nowhere, and does not speak for the unit above it.
             let containment = below.or_else(|| self.went(node.id));
             node.containment = containment.unwrap_or(Containment::Outside);
-            if let (Some(containment), Some(above)) = (containment, node.above) {
+            // What an institution does says nothing about the territory above it.
+            let speaks = self.region.meaning.tree == Tree::Territory || self.is_locality(node.id);
+            if let (Some(containment), Some(above)) = (containment.filter(|_| speaks), node.above) {
                 let together = containment.with(known.get(&above).copied());
                 known.insert(above, together);
             }
@@ -123,10 +128,15 @@ impl<'a> Cover<'a> {
         self.nodes = nodes;
     }
 
-    /// Where the territory of a unit went.
+    fn is_locality(&self, id: i64) -> bool {
+        self.region.forest.get(id).is_some_and(|it| it.level.is_locality())
+    }
+
+    /// Where a unit went.
     fn went(&self, id: i64) -> Option<Containment> {
         let (date, target) = self.target.as_ref()?;
-        let shares = self.region.forest.carry(id, self.day, *date);
+        let Region { forest, meaning, unit_id: _, geography: _ } = *self.region;
+        let shares = forest.carry_in(meaning.tree, id, self.day, *date);
         let inside = shares.iter().any(|it| target.contains(&it.unit_id));
         Containment::of(inside, shares.iter().any(|it| !target.contains(&it.unit_id)))
     }
@@ -286,7 +296,8 @@ impl<'a> Cover<'a> {
             How::Mean | How::Max | How::Min | How::Last => return None,
         }
         let mut inside = Decimal::zero();
-        for share in self.region.forest.carry(id, self.day, *date) {
+        let Region { forest, meaning, unit_id: _, geography: _ } = *self.region;
+        for share in forest.carry_in(meaning.tree, id, self.day, *date) {
             if target.contains(&share.unit_id) {
                 let weight = share.weight.filter(|_| share.transfer == Transfer::Part)?;
                 inside = inside.add(&weight);

@@ -8,7 +8,10 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value};
 
-use crate::support::{engine, hub::Hub};
+use crate::{
+    support::{engine, hub::Hub},
+    unit::administration::localities,
+};
 use facts::Facts;
 
 /// Where the store is kept.
@@ -35,6 +38,17 @@ async fn compare(part: &str, ask: impl AsyncFnOnce(&Facts<'_>) -> Vec<String>) {
 #[tokio::test]
 async fn units_are_answered_as_before() {
     compare("unit", async |it| it.units().await).await;
+}
+
+#[tokio::test]
+async fn its_administration_tree_holds_the_localities_without_a_write() {
+    let hub = Hub::open_kept(Path::new(FOLDER)).await;
+    let before = hub.hub.revisions.head();
+    for (code, date) in [("86", "2026-01-01"), ("83", "2024-12-31")] {
+        assert!(!localities(&hub.admin(), code, date).await.is_empty(), "{code}");
+    }
+    assert_eq!(hub.hub.revisions.head(), before);
+    hub.stop().await;
 }
 
 #[tokio::test]

@@ -289,7 +289,7 @@ async fn a_bad_ranking_is_refused_by_its_field() {
         || Rank { indicator: text("doc.count"), period: text("2024"), level: 1, ..Rank::default() };
     let rows = [
         ("empty", Rank::default(), invalid(&["indicator", "period", "level"])),
-        ("level", Rank { level: 5, ..rank() }, invalid(&["level"])),
+        ("level", Rank { level: 6, ..rank() }, invalid(&["level"])),
         ("below nobody", Rank { below: gso("999", ""), ..rank() }, not_found(&["below.code.code"])),
         ("below id 0", Rank { below: id(0), ..rank() }, invalid(&["below.id"])),
         (
