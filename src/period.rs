@@ -100,8 +100,8 @@ impl Period {
         })
     }
 
-    /// The period of this kind that contains the day. None for periods to date, which overlap, and for hours, of which a
-    /// day has many.
+    /// The period of this kind that contains the day. None for periods to date, which overlap, and for hours, of which
+    /// a day has many.
     pub fn containing(kind: PeriodKind, day: Day, report_15_14: bool) -> Option<Self> {
         let (year, month, date) = day.ymd();
         match kind {
