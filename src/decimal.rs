@@ -90,6 +90,17 @@ impl Decimal {
         Self(BigDecimal::from(value))
     }
 
+    /// A whole number of any size.
+    pub fn whole(value: &BigInt) -> Self {
+        Self::new(BigDecimal::from(value.clone()))
+    }
+
+    /// The integer and the power of ten whose quotient it is.
+    pub fn over_power_of_ten(&self) -> (BigInt, BigInt) {
+        let (number, scale) = self.0.as_bigint_and_exponent();
+        (number, power_of_ten(u32::try_from(scale).unwrap_or_default()).into())
+    }
+
     /// Whether it is 0.
     pub fn is_zero(&self) -> bool {
         self.0.is_zero()

@@ -306,6 +306,7 @@ fn code(reason: Reason) -> Code {
         Reason::RevisionUnknown | Reason::RevisionCompacted => Code::OutOfRange,
         Reason::NotAggregable
         | Reason::MeaningFixed
+        | Reason::PeriodNotCombinable
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::PersonalDataLocked
@@ -345,6 +346,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::RevisionCompacted
         | Reason::NotAggregable
         | Reason::MeaningFixed
+        | Reason::PeriodNotCombinable
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::PersonalDataLocked

@@ -407,6 +407,16 @@ pub struct TargetEntry {
     pub provenance: Provenance,
 }
 
+db_enum! {
+    /// Whose values make a figure.
+    pub enum RollUpOf {
+        /// Those of the units below.
+        Below = 1,
+        /// The unit's own.
+        Itself = 2,
+    }
+}
+
 /// Into which tree values are added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Geography {

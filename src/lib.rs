@@ -35,7 +35,7 @@
 //! | floor [`log`] | the audit log: records in a Merkle tree with signed checkpoints |
 //! | floor [`db`] | the two engines: connections, migrations, bulk statements |
 //! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | what several rooms share |
-//! | floor [`error`], [`time`], [`decimal`], [`slug`], [`fold`] | refusals, values that cannot be wrong, folded text |
+//! | floor [`error`], [`time`], [`fraction`], [`decimal`], [`slug`], [`fold`] | refusals, and what cannot be wrong |
 //! | floor [`pb`], [`rule`], [`limits`], [`outcome`], [`bad_config`], [`code_name`], [`db_enum`] | the ground |
 //!
 //! # What is not here
@@ -98,6 +98,7 @@ pub mod error;
 pub mod export;
 pub mod feed;
 pub mod fold;
+pub mod fraction;
 pub mod hub;
 pub mod indicator;
 pub mod limits;

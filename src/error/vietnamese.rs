@@ -47,6 +47,9 @@ fn of(reason: Reason) -> &'static str {
         Reason::MeaningFixed => {
             "Chỉ tiêu đã có số liệu nên không đổi được ý nghĩa; hãy định nghĩa một mã chỉ tiêu mới"
         }
+        Reason::PeriodNotCombinable => {
+            "Các kỳ báo cáo của chỉ tiêu này không ghép được thành kỳ đang hỏi"
+        }
         Reason::AnswerTooLarge => {
             "Kết quả vượt quá kích thước cho phép; hãy hỏi trang nhỏ hơn hoặc ít dữ liệu hơn"
         }

@@ -4,6 +4,7 @@ use crate::{
     db_enum::db_enum,
     decimal::Decimal,
     error::{Error, Result},
+    fraction::Fraction,
     period::Period,
     time::{Day, Span},
 };
@@ -93,16 +94,18 @@ pub struct Lateness {
     pub days_late: i32,
 }
 
-/// Judges a value against a target. A bound decides only what it can; a value that is known about decides nothing.
+/// Judges an exact value against a target. A bound decides only what it can; a value that is known about decides
+/// nothing.
 pub fn attain(
     comparison: Comparison,
     target: Option<&Decimal>,
-    observed: Option<(&Decimal, Qualifier)>,
+    observed: Option<(&Fraction, Qualifier)>,
 ) -> Attainment {
     let none = |state| Attainment { state, gap: None };
     let target = target.filter(|_| comparison != Comparison::Qualitative);
     let Some(target) = target else { return none(AttainmentState::Qualitative) };
     let Some((value, qualifier)) = observed else { return none(AttainmentState::NoValue) };
+    let target = &Fraction::from(target);
     let met = match comparison {
         Comparison::AtLeast => at_least(value, qualifier, target),
         Comparison::MoreThan => more_than(value, qualifier, target),
@@ -115,7 +118,7 @@ pub fn attain(
         Some(false) => AttainmentState::NotMet,
         None => AttainmentState::Undecided,
     };
-    Attainment { state, gap: Some(value.sub(target)) }
+    Attainment { state, gap: Some(value.sub(target).rounded()) }
 }
 
 /// Judges how fresh the latest value is on a day. `latest` is the newest period that was reported, of any kind.
@@ -165,9 +168,9 @@ pub fn lateness(
 /// Units with their ranks, best first, and the units without a value.
 pub type Ranking = (Vec<(i32, i64)>, Vec<i64>);
 
-/// Ranks units by their values, best first. Equal values share a rank, and the ranks after it are skipped; units of one
-/// rank, and those without a value, come by their ids.
-pub fn rank(direction: Direction, values: Vec<(i64, Option<Decimal>)>) -> Result<Ranking> {
+/// Ranks units by their exact values, best first. Equal values share a rank, and the ranks after it are skipped; units
+/// of one rank, and those without a value, come by their ids.
+pub fn rank(direction: Direction, values: Vec<(i64, Option<Fraction>)>) -> Result<Ranking> {
     let mut known = Vec::new();
     let mut unknown = Vec::new();
     for (unit_id, value) in values {
@@ -188,7 +191,7 @@ pub fn rank(direction: Direction, values: Vec<(i64, Option<Decimal>)>) -> Result
     }
     unknown.sort_unstable();
     let mut ranked = Vec::with_capacity(known.len());
-    let mut shared: Option<(i32, Decimal)> = None;
+    let mut shared: Option<(i32, Fraction)> = None;
     for (place, (value, unit_id)) in (1_i32..).zip(known) {
         let rank = match shared {
             Some((rank, same)) if same == value => rank,
@@ -201,7 +204,7 @@ pub fn rank(direction: Direction, values: Vec<(i64, Option<Decimal>)>) -> Result
 }
 
 /// Whether what is known is the bound or more; None when it cannot be said.
-fn at_least(value: &Decimal, qualifier: Qualifier, bound: &Decimal) -> Option<bool> {
+fn at_least(value: &Fraction, qualifier: Qualifier, bound: &Fraction) -> Option<bool> {
     match qualifier {
         Qualifier::Exact => Some(value >= bound),
         Qualifier::MoreThan | Qualifier::AtLeast => (value >= bound).then_some(true),
@@ -212,7 +215,7 @@ fn at_least(value: &Decimal, qualifier: Qualifier, bound: &Decimal) -> Option<bo
 }
 
 /// Whether what is known is more than the bound; None when it cannot be said.
-fn more_than(value: &Decimal, qualifier: Qualifier, bound: &Decimal) -> Option<bool> {
+fn more_than(value: &Fraction, qualifier: Qualifier, bound: &Fraction) -> Option<bool> {
     match qualifier {
         Qualifier::Exact => Some(value > bound),
         Qualifier::MoreThan => (value >= bound).then_some(true),

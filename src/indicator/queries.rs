@@ -1,5 +1,5 @@
 //! Queries of indicators, already parsed.
-use super::{Breakdown, Code, Geography};
+use super::{Breakdown, Code, Geography, RollUpOf};
 use crate::{
     caller::Pattern,
     page::Page,
@@ -165,6 +165,8 @@ pub struct RollUp {
     pub geography: Geography,
     /// The breakdown; the total when empty.
     pub breakdown: Breakdown,
+    /// Whose values.
+    pub of: RollUpOf,
     /// What the read must have seen.
     pub consistency: Consistency,
 }

@@ -1,26 +1,67 @@
 //! Adds values up over units and over time.
+//!
+//! Time comes first: each unit is asked what it says of the period (`told.rs`), as it reported it or from its own
+//! parts. Then the topmost units that say something are taken, and no unit twice (`cover.rs`). Units that closed inside
+//! the period speak for the time until then, and add to their successors (`closed.rs`, `groups.rs`). What is taken is
+//! combined by the rule over units as exact fractions, and rounded once (`amount.rs`). What was expected and is not in
+//! it is named (`coverage.rs`).
+mod amount;
+mod closed;
 mod cover;
+mod coverage;
+mod extreme;
+mod groups;
+mod plan;
+mod told;
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
-use self::cover::Cover;
-use super::{Geography, Meaning, Qualifier, Reading, TimeRule, UnitRule};
+pub use self::{amount::weaker, closed::Closings, plan::periods_needed};
+use self::{
+    amount::{Amount, How, not_aggregable},
+    cover::Cover,
+    plan::Plan,
+    told::{UnitAnswer, UnitQuestion},
+};
+use super::{Geography, Meaning, Reading};
 use crate::{
     db_enum::db_enum,
     decimal::Decimal,
-    error::{Error, Reason, Result},
+    error::{Error, Result},
+    fraction::Fraction,
     period::Period,
     time::Day,
     unit::forest::{Forest, spell},
 };
 
-/// The readings that a roll-up may use, without breakdown: by period and unit.
-pub type Readings = HashMap<(Period, i64), Reading>;
+/// What a unit said of a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A reading of what is asked for.
+    Whole(Reading),
+    /// Only some of the parts that would make it up.
+    Partial,
+}
+
+impl From<Reading> for Said {
+    fn from(it: Reading) -> Self {
+        Self::Whole(it)
+    }
+}
+
+/// What units said, by period and unit.
+pub type Readings = HashMap<(Period, i64), Said>;
+
+/// How much each unit weighs in a mean; none of one that has no weight.
+pub type Weights = HashMap<i64, Fraction>;
 
 db_enum! {
     /// Why a unit's value is not in a roll-up.
     pub enum LeftOutReason {
-        /// It did not report.
+        /// It stood in the period, and sent nothing for it.
         NotReported = 1,
         /// It reported, without a value.
         NoValue = 2,
@@ -30,6 +71,34 @@ db_enum! {
         SplitWithoutWeight = 4,
         /// It lies partly elsewhere, and nothing below it reported.
         SpansTarget = 5,
+        /// It closed inside the period, and its value says nothing of the end.
+        ClosedBeforeEnd = 6,
+        /// It did not stand then.
+        UnitNotValid = 7,
+        /// The caller may not read it.
+        NotShared = 8,
+        /// Only some of the parts that would make it up were reported.
+        Partial = 9,
+        /// It has no weight.
+        NoWeight = 10,
+        /// It is the unit asked for.
+        Itself = 11,
+    }
+}
+
+impl LeftOutReason {
+    /// Whether the unit did say something with a value.
+    fn has_value(self) -> bool {
+        match self {
+            Self::NoComponents
+            | Self::SplitWithoutWeight
+            | Self::SpansTarget
+            | Self::ClosedBeforeEnd
+            | Self::Partial
+            | Self::NoWeight
+            | Self::Itself => true,
+            Self::NotReported | Self::NoValue | Self::UnitNotValid | Self::NotShared => false,
+        }
     }
 }
 
@@ -40,7 +109,7 @@ pub struct LeftOut {
     pub unit_id: i64,
     /// Why.
     pub reason: LeftOutReason,
-    /// The part of the period it is missing from; none when it is the period itself.
+    /// The part of the period it is missing from; none when it is the whole period.
     pub period: Option<Period>,
 }
 
@@ -55,6 +124,8 @@ pub struct Coverage {
     pub reported: usize,
     /// Every unit that is not, by its id.
     pub left_out: Vec<LeftOut>,
+    /// How much of the weight of the expected units reported; none without weights.
+    pub weight_share: Option<Decimal>,
 }
 
 /// A computed sum for one period.
@@ -62,14 +133,30 @@ pub struct Coverage {
 pub struct Sum {
     /// The sum, with a value; none when nothing could be added.
     pub reading: Option<Reading>,
+    /// Its value before it was rounded.
+    pub exact: Option<Fraction>,
     /// What it covers.
     pub coverage: Coverage,
     /// Whether the values in it were published under different versions of the definition.
     pub definition_changed: bool,
 }
 
+impl Sum {
+    fn of(amount: Option<&Amount>, coverage: Coverage) -> Self {
+        Self {
+            reading: amount.map(Amount::rounded),
+            exact: amount.map(|it| it.value.clone()),
+            coverage,
+            definition_changed: amount.is_some_and(|it| it.definition_changed),
+        }
+    }
+}
+
+/// Whether the caller may read what a unit says of a period that ends on a day.
+pub type IsShared<'a> = &'a (dyn Fn(i64, Day) -> bool + Sync);
+
 /// What is asked: into which unit, in which tree.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Region<'a> {
     /// The units.
     pub forest: &'a Forest,
@@ -79,196 +166,98 @@ pub struct Region<'a> {
     pub unit_id: i64,
     /// Into which tree values are added up.
     pub geography: Geography,
+    /// What may be in an answer.
+    pub shared: IsShared<'a>,
+    /// What units weigh, where means are weighted.
+    pub weights: Option<&'a Weights>,
 }
 
-/// The periods whose readings must be at hand: the period itself, then its parts by the frequency (if it is longer).
-pub fn periods_needed(meaning: &Meaning, period: Period) -> Vec<Period> {
-    let mut needed = vec![period];
-    needed.extend(parts(meaning, period));
-    needed
+impl fmt::Debug for Region<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { forest: _, meaning: _, unit_id, geography, shared: _, weights: _ } = self;
+        let mut shown = f.debug_struct("Region");
+        shown.field("unit_id", unit_id).field("geography", geography).finish_non_exhaustive()
+    }
 }
 
-/// Adds up what the units below the unit asked for reported for a period.
-pub fn roll_up(region: &Region<'_>, period: Period, readings: &Readings) -> Result<Sum> {
+/// Adds up what the units below the unit asked for reported for a period. `closings` are of the same period and
+/// geography.
+pub fn roll_up(
+    region: &Region<'_>,
+    period: Period,
+    closings: &Closings,
+    readings: &Readings,
+) -> Result<Sum> {
     let meaning = region.meaning;
     let Some(how) = How::over_units(meaning.unit_rule) else {
         return Err(not_aggregable("the indicator has no rule over units"));
     };
-    let last_day = meaning.range(period).to;
-    region.stand(last_day)?;
-    let cover = Cover::new(region, how, last_day);
-    let parts = parts(meaning, period);
-    if parts.is_empty() || cover.speaks(period, readings) {
-        return Ok(cover.sum(period, readings));
+    let plan = Plan::of(meaning, period, Some(how));
+    region.must_stand(plan.range.to)?;
+    let question = UnitQuestion { region, plan, readings, how: Some(how) };
+    Cover::new(&question, how).sum(closings)
+}
+
+/// A unit's own value for a period: as it reported it, else from its own parts.
+pub fn itself(region: &Region<'_>, period: Period, readings: &Readings) -> Result<Sum> {
+    let plan = Plan::of(region.meaning, period, None);
+    let unit = region.unit()?;
+    if !unit.span.overlaps(plan.range) {
+        let rule = format!("be valid in {period}; {} is so {}", unit.name, spell(unit.span));
+        return Err(Error::field("unit", rule));
     }
-    let over_time = How::over_time(meaning, parts.len())?;
-    let of_part = |part: Period| {
-        let day = meaning.range(part).to;
-        if region.stand(day).is_err() {
-            return Sum::default();
+    let question = UnitQuestion { region, plan, readings, how: None };
+    let plan = &question.plan;
+    let unit_id = unit.id;
+    let left = |period, reason| LeftOut { unit_id, reason, period };
+    let mut coverage = Coverage { expected: 1, ..Coverage::default() };
+    let told = match question.ask(unit_id, unit.span) {
+        UnitAnswer::Told(told) => {
+            coverage.reported = 1;
+            let missing: BTreeSet<_> = told.missing.iter().copied().collect();
+            if told.by_parts {
+                coverage.left_out.extend(plan.parts.iter().filter_map(|(part, days)| {
+                    let missing = missing.iter().find(|(it, _)| it == part).map(|it| it.1);
+                    let absent =
+                        (!unit.span.overlaps(*days)).then_some(LeftOutReason::UnitNotValid);
+                    Some(left(Some(*part), missing.or(absent)?))
+                }));
+            }
+            Some(told.amount)
         }
-        Cover::new(region, how, day).sum(part, readings)
+        UnitAnswer::Refused(reason) => {
+            coverage.left_out.push(left(None, reason));
+            None
+        }
+        UnitAnswer::Silent => {
+            if let Some(refusal) = &plan.loose {
+                return Err(refusal.clone());
+            }
+            coverage.left_out.push(left(None, LeftOutReason::NotReported));
+            None
+        }
     };
-    let sums = parts.into_iter().map(|part| (part, of_part(part))).collect();
-    Ok(over_parts(region, over_time, sums))
+    coverage.complete = coverage.left_out.is_empty();
+    Ok(Sum::of(told.as_ref(), coverage))
 }
 
 impl Region<'_> {
+    fn unit(&self) -> Result<&crate::unit::Unit> {
+        let unit = self.forest.get(self.unit_id);
+        unit.ok_or_else(|| Error::not_found("unit", self.unit_id).at("unit"))
+    }
+
     /// Refuses a unit that is not valid at the date of the geography; `last_day` is that of the period.
-    fn stand(&self, last_day: Day) -> Result<()> {
-        let Self { forest, meaning: _, unit_id, geography } = *self;
-        let date = match geography {
+    fn must_stand(&self, last_day: Day) -> Result<()> {
+        let date = match self.geography {
             Geography::AsReported => last_day,
             Geography::AsOf(date) => date,
         };
-        let Some(unit) = forest.get(unit_id) else {
-            return Err(Error::not_found("unit", unit_id).at("unit"));
-        };
+        let unit = self.unit()?;
         if unit.span.contains(date) {
             return Ok(());
         }
         let rule = format!("be valid on {date}; {} is so {}", unit.name, spell(unit.span));
         Err(Error::field("unit", rule))
     }
-}
-
-/// The parts of a period by the frequency; none when it is not longer.
-fn parts(meaning: &Meaning, period: Period) -> Vec<Period> {
-    let report_15_14 = meaning.calendar == super::Calendar::Report1514;
-    period.parts(meaning.frequency.kind(), report_15_14).unwrap_or_default()
-}
-
-fn not_aggregable(message: &str) -> Error {
-    Error::new(Reason::NotAggregable, message)
-}
-
-// === how values are combined ===
-
-/// How values are combined, over units or over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    Sum,
-    Ratio,
-    Mean,
-    Max,
-    Min,
-    Last,
-}
-
-impl How {
-    fn over_units(rule: UnitRule) -> Option<Self> {
-        match rule {
-            UnitRule::Sum => Some(Self::Sum),
-            UnitRule::Ratio => Some(Self::Ratio),
-            UnitRule::Mean => Some(Self::Mean),
-            UnitRule::Max => Some(Self::Max),
-            UnitRule::Min => Some(Self::Min),
-            UnitRule::None => None,
-        }
-    }
-
-    fn over_time(meaning: &Meaning, parts: usize) -> Result<Self> {
-        match meaning.time_rule {
-            // A lone part is the period by another name.
-            _ if parts == 1 => Ok(Self::Last),
-            TimeRule::Sum => Ok(Self::Sum),
-            TimeRule::Last => Ok(Self::Last),
-            TimeRule::Mean => Ok(Self::Mean),
-            TimeRule::Ratio if meaning.unit_rule == UnitRule::Ratio => Ok(Self::Ratio),
-            TimeRule::Ratio => {
-                Err(not_aggregable("the rule over units leaves no components to add over time"))
-            }
-            TimeRule::None => Err(not_aggregable("the indicator has no rule over time")),
-        }
-    }
-
-    /// Combines readings that have values; None when there are none, or the denominators add up to 0.
-    fn combine(self, meaning: &Meaning, readings: &[Reading]) -> Option<Reading> {
-        let values = || readings.iter().filter_map(|it| it.value.as_ref());
-        let (mut numerator, mut denominator) = (None, None);
-        let value = match self {
-            Self::Sum => Decimal::sum(values()),
-            Self::Mean => {
-                let count = i64::try_from(readings.len()).ok()?;
-                Decimal::sum(values()).div(&Decimal::from_int(count))?
-            }
-            Self::Max => values().max()?.clone(),
-            Self::Min => values().min()?.clone(),
-            Self::Last => return readings.last().cloned(),
-            Self::Ratio => {
-                let above = Decimal::sum(readings.iter().filter_map(|it| it.numerator.as_ref()));
-                let below = Decimal::sum(readings.iter().filter_map(|it| it.denominator.as_ref()));
-                let value = above.mul(&scale(meaning)).div(&below)?;
-                (numerator, denominator) = (Some(above), Some(below));
-                value
-            }
-        };
-        Some(Reading {
-            value: Some(value),
-            numerator,
-            denominator,
-            qualifier: readings.iter().map(|it| it.qualifier).reduce(weaker)?,
-            status: readings.iter().map(|it| it.status).min()?,
-            definition_version: readings.iter().map(|it| it.definition_version).max()?,
-        })
-    }
-}
-
-/// What a quotient is multiplied with.
-fn scale(meaning: &Meaning) -> Decimal {
-    meaning.scale.clone().unwrap_or_else(|| Decimal::from_int(1))
-}
-
-/// The weaker of two claims; bounds that point opposite ways leave only "about".
-pub fn weaker(one: Qualifier, two: Qualifier) -> Qualifier {
-    use Qualifier::{About, AtLeast, AtMost, Exact, LessThan, MoreThan};
-    match (one, two) {
-        (Exact, other) | (other, Exact) => other,
-        (MoreThan, MoreThan) => MoreThan,
-        (LessThan, LessThan) => LessThan,
-        (MoreThan | AtLeast, MoreThan | AtLeast) => AtLeast,
-        (LessThan | AtMost, LessThan | AtMost) => AtMost,
-        (About | MoreThan | AtLeast | LessThan | AtMost, About)
-        | (About, MoreThan | AtLeast | LessThan | AtMost)
-        | (MoreThan | AtLeast, LessThan | AtMost)
-        | (LessThan | AtMost, MoreThan | AtLeast) => About,
-    }
-}
-
-fn versions_differ(readings: &[Reading]) -> bool {
-    readings.windows(2).any(|pair| match pair {
-        [one, two] => one.definition_version != two.definition_version,
-        _ => false,
-    })
-}
-
-/// Combines the sums of a period's parts.
-fn over_parts(region: &Region<'_>, how: How, sums: Vec<(Period, Sum)>) -> Sum {
-    let mut total = Sum::default();
-    let mut complete = true;
-    let mut readings = Vec::new();
-    let mut changed = false;
-    for (part, sum) in sums {
-        let Sum { reading, coverage, definition_changed } = sum;
-        let Coverage { complete: whole, expected, reported, mut left_out } = coverage;
-        complete &= whole && reading.is_some();
-        if reading.is_none() && left_out.is_empty() {
-            // Nothing was expected: the unit did not stand then, or has nothing below it.
-            let (unit_id, reason) = (region.unit_id, LeftOutReason::NotReported);
-            left_out.push(LeftOut { unit_id, reason, period: None });
-        }
-        let left_out = left_out.into_iter().map(|it| LeftOut { period: Some(part), ..it });
-        total.coverage.left_out.extend(left_out);
-        (total.coverage.expected, total.coverage.reported) = (expected, reported);
-        if reading.is_some() {
-            changed = definition_changed || (changed && how != How::Last);
-        }
-        readings.extend(reading);
-    }
-    // The sort is stable: of one unit, the parts stay in order.
-    total.coverage.left_out.sort_by_key(|it| it.unit_id);
-    total.coverage.complete = complete;
-    total.definition_changed = changed || (how != How::Last && versions_differ(&readings));
-    total.reading = how.combine(region.meaning, &readings);
-    total
 }

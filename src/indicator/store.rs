@@ -1,4 +1,5 @@
 //! What we ask the database about indicators: the doors, and the definitions.
+pub mod attainment;
 pub mod availability;
 pub mod changes;
 pub mod comparison;
@@ -15,6 +16,7 @@ pub mod read;
 pub mod selection;
 pub mod snapshot;
 mod version_buffer;
+mod weights;
 pub mod withdraw;
 
 use std::sync::Arc;

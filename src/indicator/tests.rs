@@ -1,4 +1,5 @@
 //! Rules of indicators: what is added up, and what is judged.
+mod closed;
 mod judge;
 mod over_time;
 mod roll_up;

@@ -6,6 +6,7 @@ pub mod breakdowns;
 pub mod cubes;
 pub mod definitions;
 pub mod meaning;
+pub mod numbers_right;
 pub mod pages;
 pub mod periods;
 pub mod publish;

@@ -20,6 +20,7 @@ pub(crate) mod feed;
 pub(crate) mod hub;
 pub(crate) mod indicator;
 pub(crate) mod load;
+pub(crate) mod oracle;
 pub(crate) mod server;
 pub(crate) mod support;
 pub(crate) mod unit;

@@ -1,18 +1,25 @@
 //! The disjoint cover of a roll-up: which units lie inside the one asked for, and whose values speak for them.
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use super::{Coverage, How, LeftOut, LeftOutReason, Readings, Region, Sum, scale, versions_differ};
+use super::{
+    LeftOutReason, Sum,
+    amount::How,
+    closed::{Closed, Closings, Leaf, stands_for_itself},
+    coverage::{WalkedUnits, counted},
+    groups::Groups,
+    told::{Told, UnitAnswer, UnitQuestion},
+};
 use crate::{
-    decimal::Decimal,
-    indicator::{Geography, Kind, Reading, Status},
-    period::Period,
-    time::Day,
-    unit::{Level, Transfer, Tree},
+    error::Result,
+    fraction::Fraction,
+    indicator::{Geography, TimeRule},
+    time::{Day, Span},
+    unit::{Transfer, Tree, forest::Share},
 };
 
 /// Where a unit lies, seen from the unit asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Containment {
+pub(super) enum Containment {
     Inside,
     Straddles,
     Outside,
@@ -35,59 +42,85 @@ impl Containment {
     }
 }
 
-/// A unit of the tree in which a period is added up.
+/// A unit that may have a part in the sum.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    id: i64,
-    above: Option<i64>,
+pub(super) struct Node {
+    pub(super) id: i64,
+    pub(super) above: Option<i64>,
+    pub(super) span: Span,
     /// Whether it stands for itself when history is restated; the others stand for what is below them.
     leaf: bool,
-    containment: Containment,
+    pub(super) containment: Containment,
     /// Whether it is expected to report.
-    expected: bool,
+    pub(super) expected: bool,
 }
 
-/// The tree on the last day of a period, from the top, and where its units lie.
+/// The tree on the last day of a period, from the top, and where its units lie; then the units that closed before.
 pub(super) struct Cover<'a> {
-    region: &'a Region<'a>,
+    question: &'a UnitQuestion<'a>,
     how: How,
     day: Day,
-    /// When history is restated: the unit asked for and those below it, at that date.
-    target: Option<(Day, HashSet<i64>)>,
+    /// The unit asked for and those below it, at the date of the geography.
+    target: HashSet<i64>,
+    /// That date, when history is restated.
+    date: Option<Day>,
     nodes: Vec<Node>,
+    ids: HashSet<i64>,
+    groups: Groups,
+    /// Units of the cover.
+    used: HashSet<i64>,
+    /// Units of the cover, and those below them.
+    covered: HashSet<i64>,
+    refused: HashMap<i64, LeftOutReason>,
+    missing: Vec<(i64, crate::period::Period, LeftOutReason)>,
 }
 
 impl<'a> Cover<'a> {
-    pub(super) fn new(region: &'a Region<'a>, how: How, day: Day) -> Self {
-        let Region { forest, meaning, unit_id, geography } = *region;
-        let (tops, target) = match geography {
-            Geography::AsReported => (forest.children(unit_id, meaning.tree, day), None),
-            Geography::AsOf(date) => {
-                let mut target = HashSet::from([unit_id]);
-                target.extend(forest.descendants(unit_id, meaning.tree, date));
-                (forest.roots(meaning.tree, day), Some((date, target)))
-            }
+    pub(super) fn new(question: &'a UnitQuestion<'a>, how: How) -> Self {
+        let region = question.region;
+        let (forest, tree, unit_id) = (region.forest, region.meaning.tree, region.unit_id);
+        let day = question.plan.range.to;
+        let date = match region.geography {
+            Geography::AsReported => None,
+            Geography::AsOf(date) => Some(date),
         };
-        let mut cover = Self { region, how, day, target, nodes: Vec::new() };
+        let mut target = HashSet::from([unit_id]);
+        target.extend(forest.descendants(unit_id, tree, date.unwrap_or(day)));
+        let tops = match date {
+            None => forest.children(unit_id, tree, day),
+            Some(_) => forest.roots(tree, day),
+        };
+        let mut cover = Self {
+            question,
+            how,
+            day,
+            target,
+            date,
+            nodes: Vec::new(),
+            ids: HashSet::new(),
+            groups: Groups::default(),
+            used: HashSet::new(),
+            covered: HashSet::new(),
+            refused: HashMap::new(),
+            missing: Vec::new(),
+        };
         cover.survey(tops);
         cover.locate();
-        cover.expect();
         cover
     }
 
     /// Finds the units, each after the one above it.
     fn survey(&mut self, tops: Vec<i64>) {
-        let Region { forest, meaning, unit_id: _, geography: _ } = *self.region;
+        let region = self.question.region;
+        let (forest, meaning) = (region.forest, region.meaning);
         let mut above: HashMap<i64, Option<i64>> = tops.iter().map(|id| (*id, None)).collect();
         let mut next = tops;
         while let Some(id) = next.pop() {
+            let Some(unit) = forest.get(id) else { continue };
             let children = forest.children(id, meaning.tree, self.day);
-            // A commune, an agency and a facility stand for themselves, whatever is below them.
-            let leaf = match (meaning.tree, forest.get(id).map(|it| it.level)) {
-                (_, Some(Level::Commune)) => true,
-                (Tree::Territory, _) => false,
-                (Tree::Administration, Some(Level::Agency | Level::Facility)) => true,
-                (Tree::Administration, _) => children.is_empty(),
+            let leaf = match stands_for_itself(meaning.tree, unit.level) {
+                Some(leaf) => leaf,
+                None => children.is_empty(),
             };
             for child in children {
                 if let Entry::Vacant(entry) = above.entry(child) {
@@ -95,31 +128,30 @@ impl<'a> Cover<'a> {
                     next.push(child);
                 }
             }
-            let above = above.get(&id).copied().flatten();
+            self.ids.insert(id);
             self.nodes.push(Node {
                 id,
-                above,
+                above: above.get(&id).copied().flatten(),
+                span: unit.span,
                 leaf,
                 containment: Containment::Inside,
-                expected: false,
+                expected: unit.level == meaning.collection_level,
             });
         }
     }
 
     /// Finds where they lie, from below: a unit lies where the territory of every leaf below it went.
     fn locate(&mut self) {
-        if self.target.is_none() {
-            return;
-        }
         let mut nodes = std::mem::take(&mut self.nodes);
         let mut known: HashMap<i64, Containment> = HashMap::new();
-        for node in nodes.iter_mut().rev() {
+        for node in nodes.iter_mut().rev().filter(|_| self.date.is_some()) {
             let below = known.get(&node.id).copied().filter(|_| !node.leaf);
             // A leaf with nothing on record lies nowhere, and does not speak for the unit above it.
-            let containment = below.or_else(|| self.went(node.id));
+            let containment = below.or_else(|| self.lies(&self.carried(node.id, self.day)));
             node.containment = containment.unwrap_or(Containment::Outside);
             // What an institution does says nothing about the territory above it.
-            let speaks = self.region.meaning.tree == Tree::Territory || self.is_locality(node.id);
+            let speaks =
+                self.question.region.meaning.tree == Tree::Territory || self.is_locality(node.id);
             if let (Some(containment), Some(above)) = (containment.filter(|_| speaks), node.above) {
                 let together = containment.with(known.get(&above).copied());
                 known.insert(above, together);
@@ -129,180 +161,283 @@ impl<'a> Cover<'a> {
     }
 
     fn is_locality(&self, id: i64) -> bool {
-        self.region.forest.get(id).is_some_and(|it| it.level.is_locality())
+        self.question.region.forest.get(id).is_some_and(|it| it.level.is_locality())
     }
 
-    /// Where a unit went.
-    fn went(&self, id: i64) -> Option<Containment> {
-        let (date, target) = self.target.as_ref()?;
-        let Region { forest, meaning, unit_id: _, geography: _ } = *self.region;
-        let shares = forest.carry_in(meaning.tree, id, self.day, *date);
-        let inside = shares.iter().any(|it| target.contains(&it.unit_id));
-        Containment::of(inside, shares.iter().any(|it| !target.contains(&it.unit_id)))
+    fn carried(&self, id: i64, from: Day) -> Vec<Share> {
+        let region = self.question.region;
+        let to = self.date.unwrap_or(self.day);
+        region.forest.carry_in(region.meaning.tree, id, from, to)
     }
 
-    /// Finds who is expected to report. The unit asked for never enters its own sum; where it took others in and
-    /// nothing is below it, its own part is therefore missing.
-    fn expect(&mut self) {
-        let Region { forest, meaning, unit_id, geography: _ } = *self.region;
-        let mut own = None;
-        let mut others = false;
-        for node in &mut self.nodes {
-            let collects =
-                forest.get(node.id).is_some_and(|it| it.level == meaning.collection_level);
-            if !collects || node.containment == Containment::Outside {
-                continue;
-            }
-            if node.id == unit_id {
-                own = node.leaf.then_some(node);
-            } else {
-                node.expected = true;
-                others = true;
+    /// Where a territory lies that these hold.
+    fn lies(&self, shares: &[Share]) -> Option<Containment> {
+        let is_inside = |it: &Share| self.target.contains(&it.unit_id);
+        Containment::of(shares.iter().any(is_inside), shares.iter().any(|it| !is_inside(it)))
+    }
+
+    /// Adds up the topmost units that have a value.
+    pub(super) fn sum(mut self, closings: &Closings) -> Result<Sum> {
+        let question = self.question;
+        let unit_id = question.region.unit_id;
+        for node in std::mem::take(&mut self.nodes) {
+            self.nodes.push(node);
+            if node.above.is_some_and(|it| self.covered.contains(&it)) {
+                self.covered.insert(node.id);
+            } else if node.containment != Containment::Outside && node.id != unit_id {
+                self.walk(&node);
             }
         }
-        if let Some(own) = own {
-            own.expected = others;
+        for closed in closings.touching(&self.target) {
+            self.close(closed);
         }
+        self.own();
+        self.check_that_it_can_be_said()?;
+        let reading = self.groups.combine(question);
+        let coverage = counted(
+            question,
+            WalkedUnits {
+                nodes: &self.nodes,
+                covered: &self.covered,
+                refused: &self.refused,
+                missing: self.missing,
+            },
+        );
+        Ok(Sum::of(reading.as_ref(), coverage))
     }
 
-    /// Whether some unit has a value for exactly this period.
-    pub(super) fn speaks(&self, period: Period, readings: &Readings) -> bool {
-        let mut nodes = self.nodes.iter().filter(|it| it.id != self.region.unit_id);
-        nodes.any(|node| {
-            let whole = match node.containment {
-                Containment::Inside => true,
-                Containment::Straddles => node.leaf,
-                Containment::Outside => false,
-            };
-            let reading = readings.get(&(period, node.id)).filter(|_| whole);
-            reading.is_some_and(|it| self.value(it).is_some())
-        })
-    }
-
-    /// Adds up the topmost units that reported.
-    pub(super) fn sum(&self, period: Period, readings: &Readings) -> Sum {
-        let mut used = Vec::new();
-        // Units of the cover, and those below them.
-        let mut covered = HashSet::new();
-        let mut refused = HashMap::new();
-        for node in &self.nodes {
-            if node.above.is_some_and(|it| covered.contains(&it)) {
-                covered.insert(node.id);
-            } else if node.containment != Containment::Outside
-                && node.id != self.region.unit_id
-                && let Some(reading) = readings.get(&(period, node.id))
-            {
-                match self.take(node, reading) {
-                    Ok(reading) => {
-                        used.push(reading);
-                        covered.insert(node.id);
-                    }
-                    Err(reason) => {
-                        refused.insert(node.id, reason);
-                    }
-                }
+    /// Takes what a unit says, or notes why it cannot be taken.
+    fn walk(&mut self, node: &Node) {
+        let taken = match self.question.ask(node.id, node.span) {
+            UnitAnswer::Silent => return,
+            // That it lies partly elsewhere is said first: of that nothing can be used.
+            UnitAnswer::Refused(LeftOutReason::NoComponents) if self.spans(node) => {
+                Err(LeftOutReason::SpansTarget)
             }
-        }
-        Sum {
-            reading: self.how.combine(self.region.meaning, &used),
-            coverage: self.coverage(&covered, &refused),
-            definition_changed: versions_differ(&used),
+            UnitAnswer::Refused(reason) => Err(reason),
+            UnitAnswer::Told(told) => self.place(node, told, || self.carried(node.id, self.day)),
+        };
+        let lacks_weight = self.question.lacks_weight(node.id);
+        match taken.and_then(|it| if lacks_weight { Err(LeftOutReason::NoWeight) } else { Ok(it) })
+        {
+            Err(reason) => {
+                self.refused.insert(node.id, reason);
+            }
+            Ok(told) => {
+                self.groups.put(self.question, node.id, node.span, &told);
+                self.take(node.id, told);
+            }
         }
     }
 
-    /// Counts the expected units, and names what was left out.
-    fn coverage(&self, covered: &HashSet<i64>, refused: &HashMap<i64, LeftOutReason>) -> Coverage {
-        let mut coverage = Coverage::default();
-        // Units below which there is: an expected one that is not covered, one of the cover, one with a value.
-        let (mut open, mut used, mut heard) = (HashSet::new(), HashSet::new(), HashSet::new());
-        for node in self.nodes.iter().rev() {
-            let Node { id, above, leaf: _, containment: _, expected } = *node;
-            let is_covered = covered.contains(&id);
-            let missing = expected && !is_covered;
-            let is_open = missing || open.contains(&id);
-            coverage.expected += usize::from(expected);
-            coverage.reported += usize::from(expected && is_covered);
-            let reason = refused.get(&id).copied();
-            let named = match reason {
-                None => missing.then_some(LeftOutReason::NotReported),
-                Some(LeftOutReason::SpansTarget) => {
-                    reason.filter(|_| missing || !heard.contains(&id))
-                }
-                Some(_) => reason.filter(|_| is_open || !used.contains(&id)),
-            };
-            if let Some(reason) = named {
-                coverage.left_out.push(LeftOut { unit_id: id, reason, period: None });
-            }
-            let Some(above) = above else { continue };
-            if is_open {
-                open.insert(above);
-            }
-            if is_covered || used.contains(&id) {
-                used.insert(above);
-            }
-            let valued = reason.is_some_and(|it| it != LeftOutReason::NoValue);
-            if is_covered || valued || heard.contains(&id) {
-                heard.insert(above);
-            }
-        }
-        coverage.left_out.sort_by_key(|it| it.unit_id);
-        coverage.complete = coverage.reported == coverage.expected && coverage.left_out.is_empty();
-        coverage
+    fn take(&mut self, id: i64, told: Told) {
+        self.used.insert(id);
+        self.covered.insert(id);
+        self.missing.extend(told.missing.into_iter().map(|(part, why)| (id, part, why)));
     }
 
-    /// What a unit's reading brings into the sum, or why it brings nothing.
-    fn take(&self, node: &Node, reading: &Reading) -> Result<Reading, LeftOutReason> {
-        let value = self.value(reading).ok_or(LeftOutReason::NoValue)?;
-        match node.containment {
-            Containment::Straddles if !node.leaf => return Err(LeftOutReason::SpansTarget),
-            Containment::Inside | Containment::Straddles | Containment::Outside => {}
+    fn spans(&self, node: &Node) -> bool {
+        node.containment == Containment::Straddles && !node.leaf
+    }
+
+    /// What a unit's value brings into the sum, or why it brings nothing.
+    fn place(
+        &self,
+        node: &Node,
+        told: Told,
+        carried: impl Fn() -> Vec<Share>,
+    ) -> Result<Told, LeftOutReason> {
+        if self.spans(node) {
+            return Err(LeftOutReason::SpansTarget);
         }
-        let components = reading.numerator.is_some() && reading.denominator.is_some();
-        if self.how == How::Ratio && !components {
-            return Err(LeftOutReason::NoComponents);
-        }
-        let reading = Reading { value: Some(value), ..reading.clone() };
         if node.containment == Containment::Inside {
-            return Ok(reading);
+            return Ok(told);
         }
-        let weight = self.weight(node.id).ok_or(LeftOutReason::SplitWithoutWeight)?;
-        let part = |it: Option<Decimal>| it.map(|it| it.mul(&weight));
-        Ok(Reading {
-            value: part(reading.value),
-            numerator: part(reading.numerator),
-            denominator: part(reading.denominator),
-            status: Status::Estimated,
-            ..reading
-        })
-    }
-
-    /// The value that counts, where there is one.
-    fn value(&self, reading: &Reading) -> Option<Decimal> {
-        if !reading.status.has_value() {
-            return None;
-        }
-        match self.region.meaning.kind {
-            Kind::Ratio => reading.effective(Some(&scale(self.region.meaning))),
-            Kind::Count | Kind::Amount | Kind::Score => reading.value.clone(),
-        }
+        let weight = self.weight(&carried(), node.span);
+        let weight = weight.ok_or(LeftOutReason::SplitWithoutWeight)?;
+        let amount = told.amount.share(&weight);
+        Ok(Told { amount, ..told })
     }
 
     /// The sourced share of a divided unit that is inside, where the rule may use it. A weight is a share of the unit
     /// before the change, so it says nothing about a unit that is followed back.
-    fn weight(&self, id: i64) -> Option<Decimal> {
-        let (date, target) = self.target.as_ref().filter(|(date, _)| *date > self.day)?;
+    fn weight(&self, carried: &[Share], span: Span) -> Option<Fraction> {
+        let followed_from = self.day.min(span.to);
+        if self.date.unwrap_or(self.day) <= followed_from {
+            return None;
+        }
         match self.how {
             How::Sum | How::Ratio => {}
             How::Mean | How::Max | How::Min | How::Last => return None,
         }
-        let mut inside = Decimal::zero();
-        let Region { forest, meaning, unit_id: _, geography: _ } = *self.region;
-        for share in forest.carry_in(meaning.tree, id, self.day, *date) {
-            if target.contains(&share.unit_id) {
-                let weight = share.weight.filter(|_| share.transfer == Transfer::Part)?;
-                inside = inside.add(&weight);
+        let mut inside = Vec::new();
+        for share in carried.iter().filter(|it| self.target.contains(&it.unit_id)) {
+            let weight = share.weight.as_ref().filter(|_| share.transfer == Transfer::Part)?;
+            inside.push(weight.into());
+        }
+        Some(Fraction::sum(&inside))
+    }
+
+    // === units that closed inside the period ===
+
+    /// Takes the value of a unit that closed, for the part of the period in which it stood.
+    fn close(&mut self, closed: &Closed) {
+        let question = self.question;
+        let region = question.region;
+        let Some(unit) = region.forest.get(closed.id) else { return };
+        let lies = self.lies(&closed.lies).unwrap_or(Containment::Outside);
+        let collects = unit.level == region.meaning.collection_level;
+        let mut node = Node {
+            id: closed.id,
+            above: closed.above.iter().copied().find(|it| self.ids.contains(it)),
+            span: unit.span,
+            leaf: closed.leaf,
+            containment: lies,
+            expected: collects,
+        };
+        if lies == Containment::Outside {
+            return;
+        }
+        let adds = match region.meaning.time_rule {
+            TimeRule::Sum | TimeRule::Ratio | TimeRule::Mean => true,
+            TimeRule::Last | TimeRule::None => false,
+        };
+        let told_above = closed.above.iter().any(|it| self.used.contains(it));
+        if closed.id == region.unit_id || told_above {
+            node.expected &= adds;
+            if told_above && closed.id != region.unit_id {
+                self.covered.insert(closed.id);
+            }
+            self.keep(node);
+            return;
+        }
+        if !adds {
+            let reported = question.sent(closed.id, closed.last);
+            if reported {
+                self.refused.insert(closed.id, LeftOutReason::ClosedBeforeEnd);
+                self.keep(node);
+            }
+            return;
+        }
+        // What was below it, lies inside, and has told of the same time itself.
+        let inside = |it: &&Leaf| self.lies(&it.lies).is_some_and(|it| it != Containment::Outside);
+        let tells =
+            |it: &&Leaf| std::iter::once(&it.id).chain(&it.above).any(|it| self.used.contains(it));
+        let all_below = closed.leaves.iter().filter(inside).count();
+        let told_below = closed.leaves.iter().filter(inside).filter(tells).count();
+        if told_below > 0 && told_below == all_below {
+            return;
+        }
+        // Institutions below it may go on and have told of theirs.
+        let tree = region.meaning.tree;
+        let told_below = told_below > 0
+            || tree == Tree::Administration
+                && region
+                    .forest
+                    .descendants(closed.id, tree, closed.last)
+                    .iter()
+                    .any(|it| self.used.contains(it));
+        self.keep(node);
+        let taken = match question.ask(closed.id, unit.span) {
+            UnitAnswer::Silent => return,
+            UnitAnswer::Refused(LeftOutReason::NoComponents) if self.spans(&node) => {
+                Err(LeftOutReason::SpansTarget)
+            }
+            UnitAnswer::Refused(reason) => Err(reason),
+            UnitAnswer::Told(told) => self.place(&node, told, || closed.lies.clone()),
+        };
+        // What is told of already cannot be taken out of it.
+        let taken = taken.and_then(|told| match told_below {
+            false => Ok(told),
+            true => Err(LeftOutReason::SplitWithoutWeight),
+        });
+        let joined = taken.and_then(|told| {
+            let covers = closed.heirs.iter().map(|it| self.cover_of(*it)).collect();
+            let unit = (closed.id, unit.span);
+            self.groups.join(question, unit, &told, &closed.heirs, &covers).map(|()| told)
+        });
+        match joined {
+            Ok(told) => self.take(closed.id, told),
+            Err(reason) => {
+                self.refused.insert(closed.id, reason);
             }
         }
-        Some(inside)
+    }
+
+    /// A unit below which nothing is.
+    fn lone(&self, id: i64) -> Option<Node> {
+        let region = self.question.region;
+        let unit = region.forest.get(id)?;
+        let tree = region.meaning.tree;
+        let leaf = stands_for_itself(tree, unit.level)
+            .unwrap_or_else(|| region.forest.children(id, tree, self.day).is_empty());
+        leaf.then_some(Node {
+            id,
+            above: None,
+            span: unit.span,
+            leaf,
+            containment: Containment::Inside,
+            expected: unit.level == region.meaning.collection_level,
+        })
+    }
+
+    fn keep(&mut self, node: Node) {
+        self.ids.insert(node.id);
+        self.nodes.push(node);
+    }
+
+    /// The unit of the cover that speaks for a unit on the last day of the period; itself where none does.
+    fn cover_of(&self, id: i64) -> i64 {
+        let above =
+            self.question.region.forest.ancestors(id, self.question.region.meaning.tree, self.day);
+        let mut above = std::iter::once(id).chain(above);
+        above.find(|it| self.used.contains(it)).unwrap_or(id)
+    }
+
+    // === what is missing ===
+
+    /// The unit asked for never enters its own sum. Where it took others in and nothing is below it, its own part is
+    /// therefore missing.
+    fn own(&mut self) {
+        let unit_id = self.question.region.unit_id;
+        if self.date.is_none() && self.nodes.iter().all(|it| it.id != unit_id) {
+            // As it was reported, only what is below it was looked at.
+            self.nodes.extend(self.lone(unit_id));
+        }
+        let expected = |it: &&mut Node| it.expected && it.containment != Containment::Outside;
+        let others = self.nodes.iter_mut().filter(expected).any(|it| it.id != unit_id);
+        if let Some(own) = self.nodes.iter_mut().find(|it| it.id == unit_id) {
+            own.expected &= own.leaf && others;
+            let sent = !matches!(self.question.ask(own.id, own.span), UnitAnswer::Silent);
+            if own.expected && sent {
+                self.refused.insert(unit_id, LeftOutReason::Itself);
+            }
+        }
+        for node in &mut self.nodes {
+            node.expected &= node.containment != Containment::Outside;
+        }
+        let plan = &self.question.plan;
+        let stood = self.question.region.forest.get(unit_id).map(|it| it.span);
+        for (part, days) in plan.parts.iter().filter(|_| plan.how.is_some_and(|it| it != How::Last))
+        {
+            let inside = |it: &Node| it.containment != Containment::Outside && it.id != unit_id;
+            let nobody = !self.nodes.iter().any(|it| inside(it) && it.span.overlaps(*days));
+            if nobody && stood.is_some_and(|it| !it.overlaps(*days)) {
+                self.missing.push((unit_id, *part, LeftOutReason::UnitNotValid));
+            }
+        }
+    }
+
+    /// Refuses a period that the frequency does not make up, unless units reported it as such, and nobody who is
+    /// missing reported something else inside it.
+    fn check_that_it_can_be_said(&self) -> Result<()> {
+        let Some(refusal) = &self.question.plan.loose else { return Ok(()) };
+        let spoken = !self.used.is_empty()
+            || self.refused.values().any(|it| *it != LeftOutReason::NotShared);
+        let silent = |it: &&Node| {
+            it.expected && !self.covered.contains(&it.id) && !self.refused.contains_key(&it.id)
+        };
+        let otherwise = self.nodes.iter().filter(silent).any(|it| self.question.sent_parts(it.id));
+        if spoken && !otherwise { Ok(()) } else { Err(refusal.clone()) }
     }
 }

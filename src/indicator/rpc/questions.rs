@@ -5,7 +5,7 @@ use crate::{
     caller::Pattern,
     error::{Error, Result},
     indicator::{
-        Breakdown, Code, Geography,
+        Breakdown, Code, Geography, RollUpOf,
         queries::{
             Availability, BreakdownFilter, CellSelection, Export, Filter, Get, List, ListRevisions,
             Query, QueryTargets, Rank, RollUp, Snapshot, WantedCells,
@@ -267,6 +267,7 @@ impl TryFrom<pb::RollUpRequest> for RollUp {
             as_of,
             consistency,
             breakdown,
+            of,
         } = msg;
         let mut fields = Fields::default();
         let indicator = fields.read("indicator", Code::parse(&indicator));
@@ -306,11 +307,13 @@ impl TryFrom<pb::RollUpRequest> for RollUp {
             }
             (Ok(_), None) => None,
         };
+        let of = fields.word_or("of", of, RollUpOf::of, RollUpOf::Below);
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
                 indicator: indicator?,
                 unit: unit?,
+                of: of?,
                 periods: periods.into_iter().collect::<Option<_>>()?,
                 geography: geography?,
                 breakdown: breakdown?,

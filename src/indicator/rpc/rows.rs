@@ -6,15 +6,15 @@ use crate::{
         roll_up::{Coverage, LeftOut, Sum},
         row::{observation, target},
         store::{
+            attainment::Judged,
             availability::AvailabilityCell,
             comparison::FigureChange,
-            compute::{Computed, RankedUnit, RolledUp},
+            compute::{Computed, Ranked, RankedUnit, RolledUp},
             read::{ObservationView, TargetView},
             snapshot::Cell,
         },
     },
     pb,
-    period::Period,
     revision::Revision,
     unit::{Name, forest::Forest},
 };
@@ -334,21 +334,23 @@ impl From<FigureChange> for pb::FigureChange {
     }
 }
 
-fn judged((attainment, period, to_date): (Attainment, Option<Period>, bool)) -> pb::Attainment {
-    let Attainment { state, gap } = attainment;
+fn judged(judged: Judged) -> pb::Attainment {
+    let Judged { attainment: Attainment { state, gap }, period, to_date, definition_changed } =
+        judged;
     pb::Attainment {
         state: state.number(),
         judged_period: period.map_or_else(String::new, |it| it.to_string()),
         to_date,
         gap: gap.map(|it| it.to_string()),
+        definition_changed,
     }
 }
 
 impl From<Computed<(Name, Vec<RolledUp>)>> for pb::RollUpResponse {
     fn from(computed: Computed<(Name, Vec<RolledUp>)>) -> Self {
-        let Computed { revision, definition, forest, answer: (unit, figures) } = computed;
+        let Computed { revision, definition: _, forest, answer: (unit, figures) } = computed;
         let answer = |it: RolledUp| {
-            let RolledUp { period, sum, reported } = it;
+            let RolledUp { period, definition, sum, reported } = it;
             let definition_changed = sum.definition_changed;
             let (computed, coverage) = summed(&definition, &forest, sum);
             pb::RollUpFigure {
@@ -369,7 +371,7 @@ impl From<Computed<(Name, Vec<RolledUp>)>> for pb::RollUpResponse {
 
 /// A sum as a figure: always computed, and without a value when nothing could be added.
 fn summed(definition: &Definition, forest: &Forest, sum: Sum) -> (pb::Figure, pb::Coverage) {
-    let Sum { reading, coverage, definition_changed: _ } = sum;
+    let Sum { reading, exact: _, coverage, definition_changed: _ } = sum;
     let unit_of_measure = definition.meaning.unit_of_measure.clone();
     let figure = match reading {
         None => pb::Figure {
@@ -379,14 +381,17 @@ fn summed(definition: &Definition, forest: &Forest, sum: Sum) -> (pb::Figure, pb
         },
         Some(reading) => {
             let computed = figure(&definition.meaning, reading, None, false);
-            pb::Figure { basis: Some(pb::FigureBasis::Computed.into()), ..computed }
+            // Of a ratio the value is its quotient, and was rounded after it was computed, not before.
+            let computed_value = computed.computed_value.and(computed.value.clone());
+            let basis = Some(pb::FigureBasis::Computed.into());
+            pb::Figure { basis, computed_value, ..computed }
         }
     };
     (figure, covered(forest, coverage))
 }
 
 fn covered(forest: &Forest, coverage: Coverage) -> pb::Coverage {
-    let Coverage { complete, expected, reported, left_out } = coverage;
+    let Coverage { complete, expected, reported, left_out, weight_share } = coverage;
     let state = match complete {
         true => pb::CoverageState::Complete,
         false => pb::CoverageState::Incomplete,
@@ -407,14 +412,16 @@ fn covered(forest: &Forest, coverage: Coverage) -> pb::Coverage {
         reported: int(reported),
         left_out: left_out.collect(),
         left_out_total,
+        weight_share: weight_share.map(|it| it.to_string()),
     }
 }
 
-impl From<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> for pb::RankUnitsResponse {
-    fn from(computed: Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>) -> Self {
-        let Computed { revision, definition, forest, answer: (ranked, unranked) } = computed;
+impl From<Computed<Ranked>> for pb::RankUnitsResponse {
+    fn from(computed: Computed<Ranked>) -> Self {
+        let Computed { revision, definition: _, forest, answer } = computed;
+        let Ranked { ranked, unranked, definition_changed } = answer;
         let answer = |it: RankedUnit| {
-            let RankedUnit { rank, unit, reported, sum } = it;
+            let RankedUnit { rank, unit, definition, reported, sum } = it;
             let (figure, coverage) = match (reported, sum) {
                 (_, Some(sum)) => {
                     let (figure, coverage) = summed(&definition, &forest, sum);
@@ -429,6 +436,7 @@ impl From<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> for pb::RankUnitsRespons
             read_at: Some(revision.into()),
             ranked: ranked.into_iter().map(answer).collect(),
             unranked: unranked.into_iter().map(answer).collect(),
+            definition_changed,
         }
     }
 }

@@ -10,19 +10,21 @@ use super::{
     observations,
     parts::{CellRow, has_parts, must_break_down, resolve_rows},
     read::{Names, ObservationView},
+    weights::weights,
 };
 use crate::{
     caller::Caller,
     decimal::Decimal,
     error::{Error, Result},
+    fraction::Fraction,
     hub::Hub,
     indicator::definitions::Definitions,
     indicator::{
-        Breakdown, Definition, Geography, Qualifier, Reading, Status,
+        Breakdown, Definition, Geography, Qualifier, Reading, RollUpOf, Status,
         breakdown::{Resolved, resolve},
         judge,
         queries::{Rank, RollUp},
-        roll_up::{self, Readings, Region, Sum},
+        roll_up::{self, Closings, IsShared, Readings, Region, Said, Sum, Weights},
         row::observation,
     },
     period::Period,
@@ -36,10 +38,19 @@ use crate::{
 pub struct RolledUp {
     /// The period.
     pub period: Period,
+    /// The version of the definition that the values in it were published under: the newest of them.
+    pub definition: Arc<Definition>,
     /// The sum.
     pub sum: Sum,
     /// What the unit itself reported.
     pub reported: Option<ObservationView>,
+}
+
+impl ObservationView {
+    /// The exact value by which it is compared: a ratio's by its components, where both are known.
+    pub(super) fn exact(&self) -> Option<Fraction> {
+        self.row.reading().exact(&self.definition.meaning)
+    }
 }
 
 /// A unit in a ranking.
@@ -49,10 +60,23 @@ pub struct RankedUnit {
     pub rank: i32,
     /// The unit.
     pub unit: Name,
+    /// The version of the definition that the values in its sum were published under.
+    pub definition: Arc<Definition>,
     /// What it reported, when it was ranked by that.
     pub reported: Option<ObservationView>,
     /// What was added up, when it was ranked by that.
     pub sum: Option<Sum>,
+}
+
+/// Units by their values, best first, and those that have none.
+#[derive(Debug)]
+pub struct Ranked {
+    /// Those with a value.
+    pub ranked: Vec<RankedUnit>,
+    /// Those without.
+    pub unranked: Vec<RankedUnit>,
+    /// Whether the values were published under different versions of the definition.
+    pub definition_changed: bool,
 }
 
 /// A definition with the names of the units that an answer speaks of.
@@ -74,7 +98,7 @@ pub async fn roll_up(
     caller: &Caller,
     asked: RollUp,
 ) -> Result<Computed<(Name, Vec<RolledUp>)>> {
-    let RollUp { indicator, unit, periods, geography, breakdown, consistency } = asked;
+    let RollUp { indicator, unit, periods, geography, of, breakdown, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.reference::<Definitions>(&view).await?;
     let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
@@ -94,10 +118,26 @@ pub async fn roll_up(
     let readings = readings(hub, &view, definition, &needed, &breakdown).await?;
     let own = own_rows(hub, &view, definition, unit_id, &periods, &breakdown).await?;
     let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
+    let is_shared = shared_with(caller);
+    let mut weighed = Vec::with_capacity(periods.len());
+    for period in periods {
+        weighed.push((period, weights(hub, caller, &view, &names, definition, period).await?));
+    }
     let sums = aside(move || {
-        let region = Region { forest: &forest, meaning: &asked.meaning, unit_id, geography };
-        let sum = |it: Period| Ok((it, roll_up::roll_up(&region, it, &readings)?));
-        periods.into_iter().map(sum).collect::<Result<Vec<_>>>()
+        let (forest, meaning) = (&*forest, &asked.meaning);
+        let shared: IsShared<'_> = &is_shared;
+        let sum = |(period, weights): &(Period, Option<Weights>)| {
+            let (period, weights) = (*period, weights.as_ref());
+            let region = Region { forest, meaning, unit_id, geography, shared, weights };
+            match of {
+                RollUpOf::Below => {
+                    let closings = Closings::of(forest, meaning, period, geography);
+                    roll_up::roll_up(&region, period, &closings, &readings)
+                }
+                RollUpOf::Itself => roll_up::itself(&region, period, &readings),
+            }
+        };
+        weighed.iter().map(|it| Ok((it.0, sum(it)?))).collect::<Result<Vec<_>>>()
     });
     let mut figures = Vec::new();
     for (period, sum) in sums.await? {
@@ -105,7 +145,8 @@ pub async fn roll_up(
             parts: it.parts(),
             ..names.observed(definition, it.row.clone())
         });
-        figures.push(RolledUp { period, sum, reported });
+        let definition = labelled(&names, definition, &sum);
+        figures.push(RolledUp { period, definition, sum, reported });
     }
     Ok(Computed {
         revision: view.revision,
@@ -115,12 +156,20 @@ pub async fn roll_up(
     })
 }
 
+/// The version of the definition that the values in a sum were published under.
+fn labelled(names: &Names, definition: &Arc<Definition>, sum: &Sum) -> Arc<Definition> {
+    let version = sum.reading.as_ref().map(|it| it.definition_version);
+    version.map_or_else(|| Arc::clone(definition), |it| names.definitions.version(definition, it))
+}
+
+/// Whether the caller could read a unit's values one by one: no other is in what is computed for it.
+fn shared_with(caller: &Caller) -> impl Fn(i64, Day) -> bool + Sync + Send + use<> {
+    let caller = caller.clone();
+    move |unit_id, _| caller.sees_unit(unit_id)
+}
+
 /// Units by their values.
-pub async fn rank(
-    hub: &Hub,
-    caller: &Caller,
-    asked: Rank,
-) -> Result<Computed<(Vec<RankedUnit>, Vec<RankedUnit>)>> {
+pub async fn rank(hub: &Hub, caller: &Caller, asked: Rank) -> Result<Computed<Ranked>> {
     let Rank { indicator, period, below, level, rolled_up, breakdown, consistency } = asked;
     let view = hub.revisions.view(caller, consistency).await?;
     let definitions = hub.reference::<Definitions>(&view).await?;
@@ -153,12 +202,15 @@ pub async fn rank(
         let readings =
             readings(hub, &view, definition, &needed.into_iter().collect(), &breakdown).await?;
         let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
-        let ids = units.clone();
+        let (ids, is_shared) = (units.clone(), shared_with(caller));
+        let weighed = weights(hub, caller, &view, &names, definition, period).await?;
         let summed = aside(move || {
             let (forest, meaning, geography) = (&*forest, &asked.meaning, Geography::AsReported);
+            let (shared, weights): (IsShared<'_>, _) = (&is_shared, weighed.as_ref());
+            let closings = Closings::of(forest, meaning, period, geography);
             let sum = |unit_id: i64| {
-                let region = Region { forest, meaning, unit_id, geography };
-                Ok((unit_id, roll_up::roll_up(&region, period, &readings)?))
+                let region = Region { forest, meaning, unit_id, geography, shared, weights };
+                Ok((unit_id, roll_up::roll_up(&region, period, &closings, &readings)?))
             };
             ids.into_iter().map(sum).collect::<Result<Vec<_>>>()
         });
@@ -179,19 +231,27 @@ pub async fn rank(
             }));
         }
     }
-    let value = |id: &i64| -> Option<Decimal> {
-        let summed = sums.get(id).and_then(|it| it.reading.as_ref());
-        summed
-            .and_then(|it| it.effective(meaning.scale.as_ref()))
-            .or_else(|| own.get(id).and_then(ObservationView::value))
+    let value = |id: &i64| -> Option<Fraction> {
+        let summed = sums.get(id).and_then(|it| it.exact.clone());
+        summed.or_else(|| own.get(id).and_then(ObservationView::exact))
     };
     let values = units.iter().map(|id| (*id, value(id))).collect();
     let (ranked, unranked) = judge::rank(meaning.direction, values)?;
-    let mut answer = |(rank, id): (i32, i64)| RankedUnit {
-        rank,
-        unit: names.forest.name(id),
-        reported: own.remove(&id),
-        sum: sums.remove(&id),
+    let versions = |id: &i64| {
+        let summed =
+            sums.get(id).and_then(|it| it.reading.as_ref()).map(|it| it.definition_version);
+        summed.or_else(|| own.get(id).map(|it| it.row.definition_version))
+    };
+    let versions: BTreeSet<_> = ranked.iter().filter_map(|(_, id)| versions(id)).collect();
+    let definition_changed = versions.len() > 1 || sums.values().any(|it| it.definition_changed);
+    let mut answer = |(rank, id): (i32, i64)| {
+        let sum = sums.remove(&id);
+        let definition = match &sum {
+            Some(sum) => labelled(&names, definition, sum),
+            None => Arc::clone(definition),
+        };
+        let (unit, reported) = (names.forest.name(id), own.remove(&id));
+        RankedUnit { rank, unit, definition, reported, sum }
     };
     let ranked = ranked.into_iter().map(&mut answer).collect();
     let unranked = unranked.into_iter().map(|id| answer((0, id))).collect();
@@ -199,7 +259,7 @@ pub async fn rank(
         revision: view.revision,
         definition: Arc::clone(definition),
         forest: names.forest,
-        answer: (ranked, unranked),
+        answer: Ranked { ranked, unranked, definition_changed },
     })
 }
 
@@ -224,7 +284,7 @@ struct Lean {
     definition_version: i32,
 }
 
-async fn readings(
+pub(super) async fn readings(
     hub: &Hub,
     view: &View,
     definition: &Arc<Definition>,
@@ -274,7 +334,7 @@ async fn readings(
     };
     let rows = rows.into_iter().map(reading);
     if !has_parts(definition, breakdown) {
-        return Ok(rows.map(|(key, (_, reading))| (key, reading)).collect());
+        return Ok(rows.map(|(key, (_, reading))| (key, reading.into())).collect());
     }
     let mut cells: HashMap<(Period, i64), Vec<(Breakdown, Reading)>> = HashMap::new();
     for (key, (breakdown, reading)) in rows {
@@ -286,12 +346,13 @@ async fn readings(
         match resolve(meaning, meaning.range(period).to, breakdown, &reported) {
             Resolved::Reported { inconsistent: _ } => {
                 let own = rows.into_iter().find(|(key, _)| key == breakdown)?;
-                Some(((period, unit_id), own.1))
+                Some(((period, unit_id), own.1.into()))
             }
             Resolved::Computed { reading, parts: _, inconsistent: _ } => {
-                Some(((period, unit_id), reading))
+                Some(((period, unit_id), reading.into()))
             }
-            Resolved::Partial { lacking: _ } | Resolved::Nothing => None,
+            Resolved::Partial { lacking: _ } => Some(((period, unit_id), Said::Partial)),
+            Resolved::Nothing => None,
         }
     };
     Ok(cells.into_iter().filter_map(made).collect())

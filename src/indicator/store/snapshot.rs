@@ -10,14 +10,13 @@ use std::{
 
 use bytes::Bytes;
 
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder};
 use tokio::time;
 
 use super::{
+    attainment::{Judged, judge_all},
     comparison::years_before,
     follow::follow,
-    latest::{ByCell, Patches, beside, latest_rows, target_rows, two},
-    observations,
+    latest::{Patches, beside, latest_rows, target_rows, two},
     parts::{CellRow, MadeOf},
     read::{Names, ObservationView, TargetView},
     selection::{self, Asked},
@@ -28,11 +27,11 @@ use crate::{
     error::{Error, Result},
     hub::Hub,
     indicator::{
-        Breakdown, Definition, Meaning, TimeRule,
+        Definition, Meaning,
         cells::{Cells, Key, Question},
-        judge::{self, Attainment, Freshness},
+        judge::{self, Freshness},
         queries::{Snapshot, WantedCells},
-        row::{observation, target},
+        row::target,
     },
     page::{Mark, Paged},
     period::{Period, PeriodKind},
@@ -56,8 +55,8 @@ pub struct Cell {
     pub year_before: Option<ObservationView>,
     /// The target.
     pub target: Option<TargetView>,
-    /// Whether it is met, by the value of which period, and whether that is shorter than the target's.
-    pub attainment: Option<(Attainment, Option<Period>, bool)>,
+    /// Whether it is met.
+    pub attainment: Option<Judged>,
     /// How fresh the latest observation is.
     pub freshness: Freshness,
     /// The newest figures of longer periods and of periods to date.
@@ -344,67 +343,4 @@ fn pick(aims: Vec<target::Model>, shown: Option<Period>, date: Day) -> Option<ta
     let next = || aims.iter().position(|it| it.period_end >= date);
     let place = own.or_else(next).or(aims.len().checked_sub(1))?;
     aims.into_iter().nth(place)
-}
-
-/// Judges each target by the value of its own period, or else by one inside it that speaks for it so far; only by
-/// periods that began by a day, where there is one.
-async fn judge_all(
-    hub: &Hub,
-    view: &View,
-    names: &Names,
-    patches: &Patches,
-    cells: &mut [Cell],
-    breakdown: &Breakdown,
-    by: Option<Day>,
-) -> Result<()> {
-    use observation::Column;
-    let aimed = || cells.iter().filter_map(|it| it.target.as_ref());
-    let starts = aimed().map(|it| it.row.period_start).min();
-    let ends = aimed().map(|it| it.row.period_end).max();
-    let (Some(starts), Some(ends)) = (starts, ends) else { return Ok(()) };
-    let own: BTreeSet<_> = aimed().map(|it| it.row.period).collect();
-    let definitions = patches.definitions();
-    let last = definitions.iter().filter(|it| it.meaning.time_rule == TimeRule::Last);
-    // Only what can be judged by, of a history that may be long.
-    let speaks = Condition::any()
-        .add(Column::Period.is_in(own))
-        .add(Column::Period.contains("-YTD-"))
-        .add(Column::IndicatorId.is_in(last.map(|it| it.id)));
-    let rows = observations(&definitions, view.number())
-        .filter(speaks)
-        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
-        .filter(Column::Breakdown.eq(breakdown.to_string()))
-        .filter(Column::PeriodStart.gte(starts))
-        .filter(Column::PeriodEnd.lte(ends))
-        .filter(Column::PeriodStart.lte(by.unwrap_or(ends)))
-        .order_by_desc(Column::PeriodEnd)
-        .all(&hub.db.at(view.position()))
-        .await?;
-    let mut by_cell: ByCell<observation::Model> = HashMap::new();
-    for row in rows {
-        by_cell.entry((row.indicator_id, row.unit_id)).or_default().push(row);
-    }
-    for cell in cells {
-        let Some(TargetView { row: target, .. }) = &cell.target else { continue };
-        let key = (target.indicator_id, target.unit_id);
-        let rows = by_cell.get(&key).map_or(&[] as &[_], Vec::as_slice);
-        let meaning = &cell.definition.meaning;
-        let own = rows.iter().find(|it| it.period == target.period);
-        let so_far = || {
-            rows.iter().find(|it| {
-                it.period_start >= target.period_start
-                    && it.period_end <= target.period_end
-                    && (it.period.kind() == PeriodKind::ToDate
-                        || meaning.time_rule == TimeRule::Last)
-            })
-        };
-        let judged = own.or_else(so_far);
-        let value = judged.and_then(|it| names.observed(&cell.definition, it.clone()).value());
-        let seen = value.as_ref().zip(judged.map(|it| it.qualifier));
-        let attainment = judge::attain(target.comparison, target.value.as_ref(), seen);
-        let period = judged.filter(|_| value.is_some()).map(|it| it.period);
-        let to_date = period.is_some_and(|it| it != target.period);
-        cell.attainment = Some((attainment, period, to_date));
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 use super::{day, decimal, meaning, period};
 use crate::{
     error::Reason,
+    fraction::Fraction,
     indicator::{
         Calendar, Comparison, Direction, Frequency, Meaning, Qualifier,
         judge::{
@@ -31,7 +32,8 @@ fn a_bound_decides_only_what_it_can() {
         let (qualifier, value) = known;
         let value = decimal(value);
         let target = decimal(target);
-        let found = attain(how, Some(&target), Some((&value, qualifier)));
+        let exact = Fraction::from(&value);
+        let found = attain(how, Some(&target), Some((&exact, qualifier)));
         assert_eq!(found.state, expect, "{qualifier:?} {value} for {how:?} {target}");
         assert_eq!(found.gap, Some(value.sub(&target)));
     }
@@ -60,7 +62,7 @@ fn a_bound_decides_only_what_it_can() {
 
 #[test]
 fn without_a_number_nothing_is_met() {
-    let (value, target) = (decimal("1"), decimal("2"));
+    let (value, target) = (Fraction::count(1), decimal("2"));
     let seen = Some((&value, Qualifier::Exact));
     let missing = attain(Comparison::AtLeast, Some(&target), None);
     assert_eq!((missing.state, missing.gap), (AttainmentState::NoValue, None));
@@ -165,7 +167,7 @@ fn lateness_is_that_of_the_first_report() {
 fn equal_values_share_a_rank() {
     let values = || {
         [(7, "10"), (3, "30"), (9, ""), (5, "30.0"), (1, "20"), (2, "")]
-            .map(|(id, value)| (id, (!value.is_empty()).then(|| decimal(value))))
+            .map(|(id, value)| (id, (!value.is_empty()).then(|| decimal(value).into())))
             .to_vec()
     };
     let (ranked, unranked) = rank(Direction::MoreIsBetter, values()).unwrap();
@@ -176,4 +178,18 @@ fn equal_values_share_a_rank() {
     let refused = rank(Direction::Neither, values()).unwrap_err();
     assert_eq!(refused.reason(), Reason::FieldInvalid);
     assert_eq!(refused.violations()[0].field, "indicator");
+}
+
+#[test]
+fn ratios_are_ranked_and_judged_by_their_components() {
+    let exact = |above: &str, below: &str| {
+        Fraction::from(decimal(above)).mul(&Fraction::count(100)).div(&decimal(below).into())
+    };
+    // 62/102 is shown as 61, and is less than 60.9.
+    let values = vec![(1, exact("62", "102")), (2, Some(decimal("60.9").into()))];
+    assert_eq!(rank(Direction::MoreIsBetter, values).unwrap().0, [(1, 2), (2, 1)]);
+    let seen = exact("62", "102").unwrap();
+    let judged = attain(Comparison::AtLeast, Some(&decimal("61")), Some((&seen, Qualifier::Exact)));
+    assert_eq!(judged.state, AttainmentState::NotMet);
+    assert_eq!(judged.gap, Some(decimal("-0.21568627450980392157")));
 }

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Reason},
     indicator::{
         Geography, Kind, Meaning, Qualifier, Reading, Status, UnitRule,
-        roll_up::{LeftOutReason, Readings, Region, Sum, roll_up},
+        roll_up::{Closings, LeftOutReason, Readings, Region, Sum, roll_up},
     },
     time::{Day, Span},
     unit::{Level, ParentSpan, Transfer, Tree, Unit, forest::Forest},
@@ -25,8 +25,19 @@ pub(super) fn ask(
     code: &str,
     readings: &Readings,
 ) -> Result<Sum, Error> {
-    let region = Region { forest, meaning, unit_id, geography };
-    roll_up(&region, period(code), readings)
+    let region = whole(forest, meaning, unit_id, geography);
+    let closings = Closings::of(forest, meaning, period(code), geography);
+    roll_up(&region, period(code), &closings, readings)
+}
+
+/// Everything is shared, and nothing is weighted.
+pub(super) fn whole<'a>(
+    forest: &'a Forest,
+    meaning: &'a Meaning,
+    unit_id: i64,
+    geography: Geography,
+) -> Region<'a> {
+    Region { forest, meaning, unit_id, geography, shared: &|_, _| true, weights: None }
 }
 
 /// Restates 2024 into a unit of 2026.
@@ -41,7 +52,7 @@ pub(super) fn add(meaning: &Meaning, code: &str, readings: &Readings) -> Sum {
 }
 
 pub(super) fn of<const N: usize>(code: &str, readings: [(i64, Reading); N]) -> Readings {
-    readings.into_iter().map(|(id, it)| ((period(code), id), it)).collect()
+    readings.into_iter().map(|(id, it)| ((period(code), id), it.into())).collect()
 }
 
 /// 1 of each commune of 2024.
@@ -49,7 +60,7 @@ fn ones(forest: &Forest) -> Readings {
     let old = |it: &&Unit| it.level == Level::Commune && it.span.contains(day(BEFORE));
     let communes: Vec<_> = forest.all().filter(old).map(|it| it.id).collect();
     assert_eq!(communes.len(), 10_035);
-    communes.into_iter().map(|id| ((period("2024"), id), reading("1"))).collect()
+    communes.into_iter().map(|id| ((period("2024"), id), reading("1").into())).collect()
 }
 
 pub(super) fn value(sum: &Sum) -> Option<String> {
@@ -164,7 +175,7 @@ fn a_district_restates_only_to_what_received_all_of_it() {
 fn a_value_and_those_below_it_are_never_both_counted() {
     let forest = &*VIET_NAM;
     let mut readings = ones(forest);
-    readings.insert((period("2024"), unit(forest, "838", BEFORE)), reading("1000"));
+    readings.insert((period("2024"), unit(forest, "838", BEFORE)), reading("1000").into());
     let old = unit(forest, "83", BEFORE);
     let sum = ask(forest, &meaning(), old, Geography::AsReported, "2024", &readings).unwrap();
     // 148 communes, 13 of them below the district.
@@ -172,7 +183,7 @@ fn a_value_and_those_below_it_are_never_both_counted() {
     let sum = restate(forest, "86", &readings);
     assert_eq!((value(&sum).as_deref(), counts(&sum)), (Some("1341"), (true, 354, 354)));
     // What the unit itself reported is not in its sum.
-    readings.insert((period("2024"), old), reading("7"));
+    readings.insert((period("2024"), old), reading("7").into());
     let again = ask(forest, &meaning(), old, Geography::AsReported, "2024", &readings).unwrap();
     assert_eq!(value(&again).as_deref(), Some("1135"));
     // Once restated it is one of several: the topmost that reported.
@@ -248,6 +259,9 @@ fn a_unit_that_took_others_in_lacks_its_own_part() {
     let readings = of("2024", [(11, reading("3")), (12, reading("4"))]);
     let sum = ask(&forest, &meaning(), 11, current(), "2024", &readings).unwrap();
     assert_eq!((value(&sum).as_deref(), counts(&sum)), (Some("4"), (false, 2, 1)));
+    assert_eq!(left_out(&sum), [(11, LeftOutReason::Itself)]);
+    let silent = of("2024", [(12, reading("4"))]);
+    let sum = ask(&forest, &meaning(), 11, current(), "2024", &silent).unwrap();
     assert_eq!(left_out(&sum), [(11, LeftOutReason::NotReported)]);
     // One that did not has nothing below it, and nothing is expected there.
     let alone = ask(&forest, &meaning(), 13, current(), "2024", &readings).unwrap();
@@ -313,7 +327,7 @@ fn what_has_no_value_is_named_once() {
     let (district, commune) = (unit(forest, "838", BEFORE), unit(forest, "28889", BEFORE));
     let province = unit(forest, "83", BEFORE);
     let mut readings = ones(forest);
-    readings.insert((period("2024"), district), unassessed);
+    readings.insert((period("2024"), district), unassessed.into());
     let sum = ask(forest, &meaning(), province, Geography::AsReported, "2024", &readings).unwrap();
     assert_eq!((value(&sum).as_deref(), counts(&sum)), (Some("148"), (true, 148, 148)));
     readings.remove(&(period("2024"), commune));

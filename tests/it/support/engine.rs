@@ -73,6 +73,17 @@ impl Store {
         Self { url, _dir: dir }
     }
 
+    /// A store without any units in it.
+    pub async fn blank() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = match is_postgres() {
+            true => empty_database().await,
+            false => format!("sqlite://{}", dir.path().join("hub.db").display()),
+        };
+        begin(Options::new(&url), false).await;
+        Self { url, _dir: dir }
+    }
+
     /// A copy of the template on SQLite, whatever this run is on.
     pub async fn on_sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -188,10 +199,16 @@ async fn fill(url: &str) {
 }
 
 async fn fill_with(options: Options) {
+    begin(options, true).await;
+}
+
+async fn begin(options: Options, with_units: bool) {
     let db = Db::open_with(options).await.unwrap();
     let (slices, committer) =
         sharehub::server::start(db.clone(), slow(), audit_key()).await.unwrap();
-    sharehub::unit::store::reference::load_reference(&slices.hub).await.unwrap();
+    if with_units {
+        sharehub::unit::store::reference::load_reference(&slices.hub).await.unwrap();
+    }
     let admin = SystemCode::parse("admin").unwrap();
     sharehub::access::store::ensure_administrator(&slices.hub, &admin).await.unwrap();
     drop(slices);

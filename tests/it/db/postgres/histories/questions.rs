@@ -75,6 +75,7 @@ impl Story {
                     geography: self.random.random_range(0..4),
                     as_of: self.some(0.3, |_| "2025-12-31".to_owned()).unwrap_or_default(),
                     consistency,
+                    of: self.some(0.2, |it| it.random.random_range(0..3)),
                     ..Default::default()
                 };
                 both!(pair, indicators.roll_up(request));
