@@ -3,6 +3,7 @@ pub mod breakdown;
 pub mod cells;
 pub mod definitions;
 pub mod dimension;
+pub mod group;
 pub mod judge;
 pub mod meaning;
 pub mod queries;

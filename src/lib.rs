@@ -36,7 +36,8 @@
 //! | floor [`db`] | the two engines: connections, migrations, bulk statements |
 //! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | what several rooms share |
 //! | floor [`error`], [`time`], [`fraction`], [`decimal`], [`slug`], [`fold`] | refusals, and what cannot be wrong |
-//! | floor [`pb`], [`rule`], [`limits`], [`outcome`], [`bad_config`], [`code_name`], [`db_enum`] | the ground |
+//! | floor [`rule`], [`limits`], [`outcome`], [`bad_config`] | the ground |
+//! | floor [`pb`], [`labels`], [`code_name`], [`db_enum`] | the ground, as words and names |
 //!
 //! # What is not here
 //!
@@ -101,6 +102,7 @@ pub mod fold;
 pub mod fraction;
 pub mod hub;
 pub mod indicator;
+pub mod labels;
 pub mod limits;
 pub mod load;
 pub mod log;

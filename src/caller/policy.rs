@@ -171,6 +171,9 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("IndicatorService/GetIndicator", Identified),
     ("IndicatorService/GetSnapshot", READ_INDICATORS),
     ("IndicatorService/IngestObservations", PUBLISH_INDICATORS),
+    // Words and labels, and of dimensions those of definitions that the caller may know of.
+    ("IndicatorService/ListCodeLists", Identified),
+    ("IndicatorService/ListIndicatorGroups", Identified),
     ("IndicatorService/ListIndicators", Identified),
     ("IndicatorService/ListRevisions", READ_INDICATORS),
     ("IndicatorService/PublishObservations", PUBLISH_INDICATORS),

@@ -174,6 +174,38 @@ pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> CliResult<pb::G
     })
 }
 
+/// Definitions.
+pub(super) fn indicators(
+    filter: &Filter,
+    text: Option<String>,
+) -> CliResult<pb::ListIndicatorsRequest> {
+    only(!filter.unit.is_empty(), "unit", "data")?;
+    only(filter.below.is_some(), "below", "observations and snapshots")?;
+    only(filter.level.is_some(), "level", "a snapshot")?;
+    only(filter.period.is_some(), "period", "observations")?;
+    only(filter.since.is_some(), "since", "observations and dossiers")?;
+    only(filter.until.is_some(), "until", "observations and dossiers")?;
+    only(filter.breakdown.is_some(), "breakdown", "observations and targets")?;
+    only(filter.procedure.is_some(), "procedure", "dossiers")?;
+    let group = match filter.group.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        _ => {
+            return Err(
+                BadConfig { key: "group", must: "be one, for indicators".to_owned() }.into()
+            );
+        }
+    };
+    Ok(pb::ListIndicatorsRequest {
+        code_prefix: String::new(),
+        page: None,
+        consistency: at(filter),
+        group,
+        text: text.unwrap_or_default(),
+        codes: filter.indicator.clone(),
+    })
+}
+
 /// Dossiers to be exported.
 pub(super) fn dossiers(filter: &Filter) -> CliResult<pb::ExportDossiersRequest> {
     only(!filter.indicator.is_empty(), "indicator", "observations and targets")?;

@@ -1,4 +1,6 @@
-//! `sharehub import`: a table becomes entries; all of them are checked, by the hub too, and only then loaded.
+//! `sharehub import`: a table becomes entries; all of them are checked, by the hub too, and only then loaded. A pack of
+//! definitions likewise.
+mod definitions;
 mod load;
 mod report;
 mod rows;
@@ -24,19 +26,25 @@ use crate::{
 };
 
 pub(super) async fn import(asked: Import) -> CliResult {
-    let Import { what, file: path, sheet, dry_run, numbers, by } = asked;
-    let file = TableFile::read(&path, sheet.as_deref())?;
-    let kind = match what {
-        TableKind::Observations => &columns::OBSERVATIONS,
-        TableKind::Targets => &columns::TARGETS,
-        TableKind::Units => &columns::UNITS,
+    let Import { what, file: path, sheet, dry_run, numbers, source, by } = asked;
+    let (kind, entries) = match what {
+        TableKind::Observations => (&columns::OBSERVATIONS, TableEntries::Observations(Vec::new())),
+        TableKind::Targets => (&columns::TARGETS, TableEntries::Targets(Vec::new())),
+        TableKind::Units => (&columns::UNITS, TableEntries::Units(Vec::new())),
+        TableKind::Definitions => {
+            return definitions::import(&path, source.as_deref(), dry_run, &by).await;
+        }
     };
+    if source.is_some() {
+        return Err("--source is for definitions: a table is published by the caller".into());
+    }
+    let file = TableFile::read(&path, sheet.as_deref())?;
     let headed = Headed::find(&file, kind).map_err(|err| format!("{}: {err}", path.display()))?;
     let unread: Vec<_> = headed.unread().iter().map(|it| format!("\"{}\"", clean(it))).collect();
     if !unread.is_empty() {
         note(&format!("note: columns that are not read: {}", unread.join(", ")));
     }
-    let Read { entries, rows, wrong } = rows::read(&headed, what, numbers);
+    let Read { entries, rows, wrong } = rows::read(&headed, entries, numbers);
     let mut report = Report { path: &path, headed: &headed, rows, wrong };
     let caller = HubClient::connect(&by).await?;
     let limits = again(async || caller.hub().get_info(pb::GetInfoRequest {}).await).await?.limits;

@@ -1,7 +1,12 @@
 //! `sharehub query`: a question, and its answer as a table for people, or as JSON for machines.
+mod board;
+
+use std::collections::BTreeSet;
+
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
+use self::board::Catalogue;
 use super::{
     CliResult,
     client::{HubClient, again},
@@ -13,7 +18,7 @@ use super::{
     text_table::{self, Side},
 };
 use crate::{
-    config::{Numbers, QueryArgs, QueryKind},
+    config::{BadConfig, Numbers, QueryArgs, QueryKind},
     pb,
 };
 
@@ -21,7 +26,12 @@ use crate::{
 const PAGE: usize = 1_000;
 
 pub(super) async fn query(asked: QueryArgs) -> CliResult {
-    let QueryArgs { what, filter, date, limit, json, numbers, by } = asked;
+    let QueryArgs { what, filter, date, text, limit, json, numbers, by } = asked;
+    if text.is_some() && what != QueryKind::Indicators {
+        return Err(
+            BadConfig { key: "text", must: "be left out, but for indicators".to_owned() }.into()
+        );
+    }
     let caller = HubClient::connect(&by).await?;
     let limit = usize::try_from(limit)?;
     let out = Out { json, numbers };
@@ -43,8 +53,21 @@ pub(super) async fn query(asked: QueryArgs) -> CliResult {
                 }
                 request.page = Some(pb::PageRequest { size: 0, token: next_page_token });
             };
-            out.print("SnapshotCell", &CELLS, &all, cell)?;
+            match out.json {
+                true => out.lines("SnapshotCell", &all)?,
+                false => {
+                    let codes: BTreeSet<_> = all.iter().map(|it| it.indicator.as_str()).collect();
+                    let known = Catalogue::of(&caller, codes, read_at.as_ref()).await?;
+                    known.print(&all, numbers)?;
+                }
+            }
             told(all.len(), more, read_at, &format!(", judged on {judged}"));
+        }
+        QueryKind::Indicators => {
+            let request = filter::indicators(&filter, text)?;
+            let (all, more, read_at) = board::indicators(&caller, request, limit).await?;
+            out.print("Indicator", &INDICATORS, &all, indicator)?;
+            told(all.len(), more, read_at, "");
         }
         QueryKind::Observations => {
             let mut request = filter::observation_pages(&filter)?;
@@ -105,6 +128,12 @@ struct Out {
 }
 
 impl Out {
+    /// Each as JSON, on a line of its own.
+    fn lines<M: Message>(&self, name: &str, items: &[M]) -> CliResult {
+        let json = Json::of(name)?;
+        items.iter().try_for_each(|it| say(&json.line(it)?))
+    }
+
     fn print<M: Message>(
         &self,
         name: &str,
@@ -113,8 +142,7 @@ impl Out {
         row: fn(&M, Numbers) -> Vec<String>,
     ) -> CliResult {
         if self.json {
-            let json = Json::of(name)?;
-            return items.iter().try_for_each(|it| say(&json.line(it)?));
+            return self.lines(name, items);
         }
         let rows: Vec<_> = items.iter().map(|it| row(it, self.numbers)).collect();
         text_table::print(titles, &rows)
@@ -143,7 +171,7 @@ impl Json {
 
 // === rows ===
 
-const CELLS: [(&str, Side); 9] = [
+const CELLS: [(&str, Side); 10] = [
     ("indicator", Side::Left),
     ("unit", Side::Left),
     ("period", Side::Left),
@@ -153,9 +181,10 @@ const CELLS: [(&str, Side); 9] = [
     ("target", Side::Right),
     ("met", Side::Left),
     ("fresh", Side::Left),
+    ("code", Side::Left),
 ];
 
-fn cell(it: &pb::SnapshotCell, numbers: Numbers) -> Vec<String> {
+fn cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<String> {
     let latest = it.latest.as_ref();
     let figure = latest.and_then(|it| it.figure.as_ref());
     let before = it.previous.as_ref().and_then(|it| it.figure.as_ref());
@@ -174,7 +203,7 @@ fn cell(it: &pb::SnapshotCell, numbers: Numbers) -> Vec<String> {
     });
     let met = it.attainment.as_ref().map(pb::Attainment::state);
     vec![
-        it.indicator.clone(),
+        name.to_owned(),
         it.unit.as_ref().map_or_else(String::new, |it| it.name.clone()),
         latest.map_or_else(String::new, |it| it.period.clone()),
         figure.map_or_else(String::new, |it| shown(it, numbers)),
@@ -183,6 +212,25 @@ fn cell(it: &pb::SnapshotCell, numbers: Numbers) -> Vec<String> {
         aim,
         met.map_or_else(String::new, |it| plain_word(it.as_str_name(), "ATTAINMENT_STATE_")),
         fresh,
+        it.indicator.clone(),
+    ]
+}
+
+const INDICATORS: [(&str, Side); 5] = [
+    ("code", Side::Left),
+    ("name", Side::Left),
+    ("measure", Side::Left),
+    ("frequency", Side::Left),
+    ("group", Side::Left),
+];
+
+fn indicator(it: &pb::Indicator, _: Numbers) -> Vec<String> {
+    vec![
+        it.code.clone(),
+        it.name_vi.clone(),
+        it.unit_of_measure.clone(),
+        plain_word(it.frequency().as_str_name(), "REPORT_FREQUENCY_"),
+        it.group.clone(),
     ]
 }
 

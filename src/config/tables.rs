@@ -23,14 +23,16 @@ pub enum TableKind {
     Targets,
     /// Administrative units.
     Units,
+    /// A pack of definitions: groups and indicators, in TOML.
+    Definitions,
 }
 
-/// Loads a table.
+/// Loads a table, or a pack of definitions.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// What the table holds.
+    /// What the file holds.
     pub what: TableKind,
-    /// The file: .csv (UTF-8) or .xlsx.
+    /// The file: .csv (UTF-8) or .xlsx; .toml for definitions.
     pub file: PathBuf,
     /// The sheet of a workbook; the only one with such a table when left out.
     #[arg(long)]
@@ -41,6 +43,9 @@ pub struct Import {
     /// How numbers and dates are written where a cell is text.
     #[arg(long, value_enum, default_value_t = Numbers::Vi)]
     pub numbers: Numbers,
+    /// Of definitions: the code of the one system that may publish them, in the place of what the pack says.
+    #[arg(long)]
+    pub source: Option<String>,
     /// The hub, and the caller.
     #[command(flatten)]
     pub by: As,
@@ -72,7 +77,7 @@ pub struct Filter {
     /// Of a snapshot: units of this level below `--below`: `commune`, `district`, `province`, ...
     #[arg(long)]
     pub level: Option<String>,
-    /// Of a snapshot: indicators of these groups.
+    /// Of a snapshot: indicators of these groups. Of indicators: those of this group.
     #[arg(long)]
     pub group: Vec<String>,
     /// Of observations: only this period.
@@ -121,6 +126,8 @@ pub struct Export {
 pub enum QueryKind {
     /// Of each unit and indicator: the latest value, the one before, the target, and how fresh it is.
     Snapshot,
+    /// Definitions of indicators: their codes, names and groups.
+    Indicators,
     /// Values of indicators.
     Observations,
     /// Dossiers.
@@ -138,6 +145,9 @@ pub struct QueryArgs {
     /// Of a snapshot: the day on which it stands; today when left out.
     #[arg(long)]
     pub date: Option<String>,
+    /// Of indicators: those with these words in their names, codes or descriptions, with or without tone marks.
+    #[arg(long)]
+    pub text: Option<String>,
     /// Rows, at most.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     migration!("m0001_first"),
     migration!("m0002_streams"),
     migration!("m0003_load"),
@@ -39,6 +39,7 @@ const MIGRATIONS: [Migration; 9] = [
     migration!("m0007_personal"),
     migration!("m0008_withdrawal"),
     migration!("m0009_meaning"),
+    migration!("m0010_groups"),
 ];
 
 /// Runs the migrations that a store has no record of.

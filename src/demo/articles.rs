@@ -4,39 +4,36 @@ use std::{collections::HashMap, sync::Arc};
 use super::{broken, must_be_kept};
 use crate::{
     access::Access,
-    caller::{Caller, SystemCode},
+    caller::Caller,
     decimal::Decimal,
     error::{Error, Result},
     hub::{BatchOptions, Hub},
     indicator::{
-        Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
-        Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
-        TimeRule, UnitRule,
-        dimension::Dimensions,
-        store::{self, define::DefineIndicators},
+        Breakdown, Channel, Code, Comparison, ObservationEntry, Provenance, Qualifier, Status,
+        TargetEntry, rpc::pack::Pack, store,
     },
     period::Period,
-    revision::expected::Expected,
     time::Day,
-    unit::{Level, Ref, Scheme, Tree, parse_code},
+    unit::{Ref, Scheme, parse_code},
 };
 
 /// The system that publishes them.
 pub(super) const SOURCE: &str = "articles.demo";
 
-const DEFINITIONS: &str = include_str!("definitions.csv");
+/// The pack that is shipped for every hub.
+const DEFINITIONS: &str = include_str!("../../examples/packs/digital-transformation.toml");
 const OBSERVATIONS: &str = include_str!("observations.csv");
 /// Every figure, with the sentence of its article that states it.
 const FIGURES: &str = include_str!("seed_observations.csv");
 
 /// Publishes them; doing it again changes nothing.
 pub(super) async fn load(hub: &Arc<Hub>, access: &Access, caller: &Caller) -> Result<()> {
-    let definitions: Vec<Result<Define>> =
-        lines(DEFINITIONS).map(|it| Ok(it.and_then(|it| define(&it)))).collect::<Result<_>>()?;
+    let pack = Pack::read(DEFINITIONS, Some(SOURCE));
+    let pack = pack.map_err(|wrong| Error::internal(wrong.join("; ")))?;
     let to = |method: &'static str| access.permit(hub, caller.clone(), method, None);
     let define = to("/sharehub.v1.IndicatorService/DefineIndicators").await?;
-    let op = DefineIndicators(definitions);
-    let receipt = hub.write_batch(&define, BatchOptions::internal("indicators"), op).await?;
+    let ask = BatchOptions::internal("indicators");
+    let receipt = hub.write_batch(&define, ask, pack.define()?).await?;
     must_be_kept(&receipt, "definitions")?;
     let figures: HashMap<String, TableLine> = lines(FIGURES)
         .map(|it| it.and_then(|it| Ok((it.text("id")?.to_owned(), it))))
@@ -93,80 +90,6 @@ fn lines(table: &str) -> impl Iterator<Item = Result<TableLine>> {
     csv::Reader::from_reader(table.as_bytes())
         .into_deserialize::<HashMap<String, String>>()
         .map(|it| it.map(TableLine).map_err(Error::internal))
-}
-
-fn define(line: &TableLine) -> Result<Define> {
-    let text = |column| line.text(column).map(str::to_owned);
-    let kinds = [
-        ("COUNT", Kind::Count),
-        ("AMOUNT", Kind::Amount),
-        ("RATIO", Kind::Ratio),
-        ("SCORE", Kind::Score),
-    ];
-    let directions = [
-        ("MORE_IS_BETTER", Direction::MoreIsBetter),
-        ("LESS_IS_BETTER", Direction::LessIsBetter),
-        ("NEITHER", Direction::Neither),
-    ];
-    let frequencies = [
-        ("YEAR", Frequency::Year),
-        ("HALF_YEAR", Frequency::HalfYear),
-        ("QUARTER", Frequency::Quarter),
-        ("MONTH", Frequency::Month),
-    ];
-    let time_rules = [
-        ("SUM", TimeRule::Sum),
-        ("LAST", TimeRule::Last),
-        ("RATIO", TimeRule::Ratio),
-        ("MEAN", TimeRule::Mean),
-        ("NONE", TimeRule::None),
-    ];
-    let unit_rules = [
-        ("SUM", UnitRule::Sum),
-        ("RATIO", UnitRule::Ratio),
-        ("MEAN", UnitRule::Mean),
-        ("MAX", UnitRule::Max),
-        ("MIN", UnitRule::Min),
-        ("NONE", UnitRule::None),
-    ];
-    let levels =
-        [("PROVINCE", Level::Province), ("DISTRICT", Level::District), ("COMMUNE", Level::Commune)];
-    let meaning = Meaning {
-        name_vi: text("name_vi")?,
-        name_en: text("name_en")?,
-        description: text("description")?,
-        description_en: String::new(),
-        kind: line.word("kind", &kinds)?,
-        unit_of_measure: text("unit_of_measure")?,
-        unit_of_measure_en: String::new(),
-        scale: line.decimal("scale")?,
-        direction: line.word("direction", &directions)?,
-        frequency: line.word("frequency", &frequencies)?,
-        calendar: Calendar::Calendar,
-        time_rule: line.word("time_rule", &time_rules)?,
-        unit_rule: line.word("unit_rule", &unit_rules)?,
-        numerator: text("numerator")?,
-        denominator: text("denominator")?,
-        legal_basis: String::new(),
-        owner_agency: String::new(),
-        authoritative_source: SystemCode::parse(SOURCE).map_err(broken)?,
-        due_days: 30,
-        sharing_level: Some(SharingLevel::Shared),
-        collection_level: line.word("collection_level", &levels)?,
-        tree: Tree::Territory,
-        retired: false,
-        dimensions: Dimensions::default(),
-        group: None,
-        display_order: 0,
-        decimals: None,
-        continues: None,
-        weight: None,
-    };
-    Ok(Define {
-        code: Code::parse(line.text("code")?).map_err(broken)?,
-        meaning,
-        expected: Expected::ANY,
-    })
 }
 
 fn observation(line: &TableLine, figure: &TableLine) -> Result<ObservationEntry> {

@@ -1,10 +1,15 @@
 //! Every definition at one revision, in memory, and what of them a caller may know.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
-use super::{Code, Definition};
+use super::{Code, Definition, Meaning, group::IndicatorGroup};
 use crate::{
-    caller::Caller,
+    caller::{Caller, any},
     error::{Error, Result},
+    fold,
+    slug::Slug,
 };
 
 /// Definitions, by code; of each the newest version, and the earlier ones for what was published under them.
@@ -13,12 +18,16 @@ pub struct Definitions {
     by_code: BTreeMap<Code, Arc<Definition>>,
     by_id: BTreeMap<i64, Arc<Definition>>,
     versions: BTreeMap<(i64, i32), Arc<Definition>>,
+    groups: BTreeMap<Slug, Arc<IndicatorGroup>>,
+    /// What each says in words, folded, by its id; made when it is first searched.
+    said: OnceLock<BTreeMap<i64, String>>,
 }
 
 impl Definitions {
-    /// From every row of each. A version may have several: its newest labels count.
-    pub fn new(mut all: Vec<Definition>) -> Self {
-        let mut definitions = Self::default();
+    /// From every row of each, and the groups that stand. A version may have several rows: its newest labels count.
+    pub fn new(mut all: Vec<Definition>, groups: Vec<IndicatorGroup>) -> Self {
+        let groups = groups.into_iter().map(|it| (it.code.clone(), Arc::new(it))).collect();
+        let mut definitions = Self { groups, ..Self::default() };
         all.sort_by_key(|it| it.made_at);
         for one in all {
             definitions.versions.insert((one.id, one.version), Arc::new(one));
@@ -68,6 +77,53 @@ impl Definitions {
         Error::all(refused, "indicators").map(|()| found)
     }
 
+    /// The definitions with these codes that the caller may know of; all bad codes are named at once.
+    pub fn known_all(&self, caller: &Caller, codes: &[Code]) -> Result<Vec<Arc<Definition>>> {
+        let mut refused = Vec::new();
+        let mut found = Vec::with_capacity(codes.len());
+        for (index, code) in codes.iter().enumerate() {
+            match self.known_to(caller, code) {
+                Ok(it) => found.push(Arc::clone(it)),
+                Err(err) => refused.push((index, err)),
+            }
+        }
+        Error::all(refused, "codes").map(|()| found)
+    }
+
+    /// Whether each of some folded words begins a word of a definition.
+    pub fn says(&self, definition: &Definition, words: &[String]) -> bool {
+        let said = || self.by_id.values().map(|it| (it.id, all_words(it))).collect();
+        let said = self.said.get_or_init(said);
+        let text = said.get(&definition.id).map_or("", String::as_str);
+        words.iter().all(|it| text.contains(&format!(" {it}")))
+    }
+
+    /// The group with this code, without a check of rights: for the hub's own use.
+    pub fn group(&self, code: &Slug) -> Option<&Arc<IndicatorGroup>> {
+        self.groups.get(code)
+    }
+
+    /// The groups that hold an indicator that the caller may know of, or that it may define; by display order and code.
+    pub fn groups_known_to(&self, caller: &Caller) -> Vec<Arc<IndicatorGroup>> {
+        let mut known: BTreeMap<_, _> = self
+            .all_known_to(caller)
+            .filter_map(|it| self.groups.get(it.meaning.group.as_ref()?))
+            .map(|it| ((it.label.display_order, &it.code), it))
+            .collect();
+        let own = &caller.grants().define_indicators;
+        let defined = self.groups.values().filter(|it| any(own, it.code.as_str()));
+        known.extend(defined.map(|it| ((it.label.display_order, &it.code), it)));
+        known.into_values().cloned().collect()
+    }
+
+    /// Where a definition stands on a board: by its group's place and its own; what is in no group comes last.
+    pub fn place(&self, definition: &Definition) -> (bool, i32, Option<Slug>, i32, Code) {
+        let Meaning { group, display_order, .. } = &definition.meaning;
+        let order = group.as_ref().and_then(|it| self.groups.get(it));
+        let order = order.map_or(0, |it| it.label.display_order);
+        (group.is_none(), order, group.clone(), *display_order, definition.code.clone())
+    }
+
     /// Every definition, by code, without a check of rights: for the hub's own use.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Definition>> {
         self.by_code.values()
@@ -98,4 +154,17 @@ impl Definitions {
     pub fn next_id(&self) -> i64 {
         self.by_id.last_key_value().map_or(1, |(id, _)| id + 1)
     }
+}
+
+/// The words of a definition, folded, each after a space.
+fn all_words(definition: &Definition) -> String {
+    let meaning = &definition.meaning;
+    let texts = [
+        definition.code.as_str(),
+        &meaning.name_vi,
+        &meaning.name_en,
+        &meaning.description,
+        &meaning.description_en,
+    ];
+    texts.iter().flat_map(|it| fold::words(it)).map(|it| format!(" {it}")).collect()
 }

@@ -24,6 +24,12 @@ pub struct Get {
 pub struct List {
     /// Codes that begin so.
     pub code_prefix: String,
+    /// Of this group.
+    pub group: Option<Slug>,
+    /// With each of these words, folded.
+    pub words: Vec<String>,
+    /// These codes; all when empty.
+    pub codes: Vec<Code>,
     /// The page.
     pub page: Page,
     /// What the read must have seen.
@@ -55,6 +61,24 @@ pub enum WantedCells {
     },
     /// A page of a selection.
     Selected(CellSelection, Page),
+}
+
+/// Asks for groups.
+#[derive(Debug)]
+pub struct ListGroups {
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for code lists.
+#[derive(Debug)]
+pub struct ListCodes {
+    /// The lists with these codes; all when empty.
+    pub codes: Vec<String>,
+    /// What the read must have seen.
+    pub consistency: Consistency,
 }
 
 /// Asks for the latest values of units x indicators.

@@ -62,6 +62,30 @@ pub mod definition {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Versions of groups.
+pub mod group {
+    use sea_orm::entity::prelude::*;
+
+    use crate::slug::Slug;
+
+    /// A version of a group; its key is the code too.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "indicator_group")]
+    pub struct Model {
+        pub code: Slug,
+        pub name_vi: String,
+        pub name_en: String,
+        pub display_order: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Versions of observations.
 pub mod observation {
     use sea_orm::entity::prelude::*;
@@ -162,4 +186,4 @@ pub mod target {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-crate::revision::versioned::versioned!(definition, observation, target);
+crate::revision::versioned::versioned!(definition, group, observation, target);

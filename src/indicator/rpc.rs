@@ -3,6 +3,8 @@ mod dimensions;
 pub mod encoded;
 mod entries;
 mod keys;
+mod lists;
+pub mod pack;
 pub(crate) mod questions;
 pub(crate) mod rows;
 
@@ -11,12 +13,13 @@ use std::sync::Arc;
 use tonic::{Request, Streaming, codegen::BoxStream};
 
 use super::{
-    CellKey, Define, ObservationEntry, TargetEntry,
+    CellKey, ObservationEntry, TargetEntry,
     queries::{
-        Availability, Export, Get, List, ListRevisions, Query, QueryTargets, Rank, RollUp, Snapshot,
+        Availability, Export, Get, List, ListCodes, ListGroups, ListRevisions, Query, QueryTargets,
+        Rank, RollUp, Snapshot,
     },
     store::{
-        self, availability, compute,
+        self, availability, catalogue, compute,
         define::DefineIndicators,
         export, publish,
         read::{self, ObservationView},
@@ -58,8 +61,8 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         &self,
         req: Request<pb::DefineIndicatorsRequest>,
     ) -> Reply<pb::DefineIndicatorsResponse> {
-        let (caller, (ask, entries)): (_, Entries<Define>) = open(req)?;
-        let receipt = self.hub.write_batch(&caller, ask, DefineIndicators(entries)).await?;
+        let (caller, (ask, define)): (_, (BatchOptions, DefineIndicators)) = open(req)?;
+        let receipt = self.hub.write_batch(&caller, ask, define).await?;
         done(pb::DefineIndicatorsResponse { receipt: Some(receipt.into()) })
     }
 
@@ -78,12 +81,35 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         req: Request<pb::ListIndicatorsRequest>,
     ) -> Reply<pb::ListIndicatorsResponse> {
         let (caller, list): (_, List) = open(req)?;
-        let (read_at, page) = store::list(&self.hub, &caller, list).await?;
+        let (read_at, page) = catalogue::list(&self.hub, &caller, list).await?;
         reply(pb::ListIndicatorsResponse {
             read_at: Some(read_at.into()),
             indicators: page.items.into_iter().map(|it| Arc::unwrap_or_clone(it).into()).collect(),
             next_page_token: page.next,
         })
+    }
+
+    async fn list_indicator_groups(
+        &self,
+        req: Request<pb::ListIndicatorGroupsRequest>,
+    ) -> Reply<pb::ListIndicatorGroupsResponse> {
+        let (caller, list): (_, ListGroups) = open(req)?;
+        let (read_at, page) = catalogue::list_groups(&self.hub, &caller, list).await?;
+        reply(pb::ListIndicatorGroupsResponse {
+            read_at: Some(read_at.into()),
+            groups: page.items.into_iter().map(|it| Arc::unwrap_or_clone(it).into()).collect(),
+            next_page_token: page.next,
+        })
+    }
+
+    async fn list_code_lists(
+        &self,
+        req: Request<pb::ListCodeListsRequest>,
+    ) -> Reply<pb::ListCodeListsResponse> {
+        let (caller, ListCodes { codes, consistency }): (_, ListCodes) = open(req)?;
+        let (read_at, known) = catalogue::dimensions(&self.hub, &caller, consistency).await?;
+        let lists = lists::code_lists(&codes, &known)?;
+        reply(pb::ListCodeListsResponse { read_at: Some(read_at.into()), lists })
     }
 
     async fn publish_observations(

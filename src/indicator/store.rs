@@ -1,6 +1,7 @@
 //! What we ask the database about indicators: the doors, and the definitions.
 pub mod attainment;
 pub mod availability;
+pub mod catalogue;
 pub mod changes;
 pub mod comparison;
 pub mod compute;
@@ -26,14 +27,13 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Select};
 use super::{
     Definition,
     definitions::Definitions,
-    queries::{Get, List},
-    row::{definition, observation, target},
+    queries::Get,
+    row::{definition, group, observation, target},
 };
 use crate::{
     caller::Caller,
     error::Result,
     hub::{Hub, reference::Reference},
-    page::Paged,
     revision::versioned::{every, standing},
     revision::{ReferenceData, Revision},
 };
@@ -42,6 +42,11 @@ use crate::{
 /// published under. What of them a caller may know, [`Definitions`] says.
 fn visible(number: i64) -> Select<definition::Entity> {
     every(number)
+}
+
+/// The one door to groups: those that stood at a revision. What of them a caller may know, [`Definitions`] says.
+fn groups(number: i64) -> Select<group::Entity> {
+    standing(number)
 }
 
 /// The one door to observations: those of indicators that were found visible, as they stood at a revision.
@@ -83,7 +88,12 @@ impl Reference for Definitions {
     /// Loads every definition as it stood at a revision.
     async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
         let rows = visible(number).all(db).await?;
-        Ok(Definitions::new(rows.into_iter().map(Into::into).collect()))
+        let groups = groups(number).all(db).await?;
+        let (definitions, groups) = (rows.into_iter(), groups.into_iter());
+        Ok(Definitions::new(
+            definitions.map(Into::into).collect(),
+            groups.map(Into::into).collect(),
+        ))
     }
 }
 
@@ -92,24 +102,4 @@ pub async fn get(hub: &Hub, caller: &Caller, get: Get) -> Result<(Revision, Arc<
     let view = hub.revisions.view(caller, get.consistency).await?;
     let definitions = hub.reference::<Definitions>(&view).await?;
     Ok((view.revision, Arc::clone(definitions.known_to(caller, &get.code)?)))
-}
-
-/// A page of definitions.
-pub async fn list(
-    hub: &Hub,
-    caller: &Caller,
-    list: List,
-) -> Result<(Revision, Paged<Arc<Definition>>)> {
-    let List { code_prefix, page, consistency } = list;
-    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let definitions = hub.reference::<Definitions>(&view).await?;
-    let items: Vec<_> = definitions
-        .all_known_to(caller)
-        .filter(|it| it.code.as_str().starts_with(&code_prefix))
-        .filter(|it| after.as_ref().is_none_or(|after| it.code.as_str() > after.as_str()))
-        .take(page.size() + 1)
-        .cloned()
-        .collect();
-    let page = page.cut(items, &hub.mark(caller, &view), |last| last.code.as_str().to_owned());
-    Ok((view.revision, page))
 }

@@ -3,6 +3,7 @@ pub mod agreement;
 pub mod breakdowns;
 pub mod call;
 pub mod call_schema;
+pub mod definitions;
 pub mod export;
 pub mod import;
 pub mod import_cells;

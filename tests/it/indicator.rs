@@ -3,6 +3,7 @@ pub mod availability;
 pub mod bad_definition;
 pub mod boards;
 pub mod breakdowns;
+pub mod catalogue;
 pub mod cubes;
 pub mod definitions;
 pub mod meaning;

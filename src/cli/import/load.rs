@@ -9,7 +9,6 @@ use tonic::{Response, Status};
 use super::{CliResult, ProgressLine, Report, clean, note};
 use crate::{
     cli::client::{HubClient, again, explain, may_pass},
-    config::TableKind,
     pb::{
         self, ingest_observations_request::Step as Sent, ingest_observations_response::Step as Told,
     },
@@ -57,14 +56,6 @@ impl LoadTally {
 }
 
 impl TableEntries {
-    pub(super) fn none(what: TableKind) -> Self {
-        match what {
-            TableKind::Observations => Self::Observations(Vec::new()),
-            TableKind::Targets => Self::Targets(Vec::new()),
-            TableKind::Units => Self::Units(Vec::new()),
-        }
-    }
-
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Observations(all) => all.len(),

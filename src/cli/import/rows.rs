@@ -14,7 +14,7 @@ use crate::{
         parse::{self, Spoken},
         table::{Number, Row, TableCell},
     },
-    config::{Numbers, TableKind},
+    config::Numbers,
     pb,
     rule::Rule,
     time::Day,
@@ -27,8 +27,12 @@ pub(super) struct Read<'a> {
     pub(super) wrong: BTreeSet<Wrong>,
 }
 
-pub(super) fn read<'a>(headed: &'a Headed<'a>, what: TableKind, numbers: Numbers) -> Read<'a> {
-    let mut entries = TableEntries::none(what);
+/// Reads every row into empty entries of its kind.
+pub(super) fn read<'a>(
+    headed: &'a Headed<'a>,
+    mut entries: TableEntries,
+    numbers: Numbers,
+) -> Read<'a> {
     let (mut rows, mut wrong) = (Vec::new(), BTreeSet::new());
     let mut earlier: HashMap<Vec<String>, u32> = HashMap::new();
     for (row, part) in parts(headed) {

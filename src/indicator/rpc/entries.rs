@@ -11,7 +11,7 @@ use crate::{
     indicator::{
         Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
         Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
-        TimeRule, UnitRule,
+        TimeRule, UnitRule, group::DefineGroup, store::define::DefineIndicators,
     },
     limits::MOST_ITEMS,
     load::{
@@ -26,15 +26,30 @@ use crate::{
     wire::{Fields, fingerprint},
 };
 
-impl TryFrom<pb::DefineIndicatorsRequest> for Entries<Define> {
+impl TryFrom<pb::DefineIndicatorsRequest> for (BatchOptions, DefineIndicators) {
     type Error = Error;
 
     fn try_from(mut msg: pb::DefineIndicatorsRequest) -> Result<Self> {
         let validate_only = std::mem::take(&mut msg.validate_only);
         let fingerprint = fingerprint("DefineIndicators", &msg);
-        let pb::DefineIndicatorsRequest { request_id, allow_partial, indicators, validate_only: _ } =
-            msg;
-        entries("indicators", request_id, fingerprint, allow_partial, validate_only, indicators)
+        let pb::DefineIndicatorsRequest {
+            request_id,
+            allow_partial,
+            indicators,
+            validate_only: _,
+            groups,
+        } = msg;
+        let mut fields = Fields::default();
+        let request_id = fields.request_id(request_id);
+        fields.at_most("indicators", indicators.len() + groups.len(), MOST_ITEMS);
+        fields.done(|| {
+            let lists = ItemLists::Two("indicators", indicators.len(), "groups");
+            let request_id = request_id?;
+            let ask = BatchOptions { request_id, fingerprint, allow_partial, validate_only, lists };
+            let indicators = indicators.into_iter().map(Define::try_from).collect();
+            let groups = groups.into_iter().map(DefineGroup::try_from).collect();
+            Some((ask, DefineIndicators { indicators, groups }))
+        })
     }
 }
 

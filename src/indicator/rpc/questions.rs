@@ -7,7 +7,7 @@ use crate::{
     indicator::{
         Breakdown, Code, Geography, RollUpOf,
         queries::{
-            Availability, BreakdownFilter, CellSelection, Export, Filter, Get, List, ListRevisions,
+            Availability, BreakdownFilter, CellSelection, Export, Filter, Get, ListRevisions,
             Query, QueryTargets, Rank, RollUp, Snapshot, WantedCells,
         },
     },
@@ -34,22 +34,6 @@ impl TryFrom<pb::GetIndicatorRequest> for Get {
         let code = fields.read("code", Code::parse(&code));
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { code: code?, consistency: consistency? }))
-    }
-}
-
-impl TryFrom<pb::ListIndicatorsRequest> for List {
-    type Error = Error;
-
-    fn try_from(mut msg: pb::ListIndicatorsRequest) -> Result<Self> {
-        let page = msg.page.take();
-        let mut fields = Fields::default();
-        let page = fields.page(page, "ListIndicators", &msg);
-        let pb::ListIndicatorsRequest { code_prefix, page: _, consistency } = msg;
-        let code_prefix = fields.text("code_prefix", code_prefix, 64);
-        let consistency = fields.consistency(consistency);
-        fields.done(|| {
-            Some(Self { code_prefix: code_prefix?, page: page?, consistency: consistency? })
-        })
     }
 }
 

@@ -8,7 +8,12 @@ use crate::{
     caller::{Caller, any, directory::Directory},
     error::{Error, Reason, Result},
     hub::{BatchOutcome, Hub, WriteOp},
-    indicator::{Code, Define, Definition, Meaning, definitions::Definitions, row::definition},
+    indicator::{
+        Code, Define, Definition, Meaning,
+        definitions::Definitions,
+        group::{DefineGroup, GroupLabel, IndicatorGroup},
+        row::{definition, group},
+    },
     outcome::Outcome,
     revision::{receipt::ItemResult, touched::TouchedSet, versioned::supersede, write::Write},
 };
@@ -21,24 +26,33 @@ struct DefinitionsDraft<'a> {
     directory: Arc<Directory>,
     next_id: i64,
     made: Vec<Definition>,
+    made_groups: Vec<IndicatorGroup>,
 }
 
-/// Definitions to be kept, as they were read: each one, or why it is refused.
+/// Definitions and groups to be kept, as they were read: each one, or why it is refused.
 #[derive(Clone, Debug)]
-pub struct DefineIndicators(pub Vec<Result<Define>>);
+pub struct DefineIndicators {
+    /// The definitions.
+    pub indicators: Vec<Result<Define>>,
+    /// The groups, which are kept before them.
+    pub groups: Vec<Result<DefineGroup>>,
+}
 
 impl WriteOp for DefineIndicators {
     type Output = BatchOutcome;
 
     async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
-        let Self(entries) = self;
+        let Self { indicators: entries, groups } = self;
         let known = hub.reference::<Definitions>(write).await?;
         let directory = hub.reference::<Directory>(write).await?;
         let next_id = known.next_id();
+        let (made, made_groups) = (Vec::new(), Vec::new());
         let mut draft =
-            DefinitionsDraft { write, caller, known, directory, next_id, made: Vec::new() };
+            DefinitionsDraft { write, caller, known, directory, next_id, made, made_groups };
+        let groups: Vec<_> =
+            groups.into_iter().map(|it| it.and_then(|it| draft.group(it))).collect();
         let codes: Vec<Code> = entries.iter().flatten().map(|it| it.code.clone()).collect();
-        let mut items = Vec::with_capacity(entries.len());
+        let mut items = Vec::with_capacity(entries.len() + groups.len());
         for entry in entries {
             let item = match entry {
                 Ok(entry) => draft.item(entry, &codes).await,
@@ -46,7 +60,8 @@ impl WriteOp for DefineIndicators {
             };
             items.push(item);
         }
-        let made = draft.made;
+        items.extend(groups);
+        let (made, made_groups) = (draft.made, draft.made_groups);
         let ended: Vec<_> = made.iter().map(|it| it.id).collect();
         if !ended.is_empty() {
             supersede::<definition::Entity>(write, definition::Column::Id.is_in(ended)).await?;
@@ -55,12 +70,25 @@ impl WriteOp for DefineIndicators {
             let rows = chunk.iter().cloned().map(definition::ActiveModel::from);
             definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
         }
+        keep_groups(write, made_groups).await?;
         Ok(BatchOutcome { items, touched: TouchedSet::INDICATORS })
     }
 }
 
-/// Columns of the table.
+async fn keep_groups(write: &Write, made: Vec<IndicatorGroup>) -> Result<()> {
+    for chunk in made.chunks(crate::db::MOST_BINDS / GROUP_COLUMNS) {
+        let codes = chunk.iter().map(|it| it.code.clone());
+        supersede::<group::Entity>(write, group::Column::Code.is_in(codes)).await?;
+        let rows = chunk.iter().cloned().map(group::ActiveModel::from);
+        group::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
+    }
+    Ok(())
+}
+
+/// Columns of the table of definitions.
 const COLUMNS: usize = 34;
+/// Columns of the table of groups.
+const GROUP_COLUMNS: usize = 6;
 
 impl DefinitionsDraft<'_> {
     async fn item(&mut self, entry: Define, codes: &[Code]) -> Result<ItemResult> {
@@ -102,8 +130,37 @@ impl DefinitionsDraft<'_> {
         Ok(ItemResult::new(outcome, 0))
     }
 
-    /// Refuses a definition that names an indicator which is not there, or itself.
+    fn group(&mut self, entry: DefineGroup) -> Result<ItemResult> {
+        let DefineGroup { code, label, expected } = entry;
+        if !any(&self.caller.grants().define_indicators, code.as_str()) {
+            return Err(Error::not_permitted("define_indicators").at("code"));
+        }
+        if let Some(earlier) = self.made_groups.iter().find(|it| it.code == code) {
+            return match earlier.label == label {
+                true => Ok(ItemResult::new(Outcome::Unchanged, 0)),
+                false => Err(Error::field("code", "not stand in this batch twice")),
+            };
+        }
+        let known = self.known.group(&code);
+        if known.is_some_and(|it| it.label == label) {
+            return Ok(ItemResult::new(Outcome::Unchanged, 0));
+        }
+        expected.check("group", code.as_str(), known.map_or(0, |it| it.made_at))?;
+        let outcome = if known.is_some() { Outcome::Corrected } else { Outcome::Created };
+        let made_at = self.write.revision.number;
+        self.made_groups.push(IndicatorGroup { code, label, made_at });
+        Ok(ItemResult::new(outcome, 0))
+    }
+
+    /// Refuses a definition that names a group or an indicator which is not there, or itself.
     fn must_refer(&self, code: &Code, meaning: &Meaning, codes: &[Code]) -> Result<()> {
+        if let Some(named) = &meaning.group {
+            let is_made = self.made_groups.iter().any(|it| it.code == *named);
+            if !is_made && self.known.group(named).is_none() {
+                let rule = "be the code of a group that is there, or in this request";
+                return Err(Error::field("group", rule));
+            }
+        }
         let fields = [("continues", &meaning.continues), ("weight", &meaning.weight)];
         for (field, named) in fields {
             let Some(named) = named else { continue };
@@ -141,6 +198,28 @@ impl DefinitionsDraft<'_> {
 }
 
 // === rows in and out ===
+
+impl From<group::Model> for IndicatorGroup {
+    fn from(row: group::Model) -> Self {
+        let group::Model { code, name_vi, name_en, display_order, made_at, superseded_at: _ } = row;
+        Self { code, label: GroupLabel { name_vi, name_en, display_order }, made_at }
+    }
+}
+
+impl From<IndicatorGroup> for group::ActiveModel {
+    fn from(group: IndicatorGroup) -> Self {
+        let IndicatorGroup { code, label, made_at } = group;
+        let GroupLabel { name_vi, name_en, display_order } = label;
+        Self {
+            code: Set(code),
+            name_vi: Set(name_vi),
+            name_en: Set(name_en),
+            display_order: Set(display_order),
+            made_at: Set(made_at),
+            superseded_at: Set(None),
+        }
+    }
+}
 
 impl From<definition::Model> for Definition {
     fn from(row: definition::Model) -> Self {

@@ -88,10 +88,7 @@ fn selected(
         is_all || in_group || patterns.iter().any(|pattern| pattern.matches(it.code.as_str()))
     });
     definitions.retain(|it| !it.meaning.retired);
-    let place = |it: &Arc<Definition>| {
-        (it.meaning.group.clone(), it.meaning.display_order, it.code.clone())
-    };
-    definitions.sort_by_key(place);
+    definitions.sort_by_key(|it| names.definitions.place(it));
     let day = spoken_of(&definitions, question);
     must_break_down(&definitions, &question.breakdown, day)?;
     let forest = &names.forest;

@@ -4,7 +4,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::{
-    indicator::publish::partial,
+    indicator::{catalogue::group, publish::partial},
     support::{
         client::gso,
         desk::{BEN_TRE, Desk, aim, amount, count, outcomes, ratio, rejected, saw, target},
@@ -163,6 +163,10 @@ async fn a_definition_refers_to_indicators_that_are_there() {
         unit_of_measure_en: "dossiers".to_owned(),
         ..count("doc.new")
     };
+    assert_eq!(rejected(&desk.define(vec![continues("doc.count")]).await).1, ["group"]);
+    let groups = vec![group("cai-cach-hanh-chinh", 1)];
+    let request = pb::DefineIndicatorsRequest { groups, ..Default::default() };
+    desk.source.indicators().define_indicators(request).await.unwrap();
     assert_eq!(rejected(&desk.define(vec![continues("nothing")]).await).1, ["continues"]);
     assert_eq!(rejected(&desk.define(vec![continues("doc.new")]).await).1, ["continues"]);
     desk.define(vec![continues("doc.count")]).await;

@@ -78,8 +78,20 @@ async fn a_bad_page_of_a_list_is_refused_by_its_field() {
         code_prefix: "\0".into(),
         page: Some(pb::PageRequest { size: -1, token: text("") }),
         consistency: must_see(pb::consistency::Requirement::AtLeast(-1)),
+        group: "Nhóm".into(),
+        text: "x".repeat(201),
+        codes: vec!["doc.count".into(), "A".into(), "doc.count".into()],
     };
-    let all = invalid(&["page.size", "code_prefix", "consistency.at_least"]);
+    let bad = [
+        "page.size",
+        "code_prefix",
+        "consistency.at_least",
+        "group",
+        "text",
+        "codes[1]",
+        "codes[2]",
+    ];
+    let all = invalid(&bad);
     table.check("all of a list at once", &answered(rpc.list_indicators(list).await), &all);
     for (code, expected) in
         [("", invalid(&["code"])), ("A", invalid(&["code"])), ("no.such", not_found(&[]))]

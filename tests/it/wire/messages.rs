@@ -50,6 +50,8 @@ pub(crate) const MESSAGES: &[(&str, &str)] = &[
     ("IndicatorService/GetIndicator", r#"{"code": "secret.one"}"#),
     ("IndicatorService/GetSnapshot", r#"{"indicators": ["secret.one"], "units": [{"id": 1}]}"#),
     ("IndicatorService/IngestObservations", r#"{"open": {"load": "one"}}"#),
+    ("IndicatorService/ListCodeLists", "{}"),
+    ("IndicatorService/ListIndicatorGroups", "{}"),
     ("IndicatorService/ListIndicators", "{}"),
     ("IndicatorService/ListRevisions", r#"{"indicator": "secret.one", "unit": {"id": 1}, "period": "2024"}"#),
     ("IndicatorService/PublishObservations", "{}"),

@@ -23,7 +23,12 @@ impl Story {
             1 => {
                 let code_prefix = self.indicators[0][..3].to_owned();
                 let page = self.page();
-                let request = pb::ListIndicatorsRequest { code_prefix, page, consistency };
+                let request = pb::ListIndicatorsRequest {
+                    code_prefix,
+                    page,
+                    consistency,
+                    ..Default::default()
+                };
                 both!(pair, indicators.list_indicators(request));
             }
             2..5 => {

@@ -365,6 +365,7 @@ impl Story {
                     allow_partial,
                     indicators,
                     validate_only,
+                    groups: Vec::new(),
                 };
                 both!(pair, indicators.define_indicators(request)).and_then(|it| it.receipt)
             }
