@@ -68,6 +68,8 @@ impl Caller {
             name: "sharehub".to_owned(),
             grants,
             statuses: BTreeMap::new(),
+            agency_unit_id: None,
+            contact: String::new(),
             disabled: false,
             made_at: 0,
         };
@@ -245,6 +247,10 @@ pub struct System {
     pub grants: Grants,
     /// Its status codes of dossiers, and the national states (1 to 10) they map to; empty for the national codes.
     pub statuses: BTreeMap<String, i32>,
+    /// The unit whose system it is.
+    pub agency_unit_id: Option<i64>,
+    /// Whom to ask about what it publishes; may be empty.
+    pub contact: String,
     /// Whether it was disabled.
     pub disabled: bool,
     /// The revision that made this version.

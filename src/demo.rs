@@ -47,6 +47,14 @@ pub struct Role {
     pub key: String,
 }
 
+/// What a board writes of a system of the demo as the source of its figures; no figures are published by the others.
+fn described(system: &str) -> (String, String) {
+    if system == articles::SOURCE {
+        return (articles::NAME.to_owned(), articles::CONTACT.to_owned());
+    }
+    (format!("Demo: {system}"), String::new())
+}
+
 /// A system of the demo: its grants, and the agreements by which it shares and is shared with.
 struct Cast {
     name: &'static str,
@@ -141,8 +149,8 @@ async fn register(hub: &Arc<Hub>, code: &SystemCode, grants: Grants) -> Result<(
     if directory.by_code(code.as_str()).is_some() {
         return Ok(());
     }
-    let (code, name) = (code.clone(), format!("Demo: {}", code.as_str()));
-    let registration = Register { code, name, grants, statuses: BTreeMap::new() };
+    let (name, contact) = described(code.as_str());
+    let registration = Register { contact, ..Register::plain(code.clone(), name, grants) };
     let own = Caller::hub("hub/Demo", hub.limits.longest);
     let ask = BatchOptions::internal("RegisterSystem");
     hub.write_one(&own, ask, ReferenceData::Access, registration).await?;

@@ -54,6 +54,8 @@ struct Parts {
     violations: Vec<Violation>,
     metadata: Vec<(&'static str, String)>,
     wait: Option<Duration>,
+    /// Which item of a batch it is about, as it was sent. It is kept with rejected items, and never told on the wire.
+    about: Option<String>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
@@ -66,6 +68,7 @@ impl Error {
             violations: Vec::new(),
             metadata: Vec::new(),
             wait: None,
+            about: None,
             source: None,
         }))
     }
@@ -125,6 +128,13 @@ impl Error {
     #[must_use]
     pub fn retry_in(mut self, wait: Duration) -> Self {
         self.0.wait = Some(wait);
+        self
+    }
+
+    /// Names the item of a batch that this refusal is about, unless it is named.
+    #[must_use]
+    pub fn about(mut self, item: impl fmt::Display) -> Self {
+        self.0.about.get_or_insert_with(|| item.to_string());
         self
     }
 
@@ -225,6 +235,11 @@ impl Error {
         &self.0.message
     }
 
+    /// The item of a batch that it is about, where that was said.
+    pub fn item(&self) -> Option<&str> {
+        self.0.about.as_deref()
+    }
+
     /// The facts for machines.
     pub fn metadata(&self) -> impl Iterator<Item = (String, String)> {
         self.0.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone()))
@@ -258,6 +273,13 @@ pub enum ItemLists {
 }
 
 impl ItemLists {
+    /// The first of them.
+    pub fn first(self) -> &'static str {
+        match self {
+            Self::One(list) | Self::Two(list, ..) => list,
+        }
+    }
+
     fn path(self, item: usize) -> String {
         match self {
             Self::Two(_, count, list) if item >= count => format!("{list}[{}]", item - count),
@@ -365,7 +387,7 @@ fn retry_after(reason: Reason) -> Option<Duration> {
 
 impl From<Error> for Status {
     fn from(err: Error) -> Self {
-        let Parts { reason, message, violations, metadata, wait, source } = *err.0;
+        let Parts { reason, message, violations, metadata, wait, about: _, source } = *err.0;
         if let Some(source) = &source {
             // Logged once, here, inside the request's span.
             tracing::error!(error = %Chain(source.as_ref()), "request failed");

@@ -1,5 +1,6 @@
 //! The hub: what every slice shares, and the two ways in, a read at one revision and a write that makes one.
 pub mod reference;
+pub mod row;
 pub mod rpc;
 pub mod store;
 pub mod withdraw;
@@ -11,8 +12,12 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use self::reference::{At, References};
+pub(crate) use self::write::note;
 pub use self::write::{BatchOptions, BatchOutcome, WriteOp};
+use self::{
+    reference::{At, References},
+    store::activity::SourceActivity,
+};
 use crate::{
     caller::Caller,
     db::Db,
@@ -43,6 +48,8 @@ pub struct Hub {
     pub stopping: CancellationToken,
     /// The audit log.
     pub audit: Arc<AuditLog>,
+    /// When sources published last.
+    pub activity: SourceActivity,
     committer: Committer,
     references: References,
     gate: Arc<dyn Gate>,
@@ -78,6 +85,7 @@ impl Hub {
             loads: Slots::new(LOADS.0, LOADS.1),
             stopping: CancellationToken::new(),
             audit,
+            activity: SourceActivity::default(),
             committer,
             references: References::default(),
             gate,

@@ -4,6 +4,7 @@ pub mod cells;
 pub mod definitions;
 pub mod dimension;
 pub mod group;
+pub mod item;
 pub mod judge;
 pub mod meaning;
 pub mod queries;
@@ -348,14 +349,8 @@ impl Breakdown {
 /// An observation to be kept. Its indicator and unit are resolved in the store.
 #[derive(Clone, Debug)]
 pub struct ObservationEntry {
-    /// The indicator.
-    pub indicator: Code,
-    /// The unit.
-    pub unit: unit::Ref,
-    /// The period.
-    pub period: Period,
-    /// The breakdown.
-    pub breakdown: Breakdown,
+    /// What it is of.
+    pub cell: CellKey,
     /// The value as reported.
     pub value: Option<Decimal>,
     /// The numerator.
@@ -392,14 +387,8 @@ pub struct CellKey {
 /// A target to be kept.
 #[derive(Clone, Debug)]
 pub struct TargetEntry {
-    /// The indicator.
-    pub indicator: Code,
-    /// The unit.
-    pub unit: unit::Ref,
-    /// The period.
-    pub period: Period,
-    /// The breakdown.
-    pub breakdown: Breakdown,
+    /// What it is for.
+    pub cell: CellKey,
     /// How the value must compare.
     pub comparison: Comparison,
     /// The value; none for a qualitative target.

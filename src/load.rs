@@ -20,7 +20,7 @@ use tonic::{Status, Streaming};
 use crate::{
     caller::Caller,
     error::{Error, Reason, Result},
-    hub::{BatchOutcome, Hub, WriteOp},
+    hub::{BatchOutcome, Hub, WriteOp, note, store::rejections},
     limits::MOST_ITEMS,
     outcome::{Counts, Outcome},
     revision::{
@@ -303,7 +303,11 @@ where
         let (hub, caller) = (Arc::clone(&self.hub), self.caller.clone());
         let work = async move {
             let kept = hub.write_once(&caller, KeepItems { claim, first, items }).await?;
-            caller.trail.wrote(kept.counts());
+            let counts = kept.counts();
+            caller.trail.wrote(counts);
+            if counts.accepted() > 0 {
+                hub.activity.committed(caller.system_id, hub.db.clock());
+            }
             Ok(Worked::Kept(kept))
         };
         Some(work.boxed())
@@ -349,16 +353,20 @@ impl<E: Item> WriteOp for KeepItems<E> {
         let Self { claim, first, items } = self;
         store::must_hold(write, &claim).await?;
         let through = first + count(items.len()) - 1;
-        let BatchOutcome { items, touched } = E::keep(hub, write, caller, items).await?;
+        // What is kept beside versions is kept in any case: so is how far the load has come.
+        let BatchOutcome { items, touched, aside: _ } = E::keep(hub, write, caller, items).await?;
         let (mut created, mut corrected, mut unchanged) = (0, 0, 0);
-        let mut rejected = Vec::new();
+        let (mut rejected, mut beside) = (Vec::new(), Vec::new());
         for (number, item) in (first..).zip(items) {
             match item {
                 Ok(ItemResult { outcome: Outcome::Created, .. }) => created += 1,
                 Ok(ItemResult { outcome: Outcome::Corrected, .. }) => corrected += 1,
                 Ok(ItemResult { outcome: Outcome::Unchanged, .. }) => unchanged += 1,
                 Ok(refused) => rejected.push((number, refused)),
-                Err(err) => rejected.push((number, ItemResult::refused(&err))),
+                Err(err) => {
+                    rejected.push((number, ItemResult::refused(&err)));
+                    beside.push(err);
+                }
             }
         }
         let changes = created + corrected;
@@ -370,6 +378,10 @@ impl<E: Item> WriteOp for KeepItems<E> {
                 (write.revision, Effect::Revision { touched, items, rejected: refused })
             }
         };
+        rejections::keep(write, claim.system_id, E::LIST, revision, &beside).await?;
+        if changes + unchanged > 0 {
+            note(hub, write, claim.system_id, revision).await;
+        }
         store::advance(write, &claim, through, revision).await?;
         let answer = Acknowledged { through, revision, created, corrected, unchanged, rejected };
         Ok(Done { answer, effect })

@@ -55,6 +55,11 @@ impl Counts {
         }
     }
 
+    /// How many were not refused.
+    pub fn accepted(self) -> usize {
+        self.created + self.corrected + self.unchanged
+    }
+
     /// How many changed something.
     pub fn changes(self) -> usize {
         self.created + self.corrected

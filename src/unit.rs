@@ -142,6 +142,37 @@ pub enum Ref {
     },
 }
 
+impl std::fmt::Display for Ref {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "id:{id}"),
+            Self::Code { scheme, code, date } => {
+                if *scheme != Scheme::gso() {
+                    write!(f, "{}:", scheme.as_str())?;
+                }
+                f.write_str(code)?;
+                date.map_or(Ok(()), |date| write!(f, "@{date}"))
+            }
+        }
+    }
+}
+
+impl Ref {
+    /// From the text form that [`Ref`] displays.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (code, date) = match text.split_once('@') {
+            Some((code, date)) => (code, Some(Day::parse(date).ok()?)),
+            None => (text, None),
+        };
+        let (scheme, code) = match code.split_once(':') {
+            Some(("id", id)) => return id.parse().ok().map(Self::Id),
+            Some((scheme, code)) => (Scheme::parse(scheme).ok()?, code),
+            None => (Scheme::gso(), code),
+        };
+        Some(Self::Code { scheme, code: parse_code(code).ok()?, date })
+    }
+}
+
 /// A unit as it is named inside answers about something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {

@@ -25,6 +25,18 @@ pub struct Register {
     pub grants: Grants,
     /// Its status codes.
     pub statuses: BTreeMap<String, i32>,
+    /// The unit whose system it is.
+    pub agency_unit: Option<unit::Ref>,
+    /// Whom to ask about what it publishes.
+    pub contact: String,
+}
+
+impl Register {
+    /// With nothing but a name and grants.
+    pub fn plain(code: SystemCode, name: String, grants: Grants) -> Self {
+        let (statuses, contact) = (BTreeMap::new(), String::new());
+        Self { code, name, grants, statuses, agency_unit: None, contact }
+    }
 }
 
 /// Changes what is registered of a system: what is none stays as it is.
@@ -38,19 +50,25 @@ pub struct Update {
     pub grants: GrantsUpdate,
     /// Its status codes.
     pub statuses: Option<BTreeMap<String, i32>>,
+    /// The unit whose system it is, or that there is none.
+    pub agency_unit: Option<Option<unit::Ref>>,
+    /// Whom to ask about what it publishes.
+    pub contact: Option<String>,
     /// The version that it changes.
     pub expected: Expected,
 }
 
 impl Update {
-    /// The system as it is after the change; that it is disabled is not changed.
-    pub fn of(self, known: &System) -> System {
-        let Self { code: _, name, grants, statuses, expected: _ } = self;
+    /// The system as it is after the change, with the unit that was found for it; that it is disabled is not changed.
+    pub fn of(self, known: &System, agency: Option<i64>) -> System {
+        let Self { code: _, name, grants, statuses, agency_unit, contact, expected: _ } = self;
         let known = known.clone();
         System {
             name: name.unwrap_or(known.name),
             grants: grants.of(known.grants),
             statuses: statuses.unwrap_or(known.statuses),
+            agency_unit_id: if agency_unit.is_some() { agency } else { known.agency_unit_id },
+            contact: contact.unwrap_or(known.contact),
             ..known
         }
     }

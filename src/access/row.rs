@@ -16,6 +16,8 @@ pub mod system {
         pub name: String,
         pub grants_json: String,
         pub statuses_json: String,
+        pub agency_unit_id: Option<i64>,
+        pub contact: String,
         pub disabled: bool,
         #[sea_orm(primary_key, auto_increment = false)]
         pub made_at: i64,

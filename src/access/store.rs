@@ -38,7 +38,8 @@ use crate::{
         receipt::ItemResult,
         write::{Done, Effect, Write},
     },
-    time::Timestamp,
+    time::{Day, Timestamp},
+    unit::{self, forest::Forest},
 };
 
 /// The one door to systems: those that stood at a revision.
@@ -70,9 +71,19 @@ impl WriteOp for Register {
     type Output = ItemResult;
 
     async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
-        let Register { code, name, grants, statuses } = self;
+        let Register { code, name, grants, statuses, agency_unit, contact } = self;
         let directory = hub.reference::<Directory>(write).await?;
-        let system = System { code, name, grants, statuses, disabled: false, made_at: 0 };
+        let agency_unit_id = agency(hub, write, agency_unit.as_ref(), "agency_unit").await?;
+        let system = System {
+            code,
+            name,
+            grants,
+            statuses,
+            agency_unit_id,
+            contact,
+            disabled: false,
+            made_at: 0,
+        };
         put(write, &directory, system, |known| {
             Err(in_use("system", known.code.as_str(), known.made_at).at("code"))
         })
@@ -87,7 +98,10 @@ impl WriteOp for Update {
     async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
         let (expected, code) = (self.expected, self.code.clone());
         let directory = hub.reference::<Directory>(write).await?;
-        let system = self.of(known(&directory, &code)?);
+        let known = known(&directory, &code)?;
+        let named = self.agency_unit.as_ref().and_then(Option::as_ref);
+        let agency = agency(hub, write, named, "system.agency_unit").await?;
+        let system = self.of(known, agency);
         let replaces = |known: &System| expected.check("system", code.as_str(), known.made_at);
         put(write, &directory, system, replaces).await
     }
@@ -103,6 +117,18 @@ impl WriteOp for Switch {
         let known = known(&directory, &code)?.clone();
         put(write, &directory, System { disabled, ..known }, |_| Ok(())).await
     }
+}
+
+/// The unit whose system one is, as it is named today.
+async fn agency(
+    hub: &Hub,
+    write: &Write,
+    named: Option<&unit::Ref>,
+    field: &str,
+) -> Result<Option<i64>> {
+    let Some(named) = named else { return Ok(None) };
+    let forest = hub.reference::<Forest>(write).await?;
+    Ok(Some(forest.resolve(named, Day::today(), field)?.id))
 }
 
 fn known<'a>(directory: &'a Directory, code: &SystemCode) -> Result<&'a System> {
@@ -128,13 +154,16 @@ async fn put(
         None => (directory.next_id(), Outcome::Created),
     };
     supersede::<system::Entity>(write, system::Column::Id.eq(id)).await?;
-    let System { code, name, grants, statuses, disabled, made_at: _ } = system;
+    let System { code, name, grants, statuses, agency_unit_id, contact, disabled, made_at: _ } =
+        system;
     let row = system::ActiveModel {
         id: Set(id),
         code: Set(code),
         name: Set(name),
         grants_json: Set(serde_json::to_string(&grants).map_err(Error::internal)?),
         statuses_json: Set(serde_json::to_string(&statuses).map_err(Error::internal)?),
+        agency_unit_id: Set(agency_unit_id),
+        contact: Set(contact),
         disabled: Set(disabled),
         made_at: Set(write.revision.number),
         superseded_at: Set(None),
@@ -249,7 +278,7 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
     }
     let (code, name) = (code.clone(), code.as_str().to_owned());
     let grants = Grants { administrator: true, ..Grants::default() };
-    let registration = Register { code, name, grants, statuses: BTreeMap::new() };
+    let registration = Register::plain(code, name, grants);
     let caller = Caller::hub("hub/RegisterAdministrator", hub.limits.longest);
     let ask = BatchOptions::internal("RegisterSystem");
     hub.write_one(&caller, ask, ReferenceData::Access, registration).await?;
@@ -356,8 +385,23 @@ pub struct Used {
     pub last: Option<Timestamp>,
 }
 
-/// A system with its keys.
-pub type ListedSystem = (Arc<System>, Vec<Used>);
+/// A system with the unit whose it is, and its keys.
+#[derive(Debug)]
+pub struct ListedSystem {
+    /// The system.
+    pub system: Arc<System>,
+    /// The unit, by its name.
+    pub agency: Option<unit::Name>,
+    /// Its keys.
+    pub keys: Vec<Used>,
+}
+
+impl ListedSystem {
+    fn new(system: &Arc<System>, forest: &Forest, keys: Vec<Used>) -> Self {
+        let agency = system.agency_unit_id.map(|it| forest.name(it));
+        Self { system: Arc::clone(system), agency, keys }
+    }
+}
 
 /// Lists systems, for administrators.
 pub async fn list(
@@ -375,11 +419,10 @@ pub async fn list(
     }
     let Paged { items: systems, next } =
         page.cut(systems, &hub.mark(caller, &view), |(_, last)| last.code.as_str().to_owned());
-    let written = written_uses(hub).await?;
-    let items = systems
-        .into_iter()
-        .map(|(id, it)| (Arc::clone(it), used(access, directory.keys_of(id), &written)))
-        .collect();
+    let (written, forest) = (written_uses(hub).await?, hub.reference::<Forest>(&view).await?);
+    let keys = |id| used(access, directory.keys_of(id), &written);
+    let items =
+        systems.into_iter().map(|(id, it)| ListedSystem::new(it, &forest, keys(id))).collect();
     Ok((view.revision, Paged { items, next }))
 }
 
@@ -400,7 +443,8 @@ pub async fn who_am_i(
             (used(access, key.into_iter().collect(), &written_uses(hub).await?), until)
         }
     };
-    Ok(((Arc::clone(&caller.system), keys), until))
+    let forest = hub.reference::<Forest>(&view).await?;
+    Ok((ListedSystem::new(&caller.system, &forest, keys), until))
 }
 
 // === rows out ===
@@ -415,13 +459,15 @@ impl TryFrom<system::Model> for System {
             name,
             grants_json,
             statuses_json,
+            agency_unit_id,
+            contact,
             disabled,
             made_at,
             superseded_at: _,
         } = row;
         let grants = serde_json::from_str(&grants_json).map_err(Error::internal)?;
         let statuses = serde_json::from_str(&statuses_json).map_err(Error::internal)?;
-        Ok(Self { code, name, grants, statuses, disabled, made_at })
+        Ok(Self { code, name, grants, statuses, agency_unit_id, contact, disabled, made_at })
     }
 }
 

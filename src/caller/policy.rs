@@ -175,7 +175,11 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("IndicatorService/ListCodeLists", Identified),
     ("IndicatorService/ListIndicatorGroups", Identified),
     ("IndicatorService/ListIndicators", Identified),
+    // Callers other than auditors see their own.
+    ("IndicatorService/ListRejections", Identified),
     ("IndicatorService/ListRevisions", READ_INDICATORS),
+    // Of indicators that the caller may know of.
+    ("IndicatorService/ListSources", Identified),
     ("IndicatorService/PublishObservations", PUBLISH_INDICATORS),
     ("IndicatorService/PublishTargets", PUBLISH_INDICATORS),
     ("IndicatorService/QueryObservations", READ_INDICATORS),

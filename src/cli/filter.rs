@@ -206,6 +206,38 @@ pub(super) fn indicators(
     })
 }
 
+/// Refuses every flag that chooses a part of the data: for what is asked as a whole.
+pub(super) fn nothing(filter: &Filter) -> Result<(), BadConfig> {
+    let Filter {
+        indicator,
+        unit,
+        below,
+        level: _,
+        group: _,
+        period,
+        since,
+        until,
+        breakdown,
+        procedure,
+        at,
+    } = filter;
+    only(!indicator.is_empty(), "indicator", "observations and targets")?;
+    only(!unit.is_empty(), "unit", "observations, targets and dossiers")?;
+    only(below.is_some(), "below", "observations and snapshots")?;
+    not_of_snapshots(filter)?;
+    only(period.is_some(), "period", "observations")?;
+    only(since.is_some(), "since", "observations and dossiers")?;
+    only(until.is_some(), "until", "observations and dossiers")?;
+    only(breakdown.is_some(), "breakdown", "observations and targets")?;
+    only(procedure.is_some(), "procedure", "dossiers")?;
+    only(at.is_some(), "at", "observations, targets, dossiers and snapshots")
+}
+
+/// Refuses a source.
+pub(super) fn no_source(source: Option<&String>) -> Result<(), BadConfig> {
+    only(source.is_some(), "source", "rejections")
+}
+
 /// Dossiers to be exported.
 pub(super) fn dossiers(filter: &Filter) -> CliResult<pb::ExportDossiersRequest> {
     only(!filter.indicator.is_empty(), "indicator", "observations and targets")?;

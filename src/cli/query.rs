@@ -26,11 +26,17 @@ use crate::{
 const PAGE: usize = 1_000;
 
 pub(super) async fn query(asked: QueryArgs) -> CliResult {
-    let QueryArgs { what, filter, date, text, limit, json, numbers, by } = asked;
+    let QueryArgs { what, filter, date, text, source, limit, json, numbers, by } = asked;
     if text.is_some() && what != QueryKind::Indicators {
         return Err(
             BadConfig { key: "text", must: "be left out, but for indicators".to_owned() }.into()
         );
+    }
+    if what != QueryKind::Rejections {
+        filter::no_source(source.as_ref())?;
+    }
+    if matches!(what, QueryKind::Sources | QueryKind::Rejections) {
+        filter::nothing(&filter)?;
     }
     let caller = HubClient::connect(&by).await?;
     let limit = usize::try_from(limit)?;
@@ -103,6 +109,41 @@ pub(super) async fn query(asked: QueryArgs) -> CliResult {
                 request.page = Some(pb::PageRequest { size: 0, token: answer.next_page_token });
             };
             out.print("Dossier", &DOSSIERS, &all, dossier)?;
+            told(all.len(), more, read_at, "");
+        }
+        QueryKind::Sources => {
+            let mut request = pb::ListSourcesRequest::default();
+            let mut client = caller.indicators();
+            let (mut all, mut read_at) = (Vec::new(), None);
+            let more = loop {
+                request.page = Some(page(request.page.take(), limit - all.len())?);
+                let answer = again(async || client.list_sources(request.clone()).await).await?;
+                read_at = answer.read_at.or(read_at);
+                all.extend(answer.sources);
+                if answer.next_page_token.is_empty() || all.len() >= limit {
+                    break !answer.next_page_token.is_empty();
+                }
+                request.page = Some(pb::PageRequest { size: 0, token: answer.next_page_token });
+            };
+            out.print("IndicatorSource", &SOURCES, &all, source_row)?;
+            told(all.len(), more, read_at, "");
+        }
+        QueryKind::Rejections => {
+            let source = source.unwrap_or_default();
+            let mut request = pb::ListRejectionsRequest { source, page: None };
+            let mut client = caller.indicators();
+            let (mut all, mut read_at) = (Vec::new(), None);
+            let more = loop {
+                request.page = Some(page(request.page.take(), limit - all.len())?);
+                let answer = again(async || client.list_rejections(request.clone()).await).await?;
+                read_at = answer.read_at.or(read_at);
+                all.extend(answer.rejections);
+                if answer.next_page_token.is_empty() || all.len() >= limit {
+                    break !answer.next_page_token.is_empty();
+                }
+                request.page = Some(pb::PageRequest { size: 0, token: answer.next_page_token });
+            };
+            out.print("Rejection", &REJECTIONS, &all, rejection)?;
             told(all.len(), more, read_at, "");
         }
     }
@@ -286,6 +327,56 @@ fn dossier(it: &pb::Dossier, _: Numbers) -> Vec<String> {
         local(it.accepted_at.as_ref()),
         local(it.due_at.as_ref()),
         local(it.finished_at.as_ref()),
+    ]
+}
+
+const SOURCES: [(&str, Side); 7] = [
+    ("source", Side::Left),
+    ("name", Side::Left),
+    ("agency", Side::Left),
+    ("indicators", Side::Right),
+    ("accepted last", Side::Left),
+    ("rejected today", Side::Right),
+    ("for", Side::Left),
+];
+
+fn source_row(it: &pb::IndicatorSource, _: Numbers) -> Vec<String> {
+    let reasons: Vec<_> = it
+        .rejected_for
+        .iter()
+        .map(|it| format!("{} {}", it.items, plain_word(it.reason().as_str_name(), REASON)))
+        .collect();
+    vec![
+        it.code.clone(),
+        it.name.clone(),
+        it.agency_unit.as_ref().map_or_else(String::new, |it| it.name.clone()),
+        it.indicators.len().to_string(),
+        local(it.last_accepted_at.as_ref()),
+        it.rejected_today.to_string(),
+        reasons.join(", "),
+    ]
+}
+
+/// How the names of reasons begin.
+const REASON: &str = "ERROR_REASON_";
+
+const REJECTIONS: [(&str, Side); 6] = [
+    ("list", Side::Left),
+    ("item", Side::Left),
+    ("reason", Side::Left),
+    ("message", Side::Left),
+    ("times", Side::Right),
+    ("last", Side::Left),
+];
+
+fn rejection(it: &pb::Rejection, _: Numbers) -> Vec<String> {
+    vec![
+        it.list.clone(),
+        it.item.clone(),
+        plain_word(it.reason().as_str_name(), REASON),
+        it.message.clone(),
+        it.times.to_string(),
+        local(it.last_rejected_at.as_ref()),
     ]
 }
 

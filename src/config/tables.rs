@@ -132,6 +132,10 @@ pub enum QueryKind {
     Observations,
     /// Dossiers.
     Dossiers,
+    /// The systems that figures come from: whose they are, when they published last, what was rejected today.
+    Sources,
+    /// What a source sent and the hub rejected, until it is sent right.
+    Rejections,
 }
 
 /// Asks a question.
@@ -148,6 +152,9 @@ pub struct QueryArgs {
     /// Of indicators: those with these words in their names, codes or descriptions, with or without tone marks.
     #[arg(long)]
     pub text: Option<String>,
+    /// Of rejections: of this source, by its code, for auditors and administrators; the caller's own when left out.
+    #[arg(long)]
+    pub source: Option<String>,
     /// Rows, at most.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,

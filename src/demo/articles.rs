@@ -9,14 +9,20 @@ use crate::{
     error::{Error, Result},
     hub::{BatchOptions, Hub},
     indicator::{
-        Breakdown, Channel, Code, Comparison, ObservationEntry, Provenance, Qualifier, Status,
-        TargetEntry, rpc::pack::Pack, store,
+        Breakdown, CellKey, Channel, Code, Comparison, ObservationEntry, Provenance, Qualifier,
+        Status, TargetEntry, rpc::pack::Pack, store,
     },
     period::Period,
     time::Day,
     unit::{Ref, Scheme, parse_code},
 };
 
+/// Its name: what a board writes as the source of a figure. Which article it is, each figure says by its document.
+pub(super) const NAME: &str = "Năm bài báo về chuyển đổi số: huyện Mỏ Cày Bắc và huyện Giồng Trôm (Bến Tre), huyện Tân \
+                               Trụ (Long An), tỉnh Bắc Kạn, huyện Nông Cống (Thanh Hóa)";
+/// Nobody can be asked about them.
+pub(super) const CONTACT: &str =
+    "Dữ liệu minh họa, không có cơ quan đầu mối; xem bài báo nêu ở từng số liệu (source_document).";
 /// The system that publishes them.
 pub(super) const SOURCE: &str = "articles.demo";
 
@@ -110,10 +116,7 @@ fn observation(line: &TableLine, figure: &TableLine) -> Result<ObservationEntry>
     let as_of = line.text("as_of")?;
     let as_of = (!as_of.is_empty()).then(|| Day::parse(as_of).map_err(broken)).transpose()?;
     Ok(ObservationEntry {
-        indicator: Code::parse(line.text("indicator")?).map_err(broken)?,
-        unit: unit(line)?,
-        period: Period::parse(line.text("period")?).map_err(broken)?,
-        breakdown: Breakdown::default(),
+        cell: cell(line)?,
         value: line.decimal("value")?,
         numerator: line.decimal("numerator")?,
         denominator: line.decimal("denominator")?,
@@ -135,13 +138,19 @@ fn target(line: &TableLine, figure: &TableLine) -> Result<TargetEntry> {
         ("QUALITATIVE", Comparison::Qualitative),
     ];
     Ok(TargetEntry {
+        cell: cell(line)?,
+        comparison: line.word("comparison", &comparisons)?,
+        value: line.decimal("value")?,
+        provenance: provenance(line, figure)?,
+    })
+}
+
+fn cell(line: &TableLine) -> Result<CellKey> {
+    Ok(CellKey {
         indicator: Code::parse(line.text("indicator")?).map_err(broken)?,
         unit: unit(line)?,
         period: Period::parse(line.text("period")?).map_err(broken)?,
         breakdown: Breakdown::default(),
-        comparison: line.word("comparison", &comparisons)?,
-        value: line.decimal("value")?,
-        provenance: provenance(line, figure)?,
     })
 }
 

@@ -3,7 +3,10 @@ use std::sync::Arc;
 
 use tokio::time;
 
-use super::Hub;
+use super::{
+    Hub,
+    store::{activity, rejections},
+};
 use crate::{
     caller::Caller,
     error::{Error, ItemLists, Reason, Result},
@@ -58,6 +61,15 @@ pub struct BatchOutcome {
     pub items: Vec<Result<ItemResult>>,
     /// What it touched, if it changed anything.
     pub touched: TouchedSet,
+    /// Whether it wrote something that stays though it makes no revision.
+    pub aside: bool,
+}
+
+impl BatchOutcome {
+    /// Of items that touch this, and nothing beside them.
+    pub fn new(items: Vec<Result<ItemResult>>, touched: TouchedSet) -> Self {
+        Self { items, touched, aside: false }
+    }
 }
 
 /// A write by name: the request it was read from, and the store function that runs it.
@@ -65,6 +77,8 @@ pub struct BatchOutcome {
 /// A batch gives a [`BatchOutcome`], a write of one thing an [`ItemResult`], and a write whose answer is not a receipt
 /// a [`Done`].
 pub trait WriteOp: Clone + Send + 'static {
+    /// Whether a source publishes by it: then it is noted when it did so last.
+    const PUBLISHES: bool = false;
     /// What it gives.
     type Output;
 
@@ -84,16 +98,20 @@ pub trait WriteOp: Clone + Send + 'static {
 impl Hub {
     /// Commits a batch as one revision, re-checking the caller's rights inside the transaction. A repeated `request_id`
     /// returns the stored receipt, which commits together with its effect.
-    pub async fn write_batch(
+    pub async fn write_batch<O: WriteOp<Output = BatchOutcome>>(
         self: &Arc<Self>,
         caller: &Caller,
         ask: BatchOptions,
-        op: impl WriteOp<Output = BatchOutcome>,
+        op: O,
     ) -> Result<Receipt> {
         let work = BatchWork { hub: Arc::clone(self), by: caller.clone(), ask, op };
         let receipt = self.committer.write(caller, work).await?;
         if !receipt.replayed && !receipt.validated_only {
-            caller.trail.wrote(receipt.counts());
+            let counts = receipt.counts();
+            caller.trail.wrote(counts);
+            if O::PUBLISHES && counts.accepted() > 0 {
+                self.activity.committed(caller.system_id, self.db.clock());
+            }
         }
         Ok(Receipt { checkpoint: self.audit.checkpoint(), ..receipt })
     }
@@ -149,7 +167,7 @@ impl<O: WriteOp<Output = ItemResult>> WriteOp for BatchOfOne<O> {
     async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
         // A refusal refuses the call: there is nothing else in it.
         let item = self.op.run(hub, write, by).await?;
-        Ok(BatchOutcome { items: vec![Ok(item)], touched: self.which.into() })
+        Ok(BatchOutcome::new(vec![Ok(item)], self.which.into()))
     }
 }
 
@@ -200,12 +218,12 @@ impl<O: WriteOp<Output = BatchOutcome>> Work for BatchWork<O> {
     }
 }
 
-async fn answer(
+async fn answer<O: WriteOp<Output = BatchOutcome>>(
     hub: &Hub,
     write: &Write,
     by: &Caller,
     ask: BatchOptions,
-    op: impl WriteOp<Output = BatchOutcome>,
+    op: O,
 ) -> Result<Done<Receipt>> {
     let BatchOptions { request_id, fingerprint, allow_partial, validate_only, lists } = ask;
     // As the caller stands at this write: a right that was taken away before it is not used in it.
@@ -225,13 +243,16 @@ async fn answer(
             effect: Effect::None,
         });
     }
-    let BatchOutcome { items, touched } = op.run(hub, write, &by).await?;
+    let BatchOutcome { items, touched, mut aside } = op.run(hub, write, &by).await?;
     let mut results = Vec::with_capacity(items.len());
-    let mut refused = Vec::new();
+    let (mut refused, mut beside) = (Vec::new(), Vec::new());
     for (index, item) in items.into_iter().enumerate() {
         match item {
             Ok(result) => results.push(result),
-            Err(err) if allow_partial => results.push(ItemResult::refused(&err)),
+            Err(err) if allow_partial => {
+                results.push(ItemResult::refused(&err));
+                beside.push(err);
+            }
             Err(err) => refused.push((index, err)),
         }
     }
@@ -248,6 +269,10 @@ async fn answer(
     let (changes, rejected) = (counts.changes(), counts.rejected);
     let changed = changes > 0;
     let revision: Revision = if changed { write.revision } else { write.head.newest };
+    aside |= rejections::keep(write, system_id, lists.first(), revision, &beside).await?;
+    if O::PUBLISHES && counts.accepted() > 0 {
+        aside |= note(hub, write, system_id, revision).await;
+    }
     let checkpoint = Arc::default();
     let receipt = Receipt { revision, results, replayed: false, validated_only: false, checkpoint };
     let mut effect = match changed {
@@ -255,6 +280,7 @@ async fn answer(
             let items = i32::try_from(changes).unwrap_or(i32::MAX);
             Effect::Revision { touched, items, rejected }
         }
+        false if aside => Effect::Kept { rejected },
         false => Effect::None,
     };
     if let Some(id) = request_id {
@@ -266,4 +292,13 @@ async fn answer(
         }
     }
     Ok(Done { answer: receipt, effect })
+}
+
+/// Writes down that a source published, if that is due; says whether it was.
+pub(crate) async fn note(hub: &Hub, write: &Write, system_id: i64, revision: Revision) -> bool {
+    let is_due = hub.activity.is_due(system_id, write.revision.at);
+    if is_due {
+        activity::note(write, system_id, revision).await;
+    }
+    is_due
 }

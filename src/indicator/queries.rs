@@ -1,7 +1,7 @@
 //! Queries of indicators, already parsed.
 use super::{Breakdown, Code, Geography, RollUpOf};
 use crate::{
-    caller::Pattern,
+    caller::{Pattern, SystemCode},
     page::Page,
     period::Period,
     revision::Consistency,
@@ -229,6 +229,24 @@ pub struct ListRevisions {
     pub page: Page,
     /// What the read must have seen.
     pub consistency: Consistency,
+}
+
+/// Asks for sources.
+#[derive(Debug)]
+pub struct ListSources {
+    /// The page.
+    pub page: Page,
+    /// What the read must have seen.
+    pub consistency: Consistency,
+}
+
+/// Asks for rejected items.
+#[derive(Debug)]
+pub struct ListRejections {
+    /// Of this source; of the caller itself where there is none.
+    pub source: Option<SystemCode>,
+    /// The page.
+    pub page: Page,
 }
 
 /// Asks who has reported what.

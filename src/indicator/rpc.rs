@@ -7,6 +7,7 @@ mod lists;
 pub mod pack;
 pub(crate) mod questions;
 pub(crate) mod rows;
+mod sources;
 
 use std::sync::Arc;
 
@@ -15,14 +16,15 @@ use tonic::{Request, Streaming, codegen::BoxStream};
 use super::{
     CellKey, ObservationEntry, TargetEntry,
     queries::{
-        Availability, Export, Get, List, ListCodes, ListGroups, ListRevisions, Query, QueryTargets,
-        Rank, RollUp, Snapshot,
+        Availability, Export, Get, List, ListCodes, ListGroups, ListRejections, ListRevisions,
+        ListSources, Query, QueryTargets, Rank, RollUp, Snapshot,
     },
     store::{
         self, availability, catalogue, compute,
         define::DefineIndicators,
         export, publish,
         read::{self, ObservationView},
+        rejections,
         snapshot::{self, Snapshots},
         withdraw,
     },
@@ -247,6 +249,32 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
             read_at: Some(read_at.into()),
             judged_on: judged_on.to_string(),
             cells: cells.into_iter().map(Into::into).collect(),
+        })
+    }
+
+    async fn list_sources(
+        &self,
+        req: Request<pb::ListSourcesRequest>,
+    ) -> Reply<pb::ListSourcesResponse> {
+        let (caller, asked): (_, ListSources) = open(req)?;
+        let (read_at, page) = store::sources::list(&self.hub, &caller, asked).await?;
+        reply(pb::ListSourcesResponse {
+            read_at: Some(read_at.into()),
+            sources: page.items.into_iter().map(Into::into).collect(),
+            next_page_token: page.next,
+        })
+    }
+
+    async fn list_rejections(
+        &self,
+        req: Request<pb::ListRejectionsRequest>,
+    ) -> Reply<pb::ListRejectionsResponse> {
+        let (caller, asked): (_, ListRejections) = open(req)?;
+        let (read_at, page) = rejections::list(&self.hub, &caller, asked).await?;
+        reply(pb::ListRejectionsResponse {
+            read_at: Some(read_at.into()),
+            rejections: page.items.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
+            next_page_token: page.next,
         })
     }
 }

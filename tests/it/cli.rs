@@ -9,6 +9,7 @@ pub mod import;
 pub mod import_cells;
 pub mod options;
 pub mod program;
+pub mod sources;
 pub mod stop;
 pub mod update_units;
 pub mod watch;

@@ -292,6 +292,20 @@ fn printed() -> String {
     welcome(&place, &[role("ADMIN", "admin"), role("IOC", "ioc")])
 }
 
+#[tokio::test]
+async fn a_board_of_the_demo_names_the_articles_as_its_source() {
+    let (_hub, ioc) = demo().await;
+    let request = pb::ListSourcesRequest::default();
+    let sources = ioc.indicators().list_sources(request).await.unwrap().into_inner().sources;
+    let source = sources.iter().find(|it| it.code == "articles.demo").unwrap();
+    for place in ["Mỏ Cày Bắc", "Giồng Trôm", "Tân Trụ", "Bắc Kạn", "Nông Cống"] {
+        assert!(source.name.contains(place), "no {place}: {}", source.name);
+    }
+    assert!(source.name.chars().count() <= 200 && !source.contact.is_empty(), "{source:?}");
+    assert_eq!(source.indicators.len(), 124);
+    assert!(source.last_accepted_at.is_some() && source.rejected_today == 0, "{source:?}");
+}
+
 #[test]
 fn what_the_demo_prints_is_pasted_as_it_is() {
     let text = printed();

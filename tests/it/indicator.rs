@@ -16,5 +16,6 @@ pub mod roll_up;
 pub mod sharing;
 pub mod snapshot_cache;
 pub mod snapshots;
+pub mod sources;
 pub mod values;
 pub mod withdrawals;

@@ -1,7 +1,7 @@
 //! Agreements on the wire: their words in, their rows out.
 use std::collections::BTreeSet;
 
-use super::patterns;
+use super::systems::patterns;
 use crate::{
     access::{
         queries::{Grant, ListAgreements, PutAgreement, RevokeAgreement},

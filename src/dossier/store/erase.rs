@@ -79,7 +79,7 @@ impl WriteOp for Erase {
         } else {
             TouchedSet::ERASED | TouchedSet::DOSSIERS
         };
-        Ok(BatchOutcome { items, touched })
+        Ok(BatchOutcome::new(items, touched))
     }
 }
 

@@ -113,7 +113,7 @@ impl WriteOp for Define {
         };
         let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
         draft.keep(write, None).await?;
-        Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+        Ok(BatchOutcome::new(items, TouchedSet::PROCEDURES))
     }
 }
 
@@ -134,7 +134,7 @@ impl WriteOp for Withdrawal<ProcedureCode> {
         };
         let items = keys.into_iter().map(|it| draft.withdraw(&it?, &in_use)).collect();
         draft.keep(write, Some(&reason)).await?;
-        Ok(BatchOutcome { items, touched: TouchedSet::PROCEDURES })
+        Ok(BatchOutcome::new(items, TouchedSet::PROCEDURES))
     }
 }
 

@@ -35,6 +35,7 @@ use crate::{
 
 /// Keeps dossiers, with what happened to them.
 impl WriteOp for Publish {
+    const PUBLISHES: bool = true;
     type Output = BatchOutcome;
 
     async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
@@ -43,7 +44,7 @@ impl WriteOp for Publish {
         let mut draft = DossierDraft::read(hub, caller, write, codes).await?;
         let items = entries.into_iter().map(|it| draft.dossier(it?)).collect();
         draft.keep(write).await?;
-        Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+        Ok(BatchOutcome::new(items, TouchedSet::DOSSIERS))
     }
 }
 
@@ -66,6 +67,7 @@ impl load::Item for Entry {
 
 /// Adds events to dossiers.
 impl WriteOp for PublishEvents {
+    const PUBLISHES: bool = true;
     type Output = BatchOutcome;
 
     async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
@@ -75,7 +77,7 @@ impl WriteOp for PublishEvents {
         let items = events.into_iter().map(|it| it.and_then(|(code, it)| draft.event(&code, &it)));
         let items = items.collect();
         draft.keep(write).await?;
-        Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+        Ok(BatchOutcome::new(items, TouchedSet::DOSSIERS))
     }
 }
 

@@ -22,7 +22,7 @@ impl WriteOp for Withdrawal<Code> {
         let reason: Arc<str> = reason.into();
         let items = keys.into_iter().map(|it| draft.withdraw(&it?, &reason)).collect();
         draft.keep(write).await?;
-        Ok(BatchOutcome { items, touched: TouchedSet::DOSSIERS })
+        Ok(BatchOutcome::new(items, TouchedSet::DOSSIERS))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time;
 use crate::{
     caller::Caller,
     error::Result,
-    hub::{Hub, WriteOp},
+    hub::{Hub, WriteOp, store::rejections},
     revision::{
         Revision,
         row::compaction,
@@ -68,6 +68,8 @@ pub async fn compact(hub: &Arc<Hub>, asked: Compact) -> Result<Compacted> {
     }
     let forgotten = Timestamp::now().micros() - REMEMBERED;
     rows += take_away(hub.db.write(), "answered_request", "answered_at", forgotten).await?;
+    let stale = Timestamp::now().micros() - rejections::KEPT;
+    rows += take_away(hub.db.write(), "rejection", "last_at", stale).await?;
     tracing::info!(floor, rows, "compacted");
     Ok(Compacted { floor, revision, rows })
 }

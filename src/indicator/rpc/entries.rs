@@ -1,17 +1,16 @@
 //! Entries in: definitions, observations and targets to be kept, or every bad field of each.
 use prost::Message;
 
-use super::Entries;
-use super::dimensions::read_dimensions;
+use super::{Entries, dimensions::read_dimensions, keys::SentCell};
 use crate::{
     caller::SystemCode,
     decimal::Decimal,
     error::{Error, ItemLists, Result},
     hub::BatchOptions,
     indicator::{
-        Breakdown, Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind,
-        Meaning, ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry,
-        TimeRule, UnitRule, group::DefineGroup, store::define::DefineIndicators,
+        Calendar, Channel, Code, Comparison, Define, Direction, Frequency, Kind, Meaning,
+        ObservationEntry, Provenance, Qualifier, SharingLevel, Status, TargetEntry, TimeRule,
+        UnitRule, group::DefineGroup, store::define::DefineIndicators,
     },
     limits::MOST_ITEMS,
     load::{
@@ -19,9 +18,7 @@ use crate::{
         rpc::{Loaded, load_items, load_name},
     },
     pb,
-    period::Period,
     slug::Slug,
-    unit::wire::UnitFields,
     unit::{Level, Tree},
     wire::{Fields, fingerprint},
 };
@@ -301,10 +298,8 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
             released_on,
         } = msg;
         let mut fields = Fields::default();
-        let indicator = fields.read("indicator", Code::parse(&indicator));
-        let unit = fields.unit("unit", unit);
-        let period = fields.read("period", Period::parse(&period));
-        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
+        let sent = SentCell { indicator, unit, period, breakdown };
+        let cell = sent.read(&mut fields);
         let value = decimal(&mut fields, "value", value.as_deref());
         let numerator = decimal(&mut fields, "numerator", numerator.as_deref());
         let denominator = decimal(&mut fields, "denominator", denominator.as_deref());
@@ -332,12 +327,9 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
         let provenance = provenance_of(&mut fields, provenance);
         let correction_reason = fields.text("correction_reason", correction_reason, 500);
         let released_on = fields.day("released_on", &released_on);
-        fields.done(|| {
+        let read = fields.done(|| {
             Some(Self {
-                indicator: indicator?,
-                unit: unit?,
-                period: period?,
-                breakdown: breakdown?,
+                cell: cell?,
                 value: value?,
                 numerator: numerator?,
                 denominator: denominator?,
@@ -348,7 +340,8 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
                 correction_reason: correction_reason?,
                 released_on: released_on?,
             })
-        })
+        });
+        read.map_err(|err| sent.refused(err))
     }
 }
 
@@ -359,10 +352,8 @@ impl TryFrom<pb::TargetEntry> for TargetEntry {
         let pb::TargetEntry { indicator, unit, period, comparison, value, provenance, breakdown } =
             msg;
         let mut fields = Fields::default();
-        let indicator = fields.read("indicator", Code::parse(&indicator));
-        let unit = fields.unit("unit", unit);
-        let period = fields.read("period", Period::parse(&period));
-        let breakdown = fields.read("breakdown", Breakdown::parse(breakdown));
+        let sent = SentCell { indicator, unit, period, breakdown };
+        let cell = sent.read(&mut fields);
         let comparison = fields.word("comparison", comparison, Comparison::of);
         let value = decimal(&mut fields, "value", value.as_deref());
         let is_qualitative = comparison == Some(Comparison::Qualitative);
@@ -370,17 +361,15 @@ impl TryFrom<pb::TargetEntry> for TargetEntry {
             fields.refuse("value", "be given, but for a qualitative target");
         }
         let provenance = provenance_of(&mut fields, provenance);
-        fields.done(|| {
+        let read = fields.done(|| {
             Some(Self {
-                indicator: indicator?,
-                unit: unit?,
-                period: period?,
-                breakdown: breakdown?,
+                cell: cell?,
                 comparison: comparison?,
                 value: value?,
                 provenance: provenance?,
             })
-        })
+        });
+        read.map_err(|err| sent.refused(err))
     }
 }
 

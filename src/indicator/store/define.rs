@@ -71,7 +71,7 @@ impl WriteOp for DefineIndicators {
             definition::Entity::insert_many(rows).exec_without_returning(&write.db).await?;
         }
         keep_groups(write, made_groups).await?;
-        Ok(BatchOutcome { items, touched: TouchedSet::INDICATORS })
+        Ok(BatchOutcome::new(items, TouchedSet::INDICATORS))
     }
 }
 

@@ -5,11 +5,12 @@ use sea_orm::{DatabaseTransaction, Value};
 
 use super::version_buffer::{Key, Version, VersionBuffer};
 use crate::{
+    caller::Caller,
     db::bulk,
     error::{Error, Result},
-    hub::BatchOutcome,
+    hub::{BatchOutcome, store::rejections},
     indicator::{
-        Definition,
+        CellKey, Definition,
         row::{observation, target},
     },
     outcome::Outcome,
@@ -23,10 +24,39 @@ pub(super) struct Tombstone {
     pub(super) reason: String,
 }
 
-/// Keeps what differs from what stands.
-pub(super) async fn keep<V: Version>(
+/// A version to be kept, and the definition that it is published under.
+pub(super) type VersionDraft<V> = (Arc<Definition>, V);
+
+/// Keeps what differs from what stands; what is refused says which item it is about. What was rejected earlier, and is
+/// now sent as it stands, is no longer rejected: nothing else would show that it was sent right.
+pub(super) async fn keep_named<V: Version>(
     write: &Write,
-    drafts: Vec<Result<(Arc<Definition>, V)>>,
+    by: &Caller,
+    (cells, drafts): (Vec<Option<CellKey>>, Vec<Result<VersionDraft<V>>>),
+) -> Result<BatchOutcome> {
+    let BatchOutcome { items, touched, aside: _ } = keep(write, drafts).await?;
+    let named = items.into_iter().zip(&cells);
+    let items: Vec<Result<ItemResult>> = named
+        .map(|(item, cell)| match cell {
+            Some(cell) => item.map_err(|err| err.about(cell)),
+            None => item,
+        })
+        .collect();
+    let is_unchanged =
+        |it: &Result<ItemResult>| it.as_ref().is_ok_and(|it| it.outcome == Outcome::Unchanged);
+    let mut aside = false;
+    if items.iter().any(is_unchanged) && rejections::any(write, by.system_id, V::LIST).await? {
+        let sent = items.iter().zip(&cells).filter(|(it, _)| is_unchanged(it));
+        let sent = sent.filter_map(|(_, cell)| Some(cell.as_ref()?.to_string())).collect();
+        aside = rejections::forget(write, by.system_id, V::LIST, sent).await?;
+    }
+    Ok(BatchOutcome { items, touched, aside })
+}
+
+/// Keeps what differs from what stands.
+async fn keep<V: Version>(
+    write: &Write,
+    drafts: Vec<Result<VersionDraft<V>>>,
 ) -> Result<BatchOutcome> {
     let mut buffer = write.buffer().await;
     let sheet = buffer.buffered::<VersionBuffer<V>>();
@@ -59,7 +89,7 @@ pub(super) async fn keep<V: Version>(
         .map(|(index, draft)| draft.and_then(|(definition, row)| keep(index, &definition, row)))
         .collect();
     sheet.make(rows);
-    Ok(BatchOutcome { items, touched: V::MADE })
+    Ok(BatchOutcome::new(items, V::MADE))
 }
 
 /// An item whose key stands earlier in the same batch: the same again is nothing new, anything else is a contradiction.
@@ -73,6 +103,7 @@ fn repeated(is_same: bool, earlier: usize) -> Result<ItemResult> {
 
 impl Version for observation::Model {
     const NAME: &'static str = "observation";
+    const LIST: &'static str = "observations";
     const MADE: TouchedSet = TouchedSet::OBSERVATIONS;
     const TABLE: &'static str = "observation";
     const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id", "breakdown"];
@@ -205,6 +236,7 @@ impl Version for observation::Model {
 
 impl Version for target::Model {
     const NAME: &'static str = "target";
+    const LIST: &'static str = "targets";
     const MADE: TouchedSet = TouchedSet::TARGETS;
     const TABLE: &'static str = "target";
     const STANDS: &'static [&'static str] = &["indicator_id", "period", "unit_id", "breakdown"];

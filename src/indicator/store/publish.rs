@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::{
-    keep::keep,
+    keep::{VersionDraft, keep_named},
     version_buffer::{Key, want},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Reason, Result},
     hub::{BatchOptions, BatchOutcome, Hub, WriteOp},
     indicator::{
-        Breakdown, Calendar, Code, Comparison, Definition, Direction, Kind, Meaning,
+        Breakdown, Calendar, CellKey, Code, Comparison, Definition, Direction, Kind, Meaning,
         ObservationEntry, Provenance, Qualifier, Reading, Status, TargetEntry,
         definitions::Definitions,
         row::{observation, target},
@@ -101,19 +101,16 @@ const FEW: usize = 200;
 pub(super) async fn ahead<'a>(
     hub: &Hub,
     caller: &Caller,
-    named: impl ExactSizeIterator<Item = Option<(&'a Code, &'a unit::Ref, Period, String)>>,
+    named: impl ExactSizeIterator<Item = Option<&'a CellKey>>,
 ) -> Result<Vec<Key>> {
     let mut keys = Vec::new();
     if named.len() <= FEW {
         let view = hub.revisions.latest();
         let (definitions, forest) =
             (hub.reference::<Definitions>(&view).await?, hub.reference::<Forest>(&view).await?);
-        keys.extend(named.flatten().filter_map(|(code, unit, period, breakdown)| {
-            let definition = definitions.visible(caller, code).ok()?;
-            let period = definition.meaning.canonical(period);
-            let last = definition.meaning.range(period).to;
-            let unit_id = forest.resolve(unit, last, "unit").ok()?.id;
-            Some(Key { indicator_id: definition.id, unit_id, period, breakdown })
+        keys.extend(named.flatten().filter_map(|cell| {
+            let definition = definitions.visible(caller, &cell.indicator).ok()?;
+            Key::of(definition, &forest, cell)
         }));
     }
     Ok(keys)
@@ -126,10 +123,7 @@ pub async fn observations(
     ask: BatchOptions,
     entries: Vec<Result<ObservationEntry>>,
 ) -> Result<Receipt> {
-    let named = entries.iter().map(|it| {
-        let it = it.as_ref().ok()?;
-        Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
-    });
+    let named = entries.iter().map(|it| it.as_ref().ok().map(|it| &it.cell));
     let keys = ahead(hub, caller, named).await?;
     hub.write_batch(caller, ask, PublishObservations { keys, entries }).await
 }
@@ -141,10 +135,7 @@ pub async fn targets(
     ask: BatchOptions,
     entries: Vec<Result<TargetEntry>>,
 ) -> Result<Receipt> {
-    let named = entries.iter().map(|it| {
-        let it = it.as_ref().ok()?;
-        Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
-    });
+    let named = entries.iter().map(|it| it.as_ref().ok().map(|it| &it.cell));
     let keys = ahead(hub, caller, named).await?;
     hub.write_batch(caller, ask, PublishTargets { keys, entries }).await
 }
@@ -157,6 +148,7 @@ struct PublishObservations {
 }
 
 impl WriteOp for PublishObservations {
+    const PUBLISHES: bool = true;
     type Output = BatchOutcome;
 
     fn ahead(&self, buffer: &mut CommitBuffer) {
@@ -165,8 +157,11 @@ impl WriteOp for PublishObservations {
 
     async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
         let checks = Checks::open(hub, write, by).await?;
-        let drafts = self.entries.into_iter().map(|it| checks.observation(write, it?)).collect();
-        keep(write, drafts).await
+        let drafts = self.entries.into_iter().map(|it| match it {
+            Ok(it) => checks.observation(write, it),
+            Err(err) => (None, Err(err)),
+        });
+        keep_named(write, by, drafts.unzip()).await
     }
 }
 
@@ -195,6 +190,7 @@ struct PublishTargets {
 }
 
 impl WriteOp for PublishTargets {
+    const PUBLISHES: bool = true;
     type Output = BatchOutcome;
 
     fn ahead(&self, buffer: &mut CommitBuffer) {
@@ -203,8 +199,11 @@ impl WriteOp for PublishTargets {
 
     async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
         let checks = Checks::open(hub, write, by).await?;
-        let drafts = self.entries.into_iter().map(|it| checks.target(write, it?)).collect();
-        keep(write, drafts).await
+        let drafts = self.entries.into_iter().map(|it| match it {
+            Ok(it) => checks.target(write, it),
+            Err(err) => (None, Err(err)),
+        });
+        keep_named(write, by, drafts.unzip()).await
     }
 }
 
@@ -213,12 +212,9 @@ impl Checks<'_> {
         &self,
         write: &Write,
         entry: ObservationEntry,
-    ) -> Result<(Arc<Definition>, observation::Model)> {
+    ) -> (Option<CellKey>, Result<VersionDraft<observation::Model>>) {
         let ObservationEntry {
-            indicator,
-            unit,
-            period,
-            breakdown,
+            cell,
             value,
             numerator,
             denominator,
@@ -229,123 +225,128 @@ impl Checks<'_> {
             correction_reason,
             released_on,
         } = entry;
-        let definition = self.definition(&indicator)?;
-        let period = definition.meaning.canonical(period);
-        let range = definition.meaning.range(period);
-        let reading = Reading {
-            value,
-            numerator,
-            denominator,
-            qualifier,
-            status,
-            definition_version: definition.version,
-        };
-        let mut fields = Fields::default();
-        check_cell(&mut fields, &definition.meaning, period, &breakdown);
-        check_reading(&mut fields, &definition, &reading);
-        check_time(&mut fields, &definition.meaning, status, period);
-        if as_of.is_some_and(|it| !range.contains(it)) {
-            let rule = format!("lie inside the period, {} to {}", range.from, range.to);
-            fields.refuse("as_of", rule);
-        }
-        if released_on.is_some_and(|it| it < range.from || it > Day::today()) {
-            let rule =
-                format!("lie between the first day of the period, {}, and today", range.from);
-            fields.refuse("released_on", rule);
-        }
-        let checked = fields.done(|| Some(()));
-        let unit_id = both(self.unit(&unit, period, range), checked)?;
-        let inconsistent = contradicts(&reading, definition.meaning.scale.as_ref());
-        let Provenance { channel, source_document, source_record, quote, as_written, note } =
-            provenance;
-        let Reading { value, numerator, denominator, qualifier, status, definition_version } =
-            reading;
-        let row = observation::Model {
-            indicator_id: definition.id,
-            unit_id,
-            period_end: range.to,
-            period,
-            breakdown: breakdown.to_string(),
-            made_at: write.revision.number,
-            superseded_at: None,
-            committed_at: write.revision.at,
-            period_start: range.from,
-            value,
-            numerator,
-            denominator,
-            qualifier,
-            status,
-            as_of,
-            inconsistent,
-            definition_version,
-            source_id: self.caller.system_id,
-            channel,
-            source_document,
-            source_record,
-            quote,
-            as_written,
-            note,
-            correction_reason,
-            withdrawal_reason: None,
-            released_on,
-        };
-        Ok((definition, row))
+        let draft = self.definition(&cell.indicator).and_then(|definition| {
+            let CellKey { indicator: _, unit, period, breakdown } = &cell;
+            let period = definition.meaning.canonical(*period);
+            let range = definition.meaning.range(period);
+            let reading = Reading {
+                value,
+                numerator,
+                denominator,
+                qualifier,
+                status,
+                definition_version: definition.version,
+            };
+            let mut fields = Fields::default();
+            check_cell(&mut fields, &definition.meaning, period, breakdown);
+            check_reading(&mut fields, &definition, &reading);
+            check_time(&mut fields, &definition.meaning, status, period);
+            if as_of.is_some_and(|it| !range.contains(it)) {
+                let rule = format!("lie inside the period, {} to {}", range.from, range.to);
+                fields.refuse("as_of", rule);
+            }
+            if released_on.is_some_and(|it| it < range.from || it > Day::today()) {
+                let rule =
+                    format!("lie between the first day of the period, {}, and today", range.from);
+                fields.refuse("released_on", rule);
+            }
+            let checked = fields.done(|| Some(()));
+            let unit_id = both(self.unit(unit, period, range), checked)?;
+            let inconsistent = contradicts(&reading, definition.meaning.scale.as_ref());
+            let Provenance { channel, source_document, source_record, quote, as_written, note } =
+                provenance;
+            let Reading { value, numerator, denominator, qualifier, status, definition_version } =
+                reading;
+            let row = observation::Model {
+                indicator_id: definition.id,
+                unit_id,
+                period_end: range.to,
+                period,
+                breakdown: breakdown.to_string(),
+                made_at: write.revision.number,
+                superseded_at: None,
+                committed_at: write.revision.at,
+                period_start: range.from,
+                value,
+                numerator,
+                denominator,
+                qualifier,
+                status,
+                as_of,
+                inconsistent,
+                definition_version,
+                source_id: self.caller.system_id,
+                channel,
+                source_document,
+                source_record,
+                quote,
+                as_written,
+                note,
+                correction_reason,
+                withdrawal_reason: None,
+                released_on,
+            };
+            Ok((definition, row))
+        });
+        (Some(cell), draft)
     }
 
     fn target(
         &self,
         write: &Write,
         entry: TargetEntry,
-    ) -> Result<(Arc<Definition>, target::Model)> {
-        let TargetEntry { indicator, unit, period, breakdown, comparison, value, provenance } =
-            entry;
-        let definition = self.definition(&indicator)?;
-        let period = definition.meaning.canonical(period);
-        let range = definition.meaning.range(period);
-        let wrong_way = match (definition.meaning.direction, comparison) {
-            (Direction::MoreIsBetter, Comparison::AtMost | Comparison::LessThan)
-            | (Direction::LessIsBetter, Comparison::AtLeast | Comparison::MoreThan) => true,
-            (
-                Direction::MoreIsBetter | Direction::LessIsBetter | Direction::Neither,
-                Comparison::AtLeast
-                | Comparison::MoreThan
-                | Comparison::AtMost
-                | Comparison::LessThan
-                | Comparison::Qualitative,
-            ) => false,
-        };
-        let mut fields = Fields::default();
-        check_cell(&mut fields, &definition.meaning, period, &breakdown);
-        if wrong_way {
-            fields.refuse("comparison", "go the way in which the indicator is better");
-        }
-        let checked = fields.done(|| Some(()));
-        let unit_id = both(self.unit(&unit, period, range), checked)?;
-        let Provenance { channel, source_document, source_record, quote, as_written, note } =
-            provenance;
-        let row = target::Model {
-            indicator_id: definition.id,
-            unit_id,
-            period_end: range.to,
-            period,
-            breakdown: breakdown.to_string(),
-            made_at: write.revision.number,
-            superseded_at: None,
-            committed_at: write.revision.at,
-            period_start: range.from,
-            comparison,
-            value,
-            definition_version: definition.version,
-            source_id: self.caller.system_id,
-            channel,
-            source_document,
-            source_record,
-            quote,
-            as_written,
-            note,
-            withdrawal_reason: None,
-        };
-        Ok((definition, row))
+    ) -> (Option<CellKey>, Result<VersionDraft<target::Model>>) {
+        let TargetEntry { cell, comparison, value, provenance } = entry;
+        let draft = self.definition(&cell.indicator).and_then(|definition| {
+            let CellKey { indicator: _, unit, period, breakdown } = &cell;
+            let period = definition.meaning.canonical(*period);
+            let range = definition.meaning.range(period);
+            let wrong_way = match (definition.meaning.direction, comparison) {
+                (Direction::MoreIsBetter, Comparison::AtMost | Comparison::LessThan)
+                | (Direction::LessIsBetter, Comparison::AtLeast | Comparison::MoreThan) => true,
+                (
+                    Direction::MoreIsBetter | Direction::LessIsBetter | Direction::Neither,
+                    Comparison::AtLeast
+                    | Comparison::MoreThan
+                    | Comparison::AtMost
+                    | Comparison::LessThan
+                    | Comparison::Qualitative,
+                ) => false,
+            };
+            let mut fields = Fields::default();
+            check_cell(&mut fields, &definition.meaning, period, breakdown);
+            if wrong_way {
+                fields.refuse("comparison", "go the way in which the indicator is better");
+            }
+            let checked = fields.done(|| Some(()));
+            let unit_id = both(self.unit(unit, period, range), checked)?;
+            let Provenance { channel, source_document, source_record, quote, as_written, note } =
+                provenance;
+            let row = target::Model {
+                indicator_id: definition.id,
+                unit_id,
+                period_end: range.to,
+                period,
+                breakdown: breakdown.to_string(),
+                made_at: write.revision.number,
+                superseded_at: None,
+                committed_at: write.revision.at,
+                period_start: range.from,
+                comparison,
+                value,
+                definition_version: definition.version,
+                source_id: self.caller.system_id,
+                channel,
+                source_document,
+                source_record,
+                quote,
+                as_written,
+                note,
+                withdrawal_reason: None,
+            };
+            Ok((definition, row))
+        });
+        (Some(cell), draft)
     }
 }
 

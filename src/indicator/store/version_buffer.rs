@@ -8,9 +8,11 @@ use super::keep::Tombstone;
 use crate::{
     db::bulk::{self, Keys},
     error::Result,
+    indicator::{CellKey, Definition},
     period::Period,
     revision::touched::TouchedSet,
     revision::unit_of_work::{Buffered, CommitBuffer},
+    unit::forest::Forest,
 };
 
 /// What versions share, of which one stands.
@@ -22,10 +24,23 @@ pub(super) struct Key {
     pub(super) breakdown: String,
 }
 
+impl Key {
+    /// The key of a cell, where its unit can be found.
+    pub(super) fn of(definition: &Definition, forest: &Forest, cell: &CellKey) -> Option<Self> {
+        let CellKey { indicator: _, unit, period, breakdown } = cell;
+        let period = definition.meaning.canonical(*period);
+        let unit = forest.resolve(unit, definition.meaning.range(period).to, "unit").ok()?;
+        let breakdown = breakdown.to_string();
+        Some(Self { indicator_id: definition.id, unit_id: unit.id, period, breakdown })
+    }
+}
+
 /// What observations and targets have in common: versions under a key, of which one stands.
 pub(super) trait Version: FromQueryResult + Clone + Send + Sync + 'static {
     /// What one is called.
     const NAME: &'static str;
+    /// The list of a request that holds such items.
+    const LIST: &'static str;
     /// What a revision touches that makes versions of this kind.
     const MADE: TouchedSet;
     /// The table.

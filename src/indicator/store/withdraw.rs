@@ -49,10 +49,7 @@ async fn withdraw<V: Version>(
     ask: BatchOptions,
     withdrawal: Withdrawal<CellKey>,
 ) -> Result<Receipt> {
-    let named = withdrawal.keys.iter().map(|it| {
-        let it = it.as_ref().ok()?;
-        Some((&it.indicator, &it.unit, it.period, it.breakdown.to_string()))
-    });
+    let named = withdrawal.keys.iter().map(|it| it.as_ref().ok());
     let keys = ahead(hub, caller, named).await?;
     hub.write_batch(caller, ask, WithdrawCells { keys, withdrawal, of: PhantomData::<V> }).await
 }
@@ -121,5 +118,5 @@ async fn take<V: Version>(
     };
     let items = keys.into_iter().map(|it| it.and_then(&mut take)).collect();
     versions.make(rows);
-    Ok(BatchOutcome { items, touched: V::MADE })
+    Ok(BatchOutcome::new(items, V::MADE))
 }

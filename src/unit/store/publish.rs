@@ -43,7 +43,7 @@ impl WriteOp for Publish {
             items.push(entry.and_then(|it| draft.succession(it)));
         }
         draft.keep(write).await?;
-        Ok(BatchOutcome { items, touched: TouchedSet::UNITS })
+        Ok(BatchOutcome::new(items, TouchedSet::UNITS))
     }
 }
 

@@ -138,6 +138,7 @@ async fn a_bad_registration_is_refused_with_every_field() {
         name: " ".to_owned(),
         grants: Some(grants),
         statuses: vec![status("A", 1), status("A", 2), status("", 3), status("B", 11)],
+        ..Default::default()
     };
     let before = hub.hub.revisions.head();
     let (code, reason, fields) = refusal(admin.register_system(request).await);

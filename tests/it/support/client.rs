@@ -180,11 +180,28 @@ pub fn current(status: &Status) -> i64 {
 
 /// A change of everything that is registered of a system to what a registration says.
 pub fn update_of(registration: pb::RegisterSystemRequest) -> pb::UpdateSystemRequest {
-    let pb::RegisterSystemRequest { request_id, code, name, grants, statuses } = registration;
-    let paths = ["name", "grants", "statuses"].map(str::to_owned).to_vec();
+    let pb::RegisterSystemRequest {
+        request_id,
+        code,
+        name,
+        grants,
+        statuses,
+        agency_unit,
+        contact,
+    } = registration;
+    let paths =
+        ["name", "grants", "statuses", "agency_unit", "contact"].map(str::to_owned).to_vec();
     pb::UpdateSystemRequest {
         request_id,
-        system: Some(pb::RegisteredSystem { code, name, grants, statuses, ..Default::default() }),
+        system: Some(pb::RegisteredSystem {
+            code,
+            name,
+            grants,
+            statuses,
+            agency_unit,
+            contact,
+            ..Default::default()
+        }),
         update_mask: Some(prost_types::FieldMask { paths }),
         expected_revision: None,
     }
