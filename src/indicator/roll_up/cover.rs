@@ -215,7 +215,7 @@ impl<'a> Cover<'a> {
                 Err(LeftOutReason::SpansTarget)
             }
             UnitAnswer::Refused(reason) => Err(reason),
-            UnitAnswer::Told(told) => self.place(node, told, || self.carried(node.id, self.day)),
+            UnitAnswer::Told(told) => self.place(node, *told, || self.carried(node.id, self.day)),
         };
         let lacks_weight = self.question.lacks_weight(node.id);
         match taken.and_then(|it| if lacks_weight { Err(LeftOutReason::NoWeight) } else { Ok(it) })
@@ -344,7 +344,7 @@ impl<'a> Cover<'a> {
                 Err(LeftOutReason::SpansTarget)
             }
             UnitAnswer::Refused(reason) => Err(reason),
-            UnitAnswer::Told(told) => self.place(&node, told, || closed.lies.clone()),
+            UnitAnswer::Told(told) => self.place(&node, *told, || closed.lies.clone()),
         };
         // What is told of already cannot be taken out of it.
         let taken = taken.and_then(|told| match told_below {

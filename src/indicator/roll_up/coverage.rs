@@ -66,7 +66,7 @@ pub(super) fn counted(question: &UnitQuestion<'_>, of: WalkedUnits<'_>) -> Cover
     coverage.left_out.sort_by_key(|it| it.unit_id);
     coverage.complete = coverage.reported == coverage.expected && coverage.left_out.is_empty();
     coverage.weight_share = question.region.weights.and_then(|_| {
-        let share = Fraction::sum(told.into_iter()).div(&Fraction::sum(all.into_iter()))?;
+        let share = Fraction::sum(told).div(&Fraction::sum(all))?;
         Some(share.rounded())
     });
     coverage

@@ -3,15 +3,15 @@ use crate::{fraction::Fraction, indicator::Qualifier};
 
 /// The greatest of claims.
 ///
-/// Each claim is an interval that the true value lies in: EXACT 5 is [5, 5], MORE_THAN 5 is (5, ..), AT_LEAST 5 is
-/// [5, ..), LESS_THAN 5 is (.., 5), AT_MOST 5 is (.., 5]. The greatest true value then lies between the greatest of
+/// Each claim is an interval that the true value lies in: EXACT 5 is [5, 5], `MORE_THAN` 5 is (5, ..), `AT_LEAST` 5 is
+/// [5, ..), `LESS_THAN` 5 is (.., 5), `AT_MOST` 5 is (.., 5]. The greatest true value then lies between the greatest of
 /// the lower ends and the greatest of the upper ends, and the answer says of that what one number and one qualifier
 /// can say and is true:
 ///
 /// * both ends are one number, which is inside: EXACT;
-/// * there is a lower end: AT_LEAST it, or MORE_THAN where the end itself is outside, also where something is known of
+/// * there is a lower end: `AT_LEAST` it, or `MORE_THAN` where the end itself is outside, also where something is known of
 ///   the upper end: of the greatest it tells more how much there is than how much there is not;
-/// * there is only an upper end: AT_MOST it, or LESS_THAN.
+/// * there is only an upper end: `AT_MOST` it, or `LESS_THAN`.
 ///
 /// ABOUT 5 has no ends: nobody knows how far off it is. So it takes the upper end away, and the answer is what is
 /// certain without it, the lower end. Only an ABOUT value that nothing else can reach is itself the greatest, and the

@@ -24,7 +24,7 @@ pub(super) enum UnitAnswer {
     /// What it sent cannot be used.
     Refused(LeftOutReason),
     /// A value.
-    Told(Told),
+    Told(Box<Told>),
 }
 
 /// A unit's value for the period.
@@ -48,7 +48,8 @@ impl UnitQuestion<'_> {
         if let Some(said) = readings.get(&(plan.period, id)).filter(|_| refused.is_none()) {
             match Amount::of(region.meaning, said, by_ratio) {
                 Ok(amount) => {
-                    return UnitAnswer::Told(Told { amount, missing: Vec::new(), by_parts: false });
+                    let told = Told { amount, missing: Vec::new(), by_parts: false };
+                    return UnitAnswer::Told(Box::new(told));
                 }
                 Err(reason) => refused = Some(reason),
             }
@@ -79,7 +80,7 @@ impl UnitQuestion<'_> {
             return silent_or(refused.or(last));
         }
         match how.combine(region.meaning, &amounts) {
-            Some(amount) => UnitAnswer::Told(Told { amount, missing, by_parts: true }),
+            Some(amount) => UnitAnswer::Told(Box::new(Told { amount, missing, by_parts: true })),
             None => UnitAnswer::Refused(refused.unwrap_or(LeftOutReason::NoValue)),
         }
     }

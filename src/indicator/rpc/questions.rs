@@ -55,7 +55,7 @@ impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
             page: _,
         } = msg;
         let wanted = match selection {
-            None => named(&mut fields, units, &indicators, page),
+            None => named(&mut fields, units, &indicators, page.as_ref()),
             Some(selection) => {
                 if !units.is_empty() || !indicators.is_empty() {
                     fields.refuse("selection", "stand alone, without `units` and `indicators`");
@@ -85,7 +85,7 @@ fn named(
     fields: &mut Fields,
     units: Vec<pb::UnitRef>,
     indicators: &[String],
-    page: Option<pb::PageRequest>,
+    page: Option<&pb::PageRequest>,
 ) -> Option<WantedCells> {
     if page.is_some() {
         fields.refuse("page", "come with `selection`: named cells are answered in one");

@@ -100,7 +100,7 @@ fn cell(
     let reported: Reported<'_> = readings.iter().map(|(key, it)| (key, it)).collect();
     let day = definition.meaning.range(period).to;
     let resolved = resolve(&definition.meaning, day, wanted, &reported);
-    let newest = || rows.iter().max_by_key(|it| it.made_at).cloned();
+    let newest = || rows.iter().max_by_key(|it| it.made_at);
     match resolved {
         Resolved::Reported { inconsistent } => {
             let text = wanted.to_string();
@@ -114,7 +114,7 @@ fn cell(
         }
         Resolved::Partial { lacking } => {
             let lacking = lacking.iter().map(ToString::to_string).collect();
-            Some(CellRow { row: newest()?, made_of: MadeOf::Lacking(lacking) })
+            Some(CellRow { row: newest()?.clone(), made_of: MadeOf::Lacking(lacking) })
         }
         Resolved::Nothing => None,
     }
@@ -122,7 +122,7 @@ fn cell(
 
 /// The row that parts make: as new as the newest of them, and without the words of any one.
 fn made(
-    newest: observation::Model,
+    newest: &observation::Model,
     wanted: &Breakdown,
     reading: Reading,
     inconsistent: bool,
@@ -146,6 +146,6 @@ fn made(
         note: String::new(),
         correction_reason: String::new(),
         withdrawal_reason: None,
-        ..newest
+        ..newest.clone()
     }
 }

@@ -105,7 +105,7 @@ async fn a_bad_definition_is_refused_by_its_field() {
         ("scale below 0", rate(|it| it.scale = "-100".into()), invalid(&["scale"])),
         ("scale 1e2", rate(|it| it.scale = "1e2".into()), invalid(&["scale"])),
         ("direction", of(|it| it.direction = 4), invalid(&["direction"])),
-        ("frequency", of(|it| it.frequency = 7), invalid(&["frequency"])),
+        ("frequency", of(|it| it.frequency = 99), invalid(&["frequency"])),
         ("calendar", of(|it| it.calendar = 3), invalid(&["calendar"])),
         ("time rule RATIO", of(|it| it.time_rule = 3), invalid(&["time_rule"])),
         ("unit rule RATIO", of(|it| it.unit_rule = 2), invalid(&["unit_rule"])),

@@ -10,6 +10,7 @@ use super::breakdowns::{dimension, part};
 use crate::support::{
     client::gso,
     desk::{BEN_TRE, Desk, count},
+    engine::scale,
 };
 
 /// Dimensions, whether they exhaust the total, and their categories.
@@ -144,11 +145,8 @@ fn told(cell: pb::SnapshotCell) -> Shown {
 
 #[tokio::test]
 async fn every_cell_of_a_random_cube_is_equal_to_a_recount() {
-    let number = |name: &str, usual: u64| {
-        std::env::var(name).map_or(usual, |it| it.parse().expect("a number"))
-    };
-    let cubes = usize::try_from(number("SHAREHUB_TEST_CUBES", 100)).unwrap();
-    let seed = number("SHAREHUB_TEST_SEED", 1);
+    let cubes: usize = scale("SHAREHUB_TEST_CUBES", 100);
+    let seed: u64 = scale("SHAREHUB_TEST_SEED", 1);
     let desk = Desk::start().await;
     let sum = pb::DimensionRule::Sum;
     let mut rng = StdRng::seed_from_u64(seed);

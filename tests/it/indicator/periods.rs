@@ -106,7 +106,7 @@ async fn row_8_a_period_is_long_enough_and_its_time_has_come() {
         match fields {
             [] => assert_eq!(outcomes(&receipt), [pb::ItemOutcome::Created], "{entry:?}"),
             fields => {
-                assert_eq!(rejected(&receipt), ("FIELD_INVALID", fields.to_vec()), "{entry:?}")
+                assert_eq!(rejected(&receipt), ("FIELD_INVALID", fields.to_vec()), "{entry:?}");
             }
         }
     }

@@ -69,9 +69,9 @@ impl Fraction {
             if place == 0 {
                 digits.insert(0, 1);
                 if zeros > 0 && point == 0 {
-                    zeros -= 1
+                    zeros -= 1;
                 } else {
-                    point += 1
+                    point += 1;
                 }
                 break;
             }

@@ -196,7 +196,7 @@ async fn a_school_whose_commune_was_merged_goes_on_below_the_commune_that_took_i
 async fn a_school_of_a_divided_commune_is_below_the_province_until_its_commune_is_named() {
     let schools = Schools::start().await;
     let first = (gso("25507", "2025-06-30"), "", "2025-07-01");
-    let id_of = schools.publish(vec![school("A", &[first.clone()])], Vec::new()).await;
+    let id_of = schools.publish(vec![school("A", std::slice::from_ref(&first))], Vec::new()).await;
     let id_of = id_of.results[0].id;
     let unit = read(&schools.publisher, id(id_of)).await;
     assert_eq!(implied(&unit), [("80".to_owned(), "2025-07-01", "")]);
