@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
-use self::board::Catalogue;
+use self::board::BoardNames;
 use super::{
     CliResult,
     client::{HubClient, again},
@@ -63,7 +63,7 @@ pub(super) async fn query(asked: QueryArgs) -> CliResult {
                 true => out.lines("SnapshotCell", &all)?,
                 false => {
                     let codes: BTreeSet<_> = all.iter().map(|it| it.indicator.as_str()).collect();
-                    let known = Catalogue::of(&caller, codes, read_at.as_ref()).await?;
+                    let known = BoardNames::of(&caller, codes, read_at.as_ref()).await?;
                     known.print(&all, numbers)?;
                 }
             }

@@ -77,7 +77,7 @@ impl BatchOutcome {
 /// A batch gives a [`BatchOutcome`], a write of one thing an [`ItemResult`], and a write whose answer is not a receipt
 /// a [`Done`].
 pub trait WriteOp: Clone + Send + 'static {
-    /// Whether a source publishes by it: then it is noted when it did so last.
+    /// Whether a source publishes by it: then the hub remembers when it did so last.
     const PUBLISHES: bool = false;
     /// What it gives.
     type Output;

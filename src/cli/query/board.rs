@@ -17,14 +17,14 @@ const MOST: usize = 1_000;
 
 /// The catalogue, as far as a board shows it.
 #[derive(Debug, Default)]
-pub(super) struct Catalogue {
+pub(super) struct BoardNames {
     /// By their codes.
     indicators: BTreeMap<String, pb::Indicator>,
     /// In the order of display.
     groups: Vec<pb::IndicatorGroup>,
 }
 
-impl Catalogue {
+impl BoardNames {
     /// What is said of these indicators at a revision.
     pub(super) async fn of(
         caller: &HubClient,

@@ -27,8 +27,8 @@ pub struct SourceActivity(Mutex<HashMap<i64, Timestamp>>);
 impl SourceActivity {
     /// Whether a publish is to be written down.
     pub fn is_due(&self, system_id: i64, now: Timestamp) -> bool {
-        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.get(&system_id).is_none_or(|last| now.micros() - last.micros() >= EACH)
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        written.get(&system_id).is_none_or(|last| now.micros() - last.micros() >= EACH)
     }
 
     /// A publish was committed that was written down if it was due.

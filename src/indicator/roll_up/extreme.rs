@@ -9,8 +9,8 @@ use crate::{fraction::Fraction, indicator::Qualifier};
 /// can say and is true:
 ///
 /// * both ends are one number, which is inside: EXACT;
-/// * there is a lower end: `AT_LEAST` it, or `MORE_THAN` where the end itself is outside, also where something is known of
-///   the upper end: of the greatest it tells more how much there is than how much there is not;
+/// * there is a lower end: `AT_LEAST` it, or `MORE_THAN` where the end itself is outside, also where something is
+///   known of the upper end: of the greatest it tells more how much there is than how much there is not;
 /// * there is only an upper end: `AT_MOST` it, or `LESS_THAN`.
 ///
 /// ABOUT 5 has no ends: nobody knows how far off it is. So it takes the upper end away, and the answer is what is

@@ -36,7 +36,7 @@ pub(super) struct Checks<'a> {
 }
 
 impl<'a> Checks<'a> {
-    /// With the books as a write sees them.
+    /// With the reference data as a write sees it.
     pub(super) async fn open(hub: &Hub, write: &Write, caller: &'a Caller) -> Result<Self> {
         let definitions = hub.reference::<Definitions>(write).await?;
         Ok(Self { caller, definitions, forest: hub.reference::<Forest>(write).await? })
