@@ -226,10 +226,18 @@ def rounded(value: str) -> str:
     return value if exact == short else str(short)
 
 
+def shown(cell: indicator_pb2.SnapshotCell) -> indicator_pb2.Observation:
+    """The latest value; where there is none of the indicator's frequency, the newest one that stands beside."""
+    if cell.HasField("latest") or not cell.beside:
+        return cell.latest
+    return cell.beside[0]
+
+
 def show_value(cell: indicator_pb2.SnapshotCell) -> str:
-    if not cell.HasField("latest"):
+    observation = shown(cell)
+    figure = observation.figure
+    if not observation.period:
         return "no value yet"
-    observation, figure = cell.latest, cell.latest.figure
     if not figure.HasField("value"):
         return WITHOUT_VALUE.get(figure.status, "no value")
     is_computed = figure.basis == indicator_pb2.FIGURE_BASIS_COMPUTED
@@ -278,8 +286,8 @@ def show_freshness(cell: indicator_pb2.SnapshotCell) -> str:
 
 
 def show_source(cell: indicator_pb2.SnapshotCell) -> str:
-    if cell.HasField("latest"):
-        of, provenance = "", cell.latest.figure.provenance
+    if shown(cell).period:
+        of, provenance = "", shown(cell).figure.provenance
     elif cell.HasField("target"):
         of, provenance = "target: ", cell.target.provenance
     else:
@@ -293,7 +301,7 @@ def show_rows(cells: Iterable[indicator_pb2.SnapshotCell]) -> Iterable[str]:
         (
             cell.indicator,
             cell.unit.name,
-            cell.latest.period or "-",
+            shown(cell).period or "-",
             show_value(cell),
             show_target(cell),
             show_attainment(cell),
@@ -310,7 +318,7 @@ def show_rows(cells: Iterable[indicator_pb2.SnapshotCell]) -> Iterable[str]:
 def show_versions(cells: Iterable[indicator_pb2.SnapshotCell]) -> Iterable[str]:
     codes: dict[int, list[str]] = {}
     for cell in cells:
-        version = cell.latest.figure.definition_version or cell.target.definition_version
+        version = shown(cell).figure.definition_version or cell.target.definition_version
         if version:
             codes.setdefault(version, []).append(cell.indicator)
     for version, indicators in sorted(codes.items()):

@@ -135,7 +135,7 @@ class ClientOfTheDemo(unittest.TestCase):
             ("smartphone.adults-rate | Huyện Mỏ Cày Bắc | 2023 | > 55 % |",),
             ("health.e-book-rate | Huyện Mỏ Cày Bắc | 2023 | 70.96 % (80835/?) |",),
             ("dossier.electronic-rate | Huyện Mỏ Cày Bắc | 2023 | 64 % (3797/?) |",),
-            ("document.sent-count | Huyện Nông Cống | 2023-YTD-11 | 11703 documents (văn bản), as of 2023-11-29 |",),
+            ("document.sent-count | Huyện Nông Cống | 2023-YTD-11 | 11703 văn bản, as of 2023-11-29 |",),
             ("document.signed-sent-rate | Huyện Nông Cống | 2023-YTD-11 | 99.94 %, as of 2023-11-29 |",),
             ("meeting.online-rate | Huyện Nông Cống | - | no value yet | ≥ 90 % for 2024 | no value yet |",),
             ("dossier.on-time-rate | ", "| stale: "),

@@ -226,7 +226,8 @@ const CELLS: [(&str, Side); 10] = [
 ];
 
 fn cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<String> {
-    let latest = it.latest.as_ref();
+    // Where there is none of the frequency, the newest figure that stands beside; its period says which it is.
+    let latest = it.latest.as_ref().or(it.beside.first());
     let figure = latest.and_then(|it| it.figure.as_ref());
     let before = it.previous.as_ref().and_then(|it| it.figure.as_ref());
     let target = it.target.as_ref();
