@@ -44,11 +44,12 @@ pub(super) async fn keep_named<V: Version>(
         .collect();
     let is_unchanged =
         |it: &Result<ItemResult>| it.as_ref().is_ok_and(|it| it.outcome == Outcome::Unchanged);
-    let mut aside = false;
-    if items.iter().any(is_unchanged) && rejections::any(write, by.system_id, V::LIST).await? {
+    let aside =
+        items.iter().any(is_unchanged) && rejections::any(write, by.system_id, V::LIST).await?;
+    if aside {
         let sent = items.iter().zip(&cells).filter(|(it, _)| is_unchanged(it));
         let sent = sent.filter_map(|(_, cell)| Some(cell.as_ref()?.to_string())).collect();
-        aside = rejections::forget(write, by.system_id, V::LIST, sent).await?;
+        rejections::forget(write, by.system_id, V::LIST, sent).await;
     }
     Ok(BatchOutcome { items, touched, aside })
 }

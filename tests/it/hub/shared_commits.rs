@@ -40,6 +40,26 @@ async fn kept(desk: &Desk) -> BTreeSet<i64> {
     made
 }
 
+/// The revisions of the versions of Ben Tre's count in 2024. They follow on one another: the one that stands is the
+/// last, and each was ended by the next.
+async fn chain(desk: &Desk) -> Vec<i64> {
+    let versions = desk.versions(&saw("doc.count", BEN_TRE, "2024", "")).await;
+    let mut versions: Vec<_> = versions
+        .into_iter()
+        .map(|it| {
+            let at = it.revision.unwrap().number;
+            (at, it.superseded.map(|it| it.number), it.figure.unwrap().value)
+        })
+        .collect();
+    versions.sort();
+    for pair in versions.windows(2) {
+        assert_eq!(pair[0].1, Some(pair[1].0), "{versions:?}");
+        assert_ne!(pair[0].2, pair[1].2, "the same again is no version: {versions:?}");
+    }
+    assert_eq!(versions.last().unwrap().1, None);
+    versions.into_iter().map(|it| it.0).collect()
+}
+
 /// How many commits were made of so many writes.
 async fn commits(hub: &Hub, writes: JoinSet<()>) -> u64 {
     let before = hub.hub.commits();
@@ -132,28 +152,14 @@ async fn a_write_sees_those_before_it_in_its_commit() {
         let first = receipts.iter().filter(|it| !it.replayed).count();
         assert_eq!(first, 1, "{request_id}: {receipts:?}");
     }
-    // The versions follow on one another: the one that stands is the last, and each was ended by the next.
-    let versions = desk.versions(&saw("doc.count", BEN_TRE, "2024", "")).await;
-    let mut versions: Vec<_> = versions
-        .into_iter()
-        .map(|it| {
-            let at = it.revision.unwrap().number;
-            (at, it.superseded.map(|it| it.number), it.figure.unwrap().value)
-        })
-        .collect();
-    versions.sort();
-    for pair in versions.windows(2) {
-        assert_eq!(pair[0].1, Some(pair[1].0), "{versions:?}");
-        assert_ne!(pair[0].2, pair[1].2, "the same again is no version: {versions:?}");
-    }
-    assert_eq!(versions.last().unwrap().1, None);
+    let versions = chain(&desk).await;
     let receipts = answered.values().flatten().filter(|it| !it.replayed);
     let mut made: Vec<_> = receipts
         .filter(|it| it.created + it.corrected == 1)
         .map(|it| it.revision.as_ref().unwrap().number)
         .collect();
     made.sort_unstable();
-    assert_eq!(made, versions.iter().map(|it| it.0).collect::<Vec<_>>());
+    assert_eq!(made, versions);
 }
 
 #[tokio::test]
@@ -184,4 +190,40 @@ async fn what_is_refused_or_only_tried_leaves_nothing_in_a_shared_commit() {
     let commits = commits(&desk.hub, writers).await;
     assert!(commits < 15, "{commits} commits of 15 writes: none was shared");
     assert_eq!(kept(&desk).await, (before + 1..=before + 15).collect());
+}
+
+#[tokio::test]
+async fn what_is_rejected_beside_corrections_of_one_cell_parts_no_version_from_the_one_before() {
+    let desk = Desk::start().await;
+    let mut writers = JoinSet::new();
+    for index in 0..48_i32 {
+        let source = desk.source.clone();
+        writers.spawn(async move {
+            // Every third one sends a value that may stand, and that was rejected as another's bad item.
+            let (good, bad) = (saw("doc.count", BEN_TRE, "2024", &(index % 5).to_string()), "1.5");
+            let bad = saw("doc.count", if index % 3 == 0 { "86" } else { "80" }, "2024", bad);
+            let right = saw("doc.count", "86", "2024", "9");
+            let observations = if index % 3 == 2 { vec![good, right] } else { vec![good, bad] };
+            let request = pb::PublishObservationsRequest {
+                observations,
+                allow_partial: true,
+                ..Default::default()
+            };
+            source.indicators().publish_observations(request).await.unwrap();
+        });
+    }
+    let commits = commits(&desk.hub, writers).await;
+    assert!(commits < 40, "{commits} commits of 48 writes: none was shared");
+    assert!(!chain(&desk).await.is_empty());
+    let rejections = async || {
+        let request = pb::ListRejectionsRequest::default();
+        desk.source.indicators().list_rejections(request).await.unwrap().into_inner().rejections
+    };
+    let left = rejections().await;
+    let never = left.iter().find(|it| it.item == "doc.count 80 2024").unwrap();
+    assert_eq!(never.times, 16, "{left:?}");
+    // Sent right once more, whatever was the last of them, it is gone.
+    desk.publish(vec![saw("doc.count", "86", "2024", "9")]).await;
+    let left: Vec<_> = rejections().await.into_iter().map(|it| it.item).collect();
+    assert_eq!(left, ["doc.count 80 2024"]);
 }
