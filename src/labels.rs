@@ -132,6 +132,12 @@ pub const LISTS: &[Labels] = &[
         (3, "LEFT_OUT_REASON_NO_COMPONENTS", "Không có tử số và mẫu số", "No components"),
         (4, "LEFT_OUT_REASON_SPLIT_WITHOUT_WEIGHT", "Đơn vị bị chia tách, không có tỷ trọng", "Split without a weight"),
         (5, "LEFT_OUT_REASON_SPANS_TARGET", "Địa bàn vượt ra ngoài đơn vị được hỏi", "Spans the unit asked for"),
+        (6, "LEFT_OUT_REASON_CLOSED_BEFORE_END", "Đơn vị giải thể trước khi hết kỳ", "Closed before the end"),
+        (7, "LEFT_OUT_REASON_UNIT_NOT_VALID", "Đơn vị không tồn tại trong kỳ", "Unit did not stand"),
+        (8, "LEFT_OUT_REASON_NOT_SHARED", "Không được chia sẻ", "Not shared"),
+        (9, "LEFT_OUT_REASON_PARTIAL", "Mới có một phần phân tổ", "Only some categories reported"),
+        (10, "LEFT_OUT_REASON_NO_WEIGHT", "Không có quyền số", "No weight"),
+        (11, "LEFT_OUT_REASON_ITSELF", "Chính đơn vị được hỏi", "The unit asked for itself"),
     ] },
     Labels { name: "LimitWindow", vi: "Khoảng thời gian của hạn mức", en: "Window of a limit", values: &[
         (1, "LIMIT_WINDOW_SECOND", "Giây", "Second"),
@@ -190,6 +196,12 @@ pub const LISTS: &[Labels] = &[
         (4, "REPORT_FREQUENCY_QUARTER", "Hằng quý", "Every quarter"),
         (5, "REPORT_FREQUENCY_HALF_YEAR", "6 tháng", "Every half-year"),
         (6, "REPORT_FREQUENCY_YEAR", "Hằng năm", "Every year"),
+        (7, "REPORT_FREQUENCY_SCHOOL_YEAR", "Năm học", "Every school year"),
+        (8, "REPORT_FREQUENCY_HOUR", "Hằng giờ", "Every hour"),
+    ] },
+    Labels { name: "RollUpOf", vi: "Cách tổng hợp", en: "What a roll-up adds up", values: &[
+        (1, "ROLL_UP_OF_BELOW", "Các đơn vị trực thuộc", "The units below"),
+        (2, "ROLL_UP_OF_ITSELF", "Các kỳ của chính đơn vị", "The unit's own periods"),
     ] },
     Labels { name: "SharingLevel", vi: "Mức độ chia sẻ", en: "Sharing level", values: &[
         (1, "SHARING_LEVEL_OPEN", "Dữ liệu mở", "Open"),
