@@ -212,6 +212,9 @@ impl TryFrom<pb::Indicator> for Define {
         let sharing_level = fields.maybe_word("sharing_level", sharing_level, SharingLevel::of);
         let collection_level = fields.word("collection_level", collection_level, Level::of);
         let tree = fields.word("tree", tree, Tree::of);
+        if (collection_level, tree) == (Some(Level::Facility), Some(Tree::Territory)) {
+            fields.refuse("collection_level", "not be FACILITY in the tree TERRITORY: it has none");
+        }
         let description_en = fields.text("description_en", description_en, 2_000);
         let unit_of_measure_en = fields.text("unit_of_measure_en", unit_of_measure_en, 100);
         let dimensions = read_dimensions(&mut fields, kind, dimensions);

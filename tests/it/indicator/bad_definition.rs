@@ -140,6 +140,11 @@ async fn a_bad_definition_is_refused_by_its_field() {
         ("sharing level", of(|it| it.sharing_level = 4), invalid(&["sharing_level"])),
         ("collection level", of(|it| it.collection_level = 0), invalid(&["collection_level"])),
         ("tree", of(|it| it.tree = 3), invalid(&["tree"])),
+        (
+            "facilities in the tree of territory",
+            of(|it| it.collection_level = pb::UnitLevel::Facility.into()),
+            invalid(&["collection_level"]),
+        ),
     ];
     let mut table = Table::default();
     for (what, bad, (code, reason, fields)) in rows {
@@ -149,6 +154,6 @@ async fn a_bad_definition_is_refused_by_its_field() {
         let told = answered(desk.source.indicators().define_indicators(request).await);
         table.check(what, &told, &(code, reason, fields));
     }
-    table.end(30);
+    table.end(31);
     assert_eq!(desk.head().await, before);
 }
