@@ -112,14 +112,17 @@ async fn compare(rng: &mut StdRng, world: &World, client: &Client, which: &str) 
         .collect();
     let among = if rng.random_bool(0.5) && !high.is_empty() { &high } else { &stands };
     let unit = among[rng.random_range(0..among.len())];
-    let ask = Ask { world, definition, unit, period, date };
+    let is_cut = !definition.wire.dimensions.is_empty() && rng.random_bool(0.25);
+    let category = is_cut.then(|| rng.random_range(0..world::CATEGORIES.len()));
+    let ask = Ask { world, definition, unit, period, date, category };
     let expected = if of_itself { naive::itself(&ask) } else { naive::below(&ask) };
     let found = asked(client, &ask, of_itself).await;
     let rules = (definition.wire.time_rule(), definition.wire.unit_rule());
     assert!(
         found == expected,
         "{which}: {} {rules:?} every {} months, level {:?}, report {}, unit {unit}, date {date:?}, {} itself \
-         {of_itself}\nthe hub: {found:#?}\nthe oracle: {expected:#?}\nunits: {:#?}\nsteps: {:#?}\nrows: {:#?}",
+         {of_itself}, category {category:?}\nthe hub: {found:#?}\nthe oracle: {expected:#?}\nunits: {:#?}\n\
+         steps: {:#?}\nrows: {:#?}\nparts: {:#?}",
         definition.wire.code,
         definition.each,
         definition.wire.collection_level(),
@@ -128,6 +131,7 @@ async fn compare(rng: &mut StdRng, world: &World, client: &Client, which: &str) 
         world.units,
         world.steps,
         definition.rows,
+        definition.parts,
     );
 }
 
@@ -143,6 +147,7 @@ async fn asked(client: &Client, ask: &Ask<'_>, of_itself: bool) -> Answer {
         },
         as_of: ask.date.map_or_else(String::new, fraction::date),
         of: of_itself.then_some(pb::RollUpOf::Itself.into()),
+        breakdown: world::breakdown(ask.category),
         ..Default::default()
     };
     let answer = client.indicators().roll_up(request).await;

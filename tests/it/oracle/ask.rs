@@ -19,6 +19,8 @@ pub struct Ask<'a> {
     pub period: Period,
     /// The date of the tree; none as reported.
     pub date: Option<i32>,
+    /// The category that is asked for; none for the total.
+    pub category: Option<usize>,
 }
 
 /// A unit's own answer.
@@ -107,12 +109,37 @@ impl<'a> Ask<'a> {
         it.from <= days.to && days.from <= it.to
     }
 
-    pub fn row(&self, unit: usize, code: &str) -> Option<&Row> {
-        self.definition.rows.get(&(code.to_owned(), unit))
+    /// What is on record of a unit for a period: for the category that is asked for, or the total. A total that was not
+    /// sent is made of its categories, or is known in part.
+    pub fn row(&self, unit: usize, code: &str) -> Option<Result<Row, Why>> {
+        let cell = (code.to_owned(), unit);
+        let none = [None, None];
+        let parts = self.definition.parts.get(&cell).unwrap_or(&none);
+        if let Some(category) = self.category {
+            return parts[category].clone().map(Ok);
+        }
+        if let Some(row) = self.definition.rows.get(&cell) {
+            return Some(Ok(row.clone()));
+        }
+        if parts.iter().all(Option::is_none) {
+            return None;
+        }
+        let ratio = self.definition.is_ratio();
+        let amount = |row: &Option<Row>| self.amount(Ok(row.clone()?), ratio).ok();
+        let Some(amounts) = parts.iter().map(amount).collect::<Option<Vec<_>>>() else {
+            return Some(Err(Why::Partial));
+        };
+        let rule = if ratio { UnitRule::Ratio } else { UnitRule::Sum };
+        let total = combine(rule, &amounts).unwrap();
+        let components =
+            total.both.map_or((None, None), |(above, below)| (Some(above), Some(below)));
+        let value = (!ratio).then_some(total.value);
+        Some(Ok(Row { value, components, qualifier: total.how, status: total.status }))
     }
 
     /// The amount of a row, or why there is none.
-    pub fn amount(&self, row: &Row, components: bool) -> Result<Amount, Why> {
+    pub fn amount(&self, row: Result<Row, Why>, components: bool) -> Result<Amount, Why> {
+        let row = row?;
         let (above, below) = row.components;
         let both = above.zip(below);
         let exact = both.map(|(above, below)| above.times(over(100, 1)).by(below).unwrap());

@@ -46,6 +46,22 @@ pub struct Definition {
     /// Months in a period of its frequency.
     pub each: i32,
     pub rows: BTreeMap<(String, usize), Row>,
+    /// What was sent by category, where it has any.
+    pub parts: BTreeMap<(String, usize), [Option<Row>; 2]>,
+}
+
+impl Definition {
+    pub fn is_ratio(&self) -> bool {
+        self.wire.kind() == pb::IndicatorKind::Ratio
+    }
+}
+
+/// The categories of the one dimension that definitions may have; they make the total.
+pub const CATEGORIES: [&str; 2] = ["x", "y"];
+
+/// The breakdown by a category.
+pub fn breakdown(category: Option<usize>) -> BTreeMap<String, String> {
+    category.map(|it| ("d".to_owned(), CATEGORIES[it].to_owned())).into_iter().collect()
 }
 
 #[derive(Debug, Default)]
@@ -283,9 +299,14 @@ impl World {
                 true => "oracle-0".to_owned(),
                 false => String::new(),
             },
+            dimensions: match number > 0 && rng.random_bool(0.4) {
+                true => vec![dimension(ratio)],
+                false => Vec::new(),
+            },
             ..Default::default()
         };
-        let mut definition = Definition { wire, report, each, rows: BTreeMap::new() };
+        let (rows, parts) = (BTreeMap::new(), BTreeMap::new());
+        let mut definition = Definition { wire, report, each, rows, parts };
         let mut periods: Vec<Period> =
             (0..12 / each).map(|it| period(2025, (it * each, each), report, false)).collect();
         if each < 12 {
@@ -299,11 +320,37 @@ impl World {
                 let often = if longer { 0.1 } else { often };
                 if it.from <= period.to && period.from <= it.to && rng.random_bool(often) {
                     let key = (period.code.clone(), place);
-                    definition.rows.insert(key, row(rng, ratio));
+                    if definition.wire.dimensions.is_empty() || rng.random_bool(0.4) {
+                        definition.rows.insert(key, row(rng, ratio));
+                        continue;
+                    }
+                    let mut part = || rng.random_bool(0.9).then(|| row(rng, ratio));
+                    let parts = [part(), part()];
+                    if rng.random_bool(0.1) {
+                        definition.rows.insert(key.clone(), row(rng, ratio));
+                    }
+                    definition.parts.insert(key, parts);
                 }
             }
         }
         definition
+    }
+}
+
+fn dimension(ratio: bool) -> pb::IndicatorDimension {
+    let category = |code: &str| pb::DimensionCategory {
+        code: code.to_owned(),
+        name_vi: format!("Nhóm {code}"),
+        ..Default::default()
+    };
+    let rule = if ratio { pb::DimensionRule::Ratio } else { pb::DimensionRule::Sum };
+    pb::IndicatorDimension {
+        code: "d".to_owned(),
+        name_vi: "Phân tổ".to_owned(),
+        rule: rule.into(),
+        exhaustive: true,
+        categories: CATEGORIES.map(category).into(),
+        ..Default::default()
     }
 }
 
@@ -387,10 +434,11 @@ pub fn units(world: &World) -> pb::PublishUnitsRequest {
 /// What was published of a definition.
 pub fn observations(world: &World, definition: &Definition) -> Vec<pb::ObservationEntry> {
     let shown = |it: Option<Fraction>| it.map(Fraction::shown);
-    let entry = |((period, unit), row): (&(String, usize), &Row)| pb::ObservationEntry {
+    let entry = |(period, unit): &(String, usize), category, row: &Row| pb::ObservationEntry {
         indicator: definition.wire.code.clone(),
         unit: crate::support::client::id(world.units[*unit].id),
         period: period.clone(),
+        breakdown: breakdown(category),
         value: shown(row.value),
         numerator: shown(row.components.0),
         denominator: shown(row.components.1),
@@ -398,5 +446,10 @@ pub fn observations(world: &World, definition: &Definition) -> Vec<pb::Observati
         status: row.status.into(),
         ..Default::default()
     };
-    definition.rows.iter().map(entry).collect()
+    let totals = definition.rows.iter().map(|(key, row)| entry(key, None, row));
+    let parts = definition.parts.iter().flat_map(|(key, parts)| {
+        let sent = parts.iter().enumerate().filter_map(|(n, row)| Some((n, row.as_ref()?)));
+        sent.map(move |(n, row)| entry(key, Some(n), row))
+    });
+    totals.chain(parts).collect()
 }
