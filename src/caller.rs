@@ -4,10 +4,11 @@ pub mod credential;
 pub mod directory;
 pub mod policy;
 pub mod refusals;
+pub mod scope;
 pub mod token;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +20,7 @@ use self::{
     agreement::{Agreement, Operation, Right, Rights, not_covered},
     credential::Credential,
     policy::{Kind, Policy, SystemGrant},
+    scope::UnitScope,
 };
 use crate::{
     error::{Error, Result},
@@ -27,7 +29,7 @@ use crate::{
     rule::Rule,
     slug::Slug,
     slug::{SLUG_RULE, is_slug},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 /// The system behind a request, and what it may do by it. Made by the `identify` layer, given its rights by `permit`;
@@ -119,14 +121,22 @@ impl Caller {
         self.rights.indicators.as_ref().is_some_and(|it| it.agreement.has_indicator(code))
     }
 
-    /// The units of which the call may be answered with data of indicators; all where there is no list.
-    pub fn indicator_units(&self) -> Option<&Arc<BTreeSet<i64>>> {
+    /// The units of which the call may be answered with data of indicators, and of which days; all where there is no
+    /// list.
+    pub fn indicator_units(&self) -> Option<&Arc<UnitScope>> {
         self.rights.indicators.as_ref().and_then(|it| it.units.as_ref())
     }
 
-    /// Whether the call may be answered with what is reported for a unit.
-    pub fn sees_unit(&self, id: i64) -> bool {
-        self.rights.indicators.as_ref().is_some_and(|it| it.has_unit(id))
+    /// Whether the call may be answered with what is reported for a unit and speaks of a day: the last one of its
+    /// period.
+    pub fn sees_unit(&self, id: i64, day: Day) -> bool {
+        self.rights.indicators.as_ref().is_some_and(|it| it.has_unit(id, day))
+    }
+
+    /// Whether the call may be answered with what is reported for a unit and speaks of any day.
+    pub fn sees_unit_ever(&self, id: i64) -> bool {
+        let right = self.rights.indicators.as_ref();
+        right.is_some_and(|it| it.units.as_ref().is_none_or(|it| it.has_ever(id)))
     }
 
     /// Whether the call may be answered with the dossiers of others, too.

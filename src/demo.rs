@@ -72,6 +72,7 @@ fn cast() -> Result<Vec<Cast>> {
         operations: operations.iter().copied().collect(),
         dataset,
         units: BTreeSet::new(),
+        tree: None,
         personal_data: Tier::None,
         limits: Vec::new(),
     };

@@ -36,7 +36,7 @@
 //! | floor [`db`] | the two engines: connections, migrations, bulk statements |
 //! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | what several rooms share |
 //! | floor [`error`], [`time`], [`fraction`], [`decimal`], [`slug`], [`fold`] | refusals, and what cannot be wrong |
-//! | floor [`rule`], [`limits`], [`outcome`], [`bad_config`] | the ground |
+//! | floor [`rule`], [`limits`], [`outcome`], [`tree`], [`bad_config`] | the ground |
 //! | floor [`pb`], [`labels`], [`code_name`], [`db_enum`] | the ground, as words and names |
 //!
 //! # What is not here
@@ -120,5 +120,6 @@ pub mod slug;
 pub mod stack;
 pub mod telemetry;
 pub mod time;
+pub mod tree;
 pub mod unit;
 pub mod wire;

@@ -10,6 +10,8 @@ pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::tree::Tree;
+
 use crate::{
     db_enum::db_enum,
     decimal::Decimal,
@@ -43,16 +45,6 @@ impl Level {
             Self::Province | Self::District | Self::Commune => true,
             Self::Agency | Self::Facility => false,
         }
-    }
-}
-
-db_enum! {
-    /// One of the two trees over the same units.
-    pub enum Tree {
-        /// Province, district, commune.
-        Territory = 1,
-        /// Departments, agencies and facilities beside localities.
-        Administration = 2,
     }
 }
 

@@ -183,12 +183,12 @@ async fn describe(
     for (index, named) in about.units.iter().enumerate() {
         let field = format!("units[{index}]");
         let unit = forest.resolve(named, Day::today(), &field)?;
-        if !right.has_unit(unit.id) {
+        if !right.has_unit(unit.id, Day::today()) {
             outside.push(forest.name(unit.id));
         }
     }
     let mut opens = Opens {
-        units: right.units.as_ref().map_or_else(|| forest.all().count(), |it| it.len()),
+        units: right.units.as_ref().map_or_else(|| forest.all().count(), |it| it.ever().count()),
         ..Opens::default()
     };
     match kind {

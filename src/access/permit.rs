@@ -13,6 +13,7 @@ use crate::{
         agreement::{Agreement, Operation, Right, Rights, Terms, not_covered, purpose},
         directory::Directory,
         policy::{self, Kind, PersonalData, Policy, Search, followed_by},
+        scope::UnitScope,
     },
     dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
@@ -20,14 +21,14 @@ use crate::{
     revision::{ReferenceData, View},
     slug::Slug,
     time::Timestamp,
-    unit::forest::Forest,
+    unit::{Tree, forest::Forest},
 };
 
 /// The units and procedures inside an agreement, at one state of the reference data; all where there is no list.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// Units.
-    pub units: Option<Arc<BTreeSet<i64>>>,
+    /// Units, and on which days.
+    pub units: Option<Arc<UnitScope>>,
     /// Procedures.
     pub procedures: Option<Arc<BTreeSet<i64>>>,
 }
@@ -36,8 +37,9 @@ impl Scope {
     /// Of these terms.
     pub fn of(terms: &Terms, forest: &Forest, catalogue: &Catalogue) -> Self {
         use crate::caller::agreement::Dataset;
-        let mut units = terms.units.clone();
-        units.extend(terms.units.iter().flat_map(|it| forest.ever_below(*it)));
+        let tree = terms.tree.unwrap_or(Tree::Administration);
+        let units =
+            (!terms.units.is_empty()).then(|| forest.inside(terms.units.iter().copied(), tree));
         let procedures = match &terms.dataset {
             Dataset::Dossiers { fields, procedures }
                 if !fields.is_empty() || !procedures.is_empty() =>
@@ -49,7 +51,6 @@ impl Scope {
             }
             Dataset::Dossiers { .. } | Dataset::Indicators(_) => None,
         };
-        let units = (!units.is_empty()).then_some(units);
         Self { units: units.map(Arc::new), procedures: procedures.map(Arc::new) }
     }
 }

@@ -3,12 +3,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Grants, Pattern, any, policy::Kind};
+use super::{Grants, Pattern, any, policy::Kind, scope::UnitScope};
 use crate::{
     error::{Error, Reason},
     personal::Tier,
     slug::Slug,
     time::{Day, Timestamp},
+    tree::Tree,
 };
 
 crate::db_enum::db_enum! {
@@ -129,6 +130,10 @@ pub struct Terms {
     pub dataset: Dataset,
     /// Of which units, each with all below it; all where there are none.
     pub units: BTreeSet<i64>,
+    /// In which tree it is looked what is below them. Agreements of earlier releases name none: theirs is
+    /// ADMINISTRATION, which holds all that TERRITORY does.
+    #[serde(default)]
+    pub tree: Option<Tree>,
     /// How much of personal data is shown.
     pub personal_data: Tier,
     /// How many calls, by the length of the window.
@@ -220,16 +225,16 @@ pub struct Right {
     pub agreement: Arc<Agreement>,
     /// The operation of it that was found: a publisher of dossiers sees its own.
     pub operation: Operation,
-    /// The units inside it; all where there is no list.
-    pub units: Option<Arc<BTreeSet<i64>>>,
+    /// The units inside it, and on which days; all where there is no list.
+    pub units: Option<Arc<UnitScope>>,
     /// The procedures inside it; all where there is no list.
     pub procedures: Option<Arc<BTreeSet<i64>>>,
 }
 
 impl Right {
-    /// Whether a unit is inside.
-    pub fn has_unit(&self, id: i64) -> bool {
-        self.units.as_ref().is_none_or(|it| it.contains(&id))
+    /// Whether a unit is inside on a day.
+    pub fn has_unit(&self, id: i64, day: Day) -> bool {
+        self.units.as_ref().is_none_or(|it| it.has(id, day))
     }
 
     /// Whether a procedure is inside.
@@ -240,7 +245,12 @@ impl Right {
     /// Refuses to go on with what was begun by an earlier version of the agreement, if that showed more.
     pub fn must_include(&self, earlier: &Self) -> Result<(), Error> {
         let tier = self.agreement.terms.personal_data;
-        let is_less = is_less(self.units.as_ref(), earlier.units.as_ref())
+        let has_fewer_units = match (&self.units, &earlier.units) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(now), Some(before)) => !now.includes(before),
+        };
+        let is_less = has_fewer_units
             || is_less(self.procedures.as_ref(), earlier.procedures.as_ref())
             || tier < earlier.agreement.terms.personal_data;
         if is_less { Err(outside(&self.agreement, "some of the data")) } else { Ok(()) }

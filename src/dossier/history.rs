@@ -29,6 +29,8 @@ pub struct Standing {
     pub finished_at: Option<Timestamp>,
     /// When the result was handed over, likewise.
     pub returned_at: Option<Timestamp>,
+    /// The day on which it was received: of acceptance, else of submission, else of the first event.
+    pub received_on: Option<Day>,
 }
 
 impl State {
@@ -78,6 +80,7 @@ pub fn standing(steps: &[EventStep]) -> Standing {
         due_at: steps.iter().rev().find_map(|it| it.due_at),
         finished_at: first(last, &[State::Finished]),
         returned_at: first(last, &[State::Returned]),
+        received_on: day(steps),
     }
 }
 

@@ -52,7 +52,7 @@ pub mod dossier {
     use sea_orm::entity::prelude::*;
 
     use super::super::{ApplicantKind, Code, State, SubmissionChannel};
-    use crate::time::Timestamp;
+    use crate::time::{Day, Timestamp};
 
     /// A version of a dossier.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -84,6 +84,8 @@ pub mod dossier {
         pub due_at: Option<Timestamp>,
         pub finished_at: Option<Timestamp>,
         pub returned_at: Option<Timestamp>,
+        /// The day by which agreements are judged.
+        pub received_on: Day,
         #[sea_orm(primary_key, auto_increment = false)]
         pub made_at: i64,
         pub superseded_at: Option<i64>,
@@ -281,7 +283,16 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
         components,
         results,
     } = header;
-    let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
+    let Standing {
+        state,
+        submitted_at,
+        accepted_at,
+        due_at,
+        finished_at,
+        returned_at,
+        received_on,
+    } = standing;
+    let without = || Error::internal("a dossier without events is kept");
     let fee =
         |Fee { name, amount, paid_online }: Fee| KeptFee(name, amount.to_string(), paid_online);
     Ok(dossier::Model {
@@ -304,12 +315,13 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
         fees_json: json(&fees.into_iter().map(fee).collect::<Vec<_>>())?,
         components_json: json(&components)?,
         results_json: json(&results)?,
-        state: state.ok_or_else(|| Error::internal("a dossier without events is kept"))?,
+        state: state.ok_or_else(without)?,
         submitted_at,
         accepted_at,
         due_at,
         finished_at,
         returned_at,
+        received_on: received_on.ok_or_else(without)?,
         made_at,
         superseded_at: None,
         withdrawal_reason: None,
@@ -354,6 +366,7 @@ impl TryFrom<dossier::Model> for Dossier {
             due_at,
             finished_at,
             returned_at,
+            received_on,
             made_at,
             superseded_at: _,
             withdrawal_reason: _,
@@ -383,9 +396,15 @@ impl TryFrom<dossier::Model> for Dossier {
             components: documents(&components_json)?,
             results: documents(&results_json)?,
         };
-        let state = Some(state);
-        let standing =
-            Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at };
+        let standing = Standing {
+            state: Some(state),
+            submitted_at,
+            accepted_at,
+            due_at,
+            finished_at,
+            returned_at,
+            received_on: Some(received_on),
+        };
         Ok(Self { id, code, source_id, header, standing, made_at })
     }
 }

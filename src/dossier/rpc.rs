@@ -261,7 +261,15 @@ pub(crate) fn answer(names: &DossierNames, shown: DossierView) -> pb::Dossier {
         components,
         results,
     } = header;
-    let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
+    let Standing {
+        state,
+        submitted_at,
+        accepted_at,
+        due_at,
+        finished_at,
+        returned_at,
+        received_on: _,
+    } = standing;
     let at = times.get(&made_at).copied().unwrap_or(Timestamp::from_micros(0));
     let mut answer = pb::Dossier {
         code: code.as_str().to_owned(),
@@ -296,7 +304,15 @@ pub(crate) fn answer(names: &DossierNames, shown: DossierView) -> pb::Dossier {
 fn look(read_at: Revision, names: &DossierNames, dossier: Dossier) -> pb::LookUpDossierResponse {
     let DossierNames { forest, catalogue, directory: _, times: _ } = names;
     let Dossier { id: _, code, source_id: _, header, standing, made_at: _ } = dossier;
-    let Standing { state, submitted_at, accepted_at, due_at, finished_at, returned_at } = standing;
+    let Standing {
+        state,
+        submitted_at,
+        accepted_at,
+        due_at,
+        finished_at,
+        returned_at,
+        received_on: _,
+    } = standing;
     pb::LookUpDossierResponse {
         read_at: Some(read_at.into()),
         code: code.as_str().to_owned(),

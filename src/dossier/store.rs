@@ -5,6 +5,7 @@ pub mod export;
 pub mod procedures;
 pub mod publish;
 pub mod summary;
+mod visible;
 pub mod withdraw;
 
 use std::{
@@ -13,11 +14,12 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
+use self::visible::{DossierSubject, is_inside, is_visible, visible};
 use super::{
     Dossier, DossierView, Event, ProcedureCode, State,
     catalogue::Catalogue,
@@ -26,12 +28,7 @@ use super::{
 };
 use crate::{
     batch::{Batcher, MANY},
-    caller::{
-        Caller,
-        agreement::{Operation, Right, not_in_full},
-        directory::Directory,
-        policy,
-    },
+    caller::{Caller, agreement::not_in_full, directory::Directory},
     db::list::{among, one_of},
     dossier::queries::{Filter, Get, List, LookUp},
     error::{Error, Result},
@@ -42,44 +39,6 @@ use crate::{
     time::{Day, Timestamp},
     unit::forest::Forest,
 };
-
-/// The one door to dossiers: those that stood at a revision, and that the caller may know of. ([`find`] keeps the same
-/// rule for look-ups, which are read together with those of other callers.)
-fn visible(
-    backend: DbBackend,
-    caller: &Caller,
-    number: i64,
-) -> Result<sea_orm::Select<dossier::Entity>> {
-    use dossier::Column::{CompetentUnitId, ProcedureId, ReceivingUnitId, SourceId};
-    let right = caller.right(policy::Kind::Dossiers, Operation::Read)?;
-    let mut rows = standing(number);
-    if !caller.sees_others_dossiers() {
-        rows = rows.filter(SourceId.eq(caller.system_id));
-    }
-    if let Some(units) = &right.units {
-        let inside = |it: dossier::Column| of_units(backend, it, units);
-        let inside = Condition::any().add(inside(ReceivingUnitId)?).add(inside(CompetentUnitId)?);
-        rows = rows.filter(inside);
-    }
-    if let Some(procedures) = &right.procedures {
-        let column = Expr::col((dossier::Entity, ProcedureId));
-        rows = rows.filter(among(backend, column, procedures.iter().copied())?);
-    }
-    Ok(rows)
-}
-
-/// The same rule, for one dossier that was read together with others.
-fn is_visible(caller: &Caller, source_id: i64, units: (i64, Option<i64>), procedure: i64) -> bool {
-    let Some(right) = &caller.rights.dossiers else { return false };
-    let is_own = source_id == caller.system_id;
-    (is_own || caller.sees_others_dossiers()) && is_inside(right, units, procedure)
-}
-
-/// Whether a dossier is inside an agreement: by the unit that received it, or the one that is competent for it.
-fn is_inside(right: &Right, (receiving, competent): (i64, Option<i64>), procedure: i64) -> bool {
-    let is_unit = right.has_unit(receiving) || competent.is_some_and(|it| right.has_unit(it));
-    is_unit && right.has_procedure(procedure)
-}
 
 /// Every dossier that stood at a revision: for [`visible`], and for a write, which must know whose a code is.
 fn standing(number: i64) -> sea_orm::Select<dossier::Entity> {
@@ -260,9 +219,8 @@ async fn find(
         }
     };
     let may_know = |it: &FoundDossier| {
-        let header = &it.dossier.header;
-        let units = (header.receiving_unit_id, header.competent_unit_id);
-        is_visible(caller, it.dossier.source_id, units, header.procedure_id)
+        let subject = DossierSubject::of(&it.dossier.header, it.dossier.standing.received_on);
+        is_visible(caller, it.dossier.source_id, subject)
     };
     found.filter(may_know).ok_or_else(|| Error::not_found("dossier", code))
 }

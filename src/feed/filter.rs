@@ -89,9 +89,9 @@ impl Matcher {
         let shared = caller.indicator_units();
         let units = match (units, shared) {
             (units, None) => units,
-            (None, Some(shared)) => Some(shared.iter().copied().collect()),
+            (None, Some(shared)) => Some(shared.ever().collect()),
             (Some(units), Some(shared)) => {
-                Some(units.into_iter().filter(|it| shared.contains(it)).collect())
+                Some(units.into_iter().filter(|it| shared.has_ever(*it)).collect())
             }
         };
         let named = definitions.shared_with(caller).map(|it| (it.id, it.code.clone()));
@@ -176,7 +176,7 @@ impl Matcher {
         };
         // Only what is shared with the caller has a code here.
         let Some(code) = self.codes.get(&made.indicator_id()) else { return false };
-        if made.unit_id().is_some_and(|it| !caller.sees_unit(it)) {
+        if made.speaks_of().is_some_and(|(unit, day)| !caller.sees_unit(unit, day)) {
             return false;
         }
         self.indicators.iter().any(|it| {

@@ -1,4 +1,5 @@
 //! What the hub itself asks of the database.
 pub mod activity;
+pub mod inside;
 pub mod rejections;
 pub mod retention;

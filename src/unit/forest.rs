@@ -1,5 +1,6 @@
 //! Every unit at one revision, in memory: codes, trees and lineage as functions of the date.
 mod administration;
+mod inside;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -241,8 +242,13 @@ impl Forest {
 
     /// The units with a published link to this one on a day.
     fn linked(&self, id: i64, tree: Tree, day: Day) -> impl Iterator<Item = i64> {
-        let links = self.children.get(&(tree, id)).map_or(&[] as &[_], Vec::as_slice);
-        links.iter().filter(move |(span, _)| span.contains(day)).map(|(_, id)| *id)
+        let links = self.published(id, tree).iter();
+        links.filter(move |(span, _)| span.contains(day)).map(|(_, id)| *id)
+    }
+
+    /// The published links to this unit.
+    fn published(&self, id: i64, tree: Tree) -> &[(Span, i64)] {
+        self.children.get(&(tree, id)).map_or(&[], Vec::as_slice)
     }
 
     /// Every unit below, by id.

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod keys;
 pub mod revocation;
 pub mod rotation;
+pub mod scope;
 pub mod systems;
 pub mod tokens;
 pub mod update;

@@ -19,6 +19,7 @@ use crate::{
     pb,
     personal::Tier,
     slug::Slug,
+    tree::Tree,
     unit::wire::UnitFields,
     wire::{Fields, fingerprint},
 };
@@ -66,6 +67,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         limits,
         revoked_at: _,
         revision: _,
+        tree,
     } = it;
     let code = fields.read("code", Slug::parse(&code));
     let system = fields.read("system", SystemCode::parse(&system));
@@ -76,6 +78,10 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
     let operations = read_operations(fields, &operations);
     let is_indicators = matches!(dataset, Some(pb::agreement::Dataset::Indicators(_)));
     let dataset = read_dataset(fields, dataset);
+    let tree = match (tree, units.is_empty()) {
+        (0, true) => Some(None),
+        (number, _) => fields.word("tree", number, Tree::of).map(Some),
+    };
     let units = fields.units("units", units, MOST_NAMES);
     let personal_data = match personal_data {
         0 if is_indicators => Some(Tier::None),
@@ -94,6 +100,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         operations: operations?,
         dataset: dataset?,
         units: BTreeSet::new(),
+        tree: tree?,
         personal_data: personal_data?,
         limits: limits?,
     };
@@ -252,7 +259,7 @@ impl From<ListedAgreement> for pb::Agreement {
             revoked_at,
             made_at,
         } = agreement.as_ref().clone();
-        let Terms { operations, dataset, units, personal_data, limits } = terms;
+        let Terms { operations, dataset, units, tree, personal_data, limits } = terms;
         let SignedDocument { number, sha256 } = document;
         let document = (!number.is_empty()).then_some(pb::AgreementDocument { number, sha256 });
         let unit = |it| pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(it)) };
@@ -273,6 +280,7 @@ impl From<ListedAgreement> for pb::Agreement {
             limits: limits.into_iter().map(limit).collect(),
             revoked_at: revoked_at.map(Into::into),
             revision: made_at,
+            tree: tree.map_or(0, Tree::number),
         }
     }
 }

@@ -31,6 +31,7 @@ struct Entry {
     dossiers: Option<DossiersTable>,
     #[serde(default)]
     units: Vec<String>,
+    tree: Option<String>,
     personal_data: Option<String>,
     valid_from: Option<String>,
     valid_before: String,
@@ -97,6 +98,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         indicators,
         dossiers,
         units,
+        tree,
         personal_data,
         valid_from,
         valid_before,
@@ -113,6 +115,11 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
     let personal_data = personal_data.map_or(Some(0), |it| {
         let word = pb::PersonalDataTier::from_str_name(&format!("PERSONAL_DATA_TIER_{it}"));
         let rule = format!("personal_data: `{it}` must be NONE, MASKED or FULL");
+        keep(word.map(i32::from).ok_or(rule))
+    });
+    let tree = tree.map_or(Some(0), |it| {
+        let word = pb::UnitTree::from_str_name(&format!("UNIT_TREE_{it}"));
+        let rule = format!("tree: `{it}` must be TERRITORY or ADMINISTRATION");
         keep(word.map(i32::from).ok_or(rule))
     });
     let limits = limits.into_iter().filter_map(|LimitTable { calls, per }| {
@@ -162,6 +169,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         limits,
         revoked_at: None,
         revision: 0,
+        tree: tree.unwrap_or_default(),
     })
 }
 

@@ -9,7 +9,8 @@ use sea_orm::{
 };
 
 use super::{
-    CHUNK, DossierView, events_of, every_version, is_visible, procedures, show, visible, without,
+    CHUNK, DossierSubject, DossierView, events_of, every_version, is_visible, procedures, show,
+    visible, without,
 };
 use crate::{
     caller::Caller,
@@ -20,6 +21,7 @@ use crate::{
     error::{Error, Result},
     personal::{Personal, vault::Vault},
     revision::Stretch,
+    time::Day,
 };
 
 /// A version of a dossier, and what came with it.
@@ -55,14 +57,15 @@ pub struct Before {
     competent_unit_id: Option<i64>,
     /// The procedure.
     pub procedure_id: i64,
+    received_on: Day,
 }
 
 impl DossierChange {
     /// Whether a caller may know of it.
     pub fn is_visible(&self, caller: &Caller) -> bool {
-        let header = &self.dossier.header;
-        let units = (header.receiving_unit_id, header.competent_unit_id);
-        is_visible(caller, self.dossier.source_id, units, header.procedure_id)
+        let received_on = self.dossier.standing.received_on;
+        let subject = DossierSubject::of(&self.dossier.header, received_on);
+        is_visible(caller, self.dossier.source_id, subject)
     }
 
     /// As a caller may see it.
@@ -91,8 +94,18 @@ impl DossierChange {
 impl Before {
     /// Whether a caller could know of that version.
     pub fn is_visible(&self, caller: &Caller) -> bool {
-        let units = (self.receiving_unit_id, self.competent_unit_id);
-        is_visible(caller, self.source_id, units, self.procedure_id)
+        let Self {
+            id: _,
+            superseded_at: _,
+            source_id,
+            receiving_unit_id,
+            competent_unit_id,
+            procedure_id,
+            received_on,
+        } = *self;
+        let subject =
+            DossierSubject { procedure_id, receiving_unit_id, competent_unit_id, received_on };
+        is_visible(caller, source_id, subject)
     }
 }
 
@@ -130,6 +143,7 @@ pub async fn dossiers(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Ve
                 Column::ReceivingUnitId,
                 Column::CompetentUnitId,
                 Column::ProcedureId,
+                Column::ReceivedOn,
             ]);
         for it in ended.into_model::<Before>().all(db).await? {
             if let Some(at) = it.superseded_at {

@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{applicant_of, every_version, is_inside, note_of};
+use super::{DossierSubject, applicant_of, every_version, is_inside, note_of};
 use crate::{
     caller::{
         Caller,
@@ -226,7 +226,7 @@ impl<'a> DossierDraft<'a> {
         let steps = history::steps(events.values().chain(fresh.values()));
         let day = history::day(&steps).unwrap_or_else(Day::today);
         let header = self.header(entry, erased, day)?;
-        self.must_cover(&header, "receiving_unit")?;
+        self.must_cover(&header, Some(day), "receiving_unit")?;
         let outcome = match known {
             None => Outcome::Created,
             Some(it) if it.dossier.header == header && fresh.is_empty() => Outcome::Unchanged,
@@ -269,7 +269,7 @@ impl<'a> DossierDraft<'a> {
             }
             return Err(not_found());
         }
-        self.must_cover(&known.dossier.header, "code")?;
+        self.must_cover(&known.dossier.header, known.dossier.standing.received_on, "code")?;
         let path = |_| "event".to_owned();
         let erased = known.dossier.header.erased;
         let fresh = self.fresh(code, erased, &known.events, std::slice::from_ref(entry), path)?;
@@ -288,10 +288,14 @@ impl<'a> DossierDraft<'a> {
     }
 
     /// Refuses what the agreement that answers the call does not cover.
-    pub(super) fn must_cover(&self, header: &Header, field: &str) -> Result<()> {
+    pub(super) fn must_cover(
+        &self,
+        header: &Header,
+        received_on: Option<Day>,
+        field: &str,
+    ) -> Result<()> {
         let right = self.caller.right(Kind::Dossiers, Operation::Publish)?;
-        let units = (header.receiving_unit_id, header.competent_unit_id);
-        if is_inside(right, units, header.procedure_id) {
+        if is_inside(right, DossierSubject::of(header, received_on)) {
             return Ok(());
         }
         let unit = self.forest.name(header.receiving_unit_id).name;

@@ -42,7 +42,7 @@ impl DossierDraft<'_> {
                 false => not_found(),
             });
         }
-        self.must_cover(&known.dossier.header, "")?;
+        self.must_cover(&known.dossier.header, known.dossier.standing.received_on, "")?;
         if known.withdrawn.is_some() {
             return Ok(ItemResult::new(Outcome::Unchanged, 0));
         }

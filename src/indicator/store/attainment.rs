@@ -87,7 +87,7 @@ pub(super) async fn judge_all(
         .add(Column::IndicatorId.is_in(made_of_parts));
     let rows = observations(&definitions, view.number())
         .filter(speaks)
-        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
+        .filter(patches.hold(&hub.db, [Column::IndicatorId, Column::UnitId, Column::PeriodEnd])?)
         .filter(Column::Breakdown.eq(breakdown.to_string()))
         .filter(Column::PeriodStart.gte(starts))
         .filter(Column::PeriodEnd.lte(ends))

@@ -86,7 +86,7 @@ pub async fn availability(
         hub.reference::<Definitions>(&view).await?.visible_all(caller, &indicators)?;
     must_break_down(&definitions, &breakdown, span.to)?;
     let names = Names::open(hub, &view).await?;
-    let units = names.units(caller, &units, span.to)?;
+    let units = names.units_ever(caller, &units, span.to)?;
     let today = Day::today();
     let periods_of = |it: &Arc<Definition>| {
         let kind = it.meaning.frequency.kind();
@@ -101,6 +101,10 @@ pub async fn availability(
         for unit_id in &units {
             let Some(unit) = names.forest.get(*unit_id) else { continue };
             for period in &periods {
+                // What was so then is not told of a unit that was not inside the agreement.
+                if !caller.sees_unit(*unit_id, definition.meaning.range(*period).to) {
+                    continue;
+                }
                 let rows = seen.get(&(*unit_id, *period));
                 let meaning = &definition.meaning;
                 let (first, lacking) = match rows {

@@ -16,6 +16,7 @@ use crate::{
         row::{definition, observation, target},
     },
     revision::Stretch,
+    time::Day,
 };
 
 /// A version that a revision made.
@@ -65,6 +66,15 @@ impl IndicatorChange {
             Self::Definition(_) => None,
             Self::Observation(it) => Some(it.unit_id),
             Self::Target(it) => Some(it.unit_id),
+        }
+    }
+
+    /// The unit that it is of, and the day that it speaks of: the last one of its period.
+    pub fn speaks_of(&self) -> Option<(i64, Day)> {
+        match self {
+            Self::Definition(_) => None,
+            Self::Observation(it) => Some((it.unit_id, it.period_end)),
+            Self::Target(it) => Some((it.unit_id, it.period_end)),
         }
     }
 

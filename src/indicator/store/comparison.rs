@@ -64,7 +64,7 @@ pub(super) async fn years_before(
     }
     let definitions = patches.definitions();
     let mut rows = observations(&definitions, view.number())
-        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
+        .filter(patches.hold(&hub.db, [Column::IndicatorId, Column::UnitId, Column::PeriodEnd])?)
         .filter(Column::Period.is_in(periods));
     if !definitions.iter().any(|it| has_parts(it, &question.breakdown)) {
         rows = rows.filter(Column::Breakdown.eq(question.breakdown.to_string()));

@@ -110,13 +110,14 @@ pub async fn roll_up(
         Geography::AsOf(date) => date,
         Geography::AsReported => ends.unwrap_or_else(Day::today),
     };
-    let is_shared = |it| caller.sees_unit(it);
+    let is_shared = |it| caller.sees_unit_ever(it);
     let unit_id = names.forest.resolve_shared(&unit, stands, "unit", is_shared)?.id;
     let needed: BTreeSet<Period> =
         periods.iter().flat_map(|it| roll_up::periods_needed(meaning, *it)).collect();
     must_break_down(&[Arc::clone(definition)], &breakdown, ends.unwrap_or(stands))?;
     let readings = readings(hub, &view, definition, &needed, &breakdown).await?;
-    let own = own_rows(hub, &view, definition, unit_id, &periods, &breakdown).await?;
+    let mut own = own_rows(hub, &view, definition, unit_id, &periods, &breakdown).await?;
+    own.retain(|period, _| caller.sees_unit(unit_id, meaning.range(*period).to));
     let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
     let is_shared = shared_with(caller);
     let mut weighed = Vec::with_capacity(periods.len());
@@ -165,7 +166,7 @@ fn labelled(names: &Names, definition: &Arc<Definition>, sum: &Sum) -> Arc<Defin
 /// Whether the caller could read a unit's values one by one: no other is in what is computed for it.
 fn shared_with(caller: &Caller) -> impl Fn(i64, Day) -> bool + Sync + Send + use<> {
     let caller = caller.clone();
-    move |unit_id, _| caller.sees_unit(unit_id)
+    move |unit_id, day| caller.sees_unit(unit_id, day)
 }
 
 /// Units by their values.
@@ -182,7 +183,7 @@ pub async fn rank(hub: &Hub, caller: &Caller, asked: Rank) -> Result<Computed<Ra
     let below = match below {
         None => None,
         Some(named) => {
-            let is_shared = |it| caller.sees_unit(it);
+            let is_shared = |it| caller.sees_unit_ever(it);
             let above = names.forest.resolve_shared(&named, day, "below", is_shared)?.id;
             Some(names.forest.descendants(above, meaning.tree, day))
         }
@@ -191,7 +192,7 @@ pub async fn rank(hub: &Hub, caller: &Caller, asked: Rank) -> Result<Computed<Ra
         .forest
         .all()
         .filter(|it| it.level == level && it.span.contains(day))
-        .filter(|it| caller.sees_unit(it.id))
+        .filter(|it| caller.sees_unit(it.id, day))
         .filter(|it| below.as_ref().is_none_or(|below| below.contains(&it.id)))
         .map(|it| it.id)
         .collect();

@@ -21,8 +21,10 @@ use super::{
     targets,
 };
 use crate::{
+    caller::scope::UnitScope,
     db::Db,
     error::{Error, Result},
+    hub::store::inside::inside,
     indicator::{
         Breakdown, Definition, Meaning,
         cells::{Key, Question},
@@ -37,10 +39,12 @@ use crate::{
 pub(super) struct Patches {
     definitions: BTreeMap<i64, Arc<Definition>>,
     all: Vec<(Vec<i64>, Vec<i64>)>,
+    /// What of the units is shared, where that is not all of every one.
+    scope: Option<Arc<UnitScope>>,
 }
 
 impl Patches {
-    pub(super) fn of(names: &Names, keys: &[Key]) -> Result<Self> {
+    pub(super) fn of(names: &Names, keys: &[Key], scope: Option<&Arc<UnitScope>>) -> Result<Self> {
         let mut units: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
         for (indicator, unit) in keys {
             units.entry(*indicator).or_default().insert(*unit);
@@ -54,7 +58,7 @@ impl Patches {
             all.entry(units.into_iter().collect()).or_default().push(indicator);
         }
         let all = all.into_iter().map(|(units, indicators)| (indicators, units)).collect();
-        Ok(Self { definitions, all })
+        Ok(Self { definitions, all, scope: scope.map(Arc::clone) })
     }
 
     pub(super) fn definition(&self, indicator: i64) -> Option<&Arc<Definition>> {
@@ -71,13 +75,28 @@ impl Patches {
         })
     }
 
-    pub(super) fn hold(&self, indicator: impl ColumnTrait, unit: impl ColumnTrait) -> Condition {
+    /// Whether a row is of one of the cells, and shared.
+    pub(super) fn hold<T: ColumnTrait>(
+        &self,
+        db: &Db,
+        [indicator, unit, ends]: [T; 3],
+    ) -> Result<Condition> {
         let mut any = Condition::any();
         for (indicators, units) in &self.all {
             let indicators = indicator.is_in(indicators.iter().copied());
             any = any.add(indicators.and(unit.is_in(units.iter().copied())));
         }
-        any
+        let column = |it: T| move || Expr::col(it.as_column_ref());
+        let shared = self
+            .scope
+            .as_deref()
+            .map(|it| inside(db.read().get_database_backend(), it, column(unit), column(ends)));
+        Ok(Condition::all().add(any).add_option(shared.transpose()?))
+    }
+
+    /// Some of the cells.
+    fn only(&self, names: &Names, keys: &[Key]) -> Result<Self> {
+        Self::of(names, keys, self.scope.as_ref())
     }
 }
 
@@ -103,7 +122,9 @@ pub(super) async fn latest_rows(
     use observation::Column;
     let until = Until::of(patches, question.period, question.date);
     let may_have_parts = |(indicator, _): &Key| {
-        patches.definition(*indicator).is_some_and(|it| has_parts(it, &question.breakdown))
+        let of = patches.definition(*indicator);
+        // Of what is shared in part, the newest rows by the primary key are not those that are wanted.
+        patches.scope.is_some() || of.is_some_and(|it| has_parts(it, &question.breakdown))
     };
     let (of_parts, cells): (Vec<_>, Vec<_>) = patches.cells().partition(may_have_parts);
     let own = question.breakdown.to_string();
@@ -120,15 +141,15 @@ pub(super) async fn latest_rows(
     let is_open = |it: &Key| by_cell.get(it).is_some_and(|rows| is_open(it, rows));
     let open: Vec<_> = cells.into_iter().filter(is_open).collect();
     if !open.is_empty() {
-        let patches = Patches::of(names, &open)?;
+        let patches = patches.only(names, &open)?;
         let rows = observations(&patches.definitions(), view.number())
-            .filter(patches.hold(Column::IndicatorId, Column::UnitId))
+            .filter(patches.hold(db, [Column::IndicatorId, Column::UnitId, Column::PeriodEnd])?)
             .filter(Column::Breakdown.eq(own))
             .filter(until.reached(Column::PeriodStart, Column::PeriodEnd));
         by_cell.extend(self::by_cell(db, view, newest(rows, RECENT)).await?);
     }
     if !of_parts.is_empty() {
-        let patches = Patches::of(names, &of_parts)?;
+        let patches = patches.only(names, &of_parts)?;
         by_cell.extend(made_of_parts(db, &patches, question, until, view).await?);
     }
     Ok(by_cell)
@@ -144,7 +165,7 @@ async fn made_of_parts(
 ) -> Result<ByCell<CellRow>> {
     use observation::Column;
     let rows = observations(&patches.definitions(), view.number())
-        .filter(patches.hold(Column::IndicatorId, Column::UnitId))
+        .filter(patches.hold(db, [Column::IndicatorId, Column::UnitId, Column::PeriodEnd])?)
         .filter(until.reached(Column::PeriodStart, Column::PeriodEnd));
     let db = db.at(view.position());
     let rows = newest(rows, RECENT);
@@ -314,7 +335,10 @@ pub(super) async fn target_rows(
     view: &View,
 ) -> Result<ByCell<target::Model>> {
     let rows = targets(&patches.definitions(), view.number())
-        .filter(patches.hold(target::Column::IndicatorId, target::Column::UnitId))
+        .filter(patches.hold(db, {
+            use target::Column::{IndicatorId, PeriodEnd, UnitId};
+            [IndicatorId, UnitId, PeriodEnd]
+        })?)
         .filter(target::Column::Breakdown.eq(breakdown.to_string()))
         .order_by_asc(target::Column::PeriodEnd)
         .all(&db.at(view.position()))

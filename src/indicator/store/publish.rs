@@ -69,13 +69,13 @@ impl Checks<'_> {
             let rule = format!("be valid in {period}; {} is valid {valid}", unit.name);
             return Err(Error::field("unit", rule));
         }
-        self.must_cover(unit.id, &unit.name)?;
+        self.must_cover(unit.id, &unit.name, range.to)?;
         Ok(unit.id)
     }
 
-    /// Refuses a unit that the agreement does not cover.
-    pub(super) fn must_cover(&self, unit_id: i64, name: &str) -> Result<()> {
-        if self.caller.sees_unit(unit_id) {
+    /// Refuses a unit that the agreement does not cover on the day that is spoken of.
+    pub(super) fn must_cover(&self, unit_id: i64, name: &str, day: Day) -> Result<()> {
+        if self.caller.sees_unit(unit_id, day) {
             return Ok(());
         }
         let right = self.caller.right(policy::Kind::Indicators, Operation::Publish)?;

@@ -6,8 +6,7 @@ use std::{
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect,
-    Select,
-    sea_query::{Expr, SimpleExpr},
+    Select, sea_query::Expr,
 };
 
 use super::{
@@ -17,11 +16,11 @@ use super::{
     targets,
 };
 use crate::{
-    caller::{Caller, directory::Directory},
+    caller::{Caller, directory::Directory, scope::UnitScope},
     db::list::among,
     decimal::Decimal,
     error::{Error, Result},
-    hub::Hub,
+    hub::{Hub, store::inside::inside},
     indicator::{
         Breakdown, Code, Definition, Reading,
         definitions::Definitions,
@@ -112,17 +111,36 @@ impl Names {
         TargetView { definition, unit, row, source }
     }
 
-    /// The units that are meant and shared, in their order; all bad ones are named at once.
+    /// The units that are meant and shared on a date, in their order; all bad ones are named at once.
     pub(super) fn units(
         &self,
         caller: &Caller,
         named: &[unit::Ref],
         date: Day,
     ) -> Result<Vec<i64>> {
+        self.units_shared(named, date, |it| caller.sees_unit(it, date))
+    }
+
+    /// Those that are shared on any date: which of their values are, the rows tell.
+    pub(super) fn units_ever(
+        &self,
+        caller: &Caller,
+        named: &[unit::Ref],
+        date: Day,
+    ) -> Result<Vec<i64>> {
+        self.units_shared(named, date, |it| caller.sees_unit_ever(it))
+    }
+
+    fn units_shared(
+        &self,
+        named: &[unit::Ref],
+        date: Day,
+        is_shared: impl Fn(i64) -> bool,
+    ) -> Result<Vec<i64>> {
         let mut refused = Vec::new();
         let mut found = Vec::with_capacity(named.len());
         for (index, named) in named.iter().enumerate() {
-            match self.forest.resolve_shared(named, date, "", |it| caller.sees_unit(it)) {
+            match self.forest.resolve_shared(named, date, "", &is_shared) {
                 Ok(unit) => found.push(unit.id),
                 Err(err) => refused.push((index, err)),
             }
@@ -160,6 +178,7 @@ pub(super) struct Selection {
     pub(super) definitions: Vec<Arc<Definition>>,
     names: Names,
     units: Option<BTreeSet<i64>>,
+    scope: Option<Arc<UnitScope>>,
     ends_from: Option<Day>,
     ends_before: Option<Day>,
     period: Option<Period>,
@@ -185,17 +204,26 @@ impl Selection {
         let definitions = asked_for(hub, caller, &view, &indicators).await?;
         let names = Names::open(hub, &view).await?;
         let date = ends_before.map_or_else(Day::today, Day::previous);
-        let named = names.units(caller, &units, date)?;
+        let named = names.units_ever(caller, &units, date)?;
         let units = (!units.is_empty()).then(|| {
             let mut units: BTreeSet<i64> = named.iter().copied().collect();
             if with_descendants {
                 units.extend(named.iter().flat_map(|it| names.forest.ever_below(*it)));
             }
-            // What is below is inside as well, where the unit is.
             units
         });
-        let units = units.or_else(|| caller.indicator_units().map(|it| it.as_ref().clone()));
-        Ok(Self { view, definitions, names, units, ends_from, ends_before, period, breakdowns })
+        let scope = scope_of(caller, units.as_ref());
+        Ok(Self {
+            view,
+            definitions,
+            names,
+            units,
+            scope,
+            ends_from,
+            ends_before,
+            period,
+            breakdowns,
+        })
     }
 
     /// The rows after a key, in their order, at most so many.
@@ -207,11 +235,15 @@ impl Selection {
     ) -> Result<Vec<observation::Model>> {
         let stretch = RowRange { definitions: &self.definitions, after, limit };
         let db = hub.db.at(self.view.position());
-        let inside = among_units(db.get_database_backend(), self.units.as_ref(), || {
-            Expr::col((observation::Entity, observation::Column::UnitId))
-        })?;
-        let asked =
-            |definitions: &[_], key: Option<&Key>| self.asked(definitions, key, inside.as_ref());
+        let column = |it| move || Expr::col((observation::Entity, it));
+        let inside = of_units(
+            db.get_database_backend(),
+            self.units.as_ref(),
+            self.scope.as_deref(),
+            column(observation::Column::UnitId),
+            column(observation::Column::PeriodEnd),
+        )?;
+        let asked = |definitions: &[_], key: Option<&Key>| self.asked(definitions, key, &inside);
         let mut rows = stretch.read(&db, asked).await?;
         self.flag(&db, &mut rows).await?;
         Ok(rows)
@@ -254,13 +286,10 @@ impl Selection {
         &self,
         definitions: &[Arc<Definition>],
         after: Option<&Key>,
-        inside: Option<&SimpleExpr>,
+        inside: &Condition,
     ) -> Select<observation::Entity> {
         use observation::Column;
-        let mut rows = observations(definitions, self.view.number());
-        if let Some(inside) = inside {
-            rows = rows.filter(inside.clone());
-        }
+        let mut rows = observations(definitions, self.view.number()).filter(inside.clone());
         if let Some(from) = self.ends_from {
             rows = rows.filter(Column::PeriodEnd.gte(from));
         }
@@ -299,20 +328,19 @@ pub async fn query_targets(
     let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
     let definitions = asked_for(hub, caller, &view, &indicators).await?;
     let names = Names::open(hub, &view).await?;
-    let units = match (units.is_empty(), caller.indicator_units()) {
-        (false, _) => Some(names.units(caller, &units, Day::today())?.into_iter().collect()),
-        (true, Some(shared)) => Some(shared.as_ref().clone()),
-        (true, None) => None,
-    };
+    let named = names.units_ever(caller, &units, Day::today())?;
+    let units = (!units.is_empty()).then(|| named.into_iter().collect());
     let db = hub.db.at(view.position());
-    let inside = among_units(db.get_database_backend(), units.as_ref(), || {
-        Expr::col((target::Entity, Column::UnitId))
-    })?;
+    let column = |it| move || Expr::col((target::Entity, it));
+    let inside = of_units(
+        db.get_database_backend(),
+        units.as_ref(),
+        scope_of(caller, units.as_ref()).as_deref(),
+        column(Column::UnitId),
+        column(Column::PeriodEnd),
+    )?;
     let asked = |definitions: &[Arc<Definition>], after: Option<&Key>| {
-        let mut rows = targets(definitions, view.number());
-        if let Some(inside) = &inside {
-            rows = rows.filter(inside.clone());
-        }
+        let mut rows = targets(definitions, view.number()).filter(inside.clone());
         if let Some(meant) = of_breakdowns(Column::Breakdown, &breakdowns) {
             rows = rows.filter(meant);
         }
@@ -373,13 +401,24 @@ fn of_breakdowns(column: impl ColumnTrait, meant: &BreakdownFilter) -> Option<Co
     Some(categories.0.iter().map(holds).fold(Condition::all(), Condition::add))
 }
 
-/// Whether a row's unit is one of these; nothing where all are.
-fn among_units(
+/// The scope that rows must be inside of; none where all rows of these units are.
+fn scope_of(caller: &Caller, units: Option<&BTreeSet<i64>>) -> Option<Arc<UnitScope>> {
+    let scope = caller.indicator_units()?;
+    let is_open = units.is_some_and(|it| it.iter().all(|it| scope.has_always(*it)));
+    (!is_open).then(|| Arc::clone(scope))
+}
+
+/// Whether a row is of one of these units, and inside a scope.
+fn of_units(
     backend: DbBackend,
     units: Option<&BTreeSet<i64>>,
+    scope: Option<&UnitScope>,
     unit: impl Fn() -> Expr,
-) -> Result<Option<SimpleExpr>> {
-    units.map(|it| among(backend, unit(), it.iter().copied())).transpose()
+    day: impl Fn() -> Expr,
+) -> Result<Condition> {
+    let asked = units.map(|it| among(backend, unit(), it.iter().copied())).transpose()?;
+    let shared = scope.map(|it| inside(backend, it, &unit, &day)).transpose()?;
+    Ok(Condition::all().add_option(asked).add_option(shared))
 }
 
 /// Every version of one observation, newest first.
@@ -396,7 +435,7 @@ pub async fn list_revisions(
     let names = Names::open(hub, &view).await?;
     let period = definition.meaning.canonical(period);
     let ends = definition.meaning.range(period).to;
-    let unit = names.forest.resolve_shared(&unit, ends, "unit", |it| caller.sees_unit(it))?;
+    let unit = names.forest.resolve_shared(&unit, ends, "unit", |it| caller.sees_unit(it, ends))?;
     let mut rows = every_version(&[Arc::clone(definition)], view.number())
         .filter(Column::UnitId.eq(unit.id))
         .filter(Column::Period.eq(period))

@@ -92,7 +92,8 @@ fn selected(
     let day = spoken_of(&definitions, question);
     must_break_down(&definitions, &question.breakdown, day)?;
     let forest = &names.forest;
-    let above = forest.resolve_shared(below, day, "selection.below", |it| caller.sees_unit(it))?;
+    let above =
+        forest.resolve_shared(below, day, "selection.below", |it| caller.sees_unit(it, day))?;
     let mut inside: BTreeSet<i64> = BTreeSet::new();
     for tree in [Tree::Territory, Tree::Administration] {
         inside.extend(forest.descendants(above.id, tree, day));
@@ -100,7 +101,7 @@ fn selected(
     let units: Vec<i64> = forest
         .all()
         .filter(|it| inside.contains(&it.id) && it.level == *level)
-        .filter(|it| it.span.contains(day) && caller.sees_unit(it.id))
+        .filter(|it| it.span.contains(day) && caller.sees_unit(it.id, day))
         .map(|it| it.id)
         .collect();
     let mut all = cells(&units, &definitions);

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     batch::Batcher,
-    caller::Caller,
+    caller::{Caller, scope::UnitScope},
     error::{Error, Result},
     hub::Hub,
     indicator::{
@@ -148,7 +148,11 @@ pub async fn snapshot(
         let names = Names::open(hub, &view).await?;
         let asked = Asked::of(&names, caller, &wanted, &question, after.as_deref())?;
         let keys = &asked.keys;
-        if !is_newest || !followed(snapshots, caller, &view).await {
+        // What is kept is whole: of a unit that is shared in part, something of it may not be.
+        if scope_of(caller, keys).is_some()
+            || !is_newest
+            || !followed(snapshots, caller, &view).await
+        {
             break;
         }
         let mut found = snapshots.store.kept.at(&view, &question, keys);
@@ -175,7 +179,7 @@ pub async fn snapshot(
     }
     let names = Names::open(hub, &view).await?;
     let asked = Asked::of(&names, caller, &wanted, &question, after.as_deref())?;
-    let cells = load(hub, &view, &question, &asked.keys).await?;
+    let cells = load(hub, &view, &question, &asked.keys, scope_of(caller, &asked.keys)).await?;
     let cells = cells.into_iter().map(snapshots.store.encode).collect();
     Ok((view.revision, date, cut(&wanted, &asked, cells, &hub.mark(caller, &view))))
 }
@@ -231,7 +235,7 @@ async fn load_all(
     for (question, keys) in asked {
         let keys: Vec<_> = keys.into_iter().collect();
         for keys in keys.chunks(CHUNK) {
-            let cells = load(hub, &view, &question, keys).await?;
+            let cells = load(hub, &view, &question, keys, None).await?;
             let cells = cells.into_iter().map(store.encode);
             let cells: Vec<_> = keys.iter().copied().zip(cells).collect();
             store.kept.keep(&view, &question, cells.iter().cloned());
@@ -243,11 +247,24 @@ async fn load_all(
     Ok(wanted.into_iter().map(|it| (it, loaded.clone())).collect())
 }
 
+/// The scope that the cells of a caller must be cut to; none where all of every unit is shared.
+fn scope_of<'a>(caller: &'a Caller, keys: &[Key]) -> Option<&'a Arc<UnitScope>> {
+    let scope = caller.indicator_units()?;
+    let is_open = keys.iter().all(|(_, unit)| scope.has_always(*unit));
+    (!is_open).then_some(scope)
+}
+
 /// Reads cells, in their order.
-async fn load(hub: &Hub, view: &View, question: &Question, keys: &[Key]) -> Result<Vec<Cell>> {
+async fn load(
+    hub: &Hub,
+    view: &View,
+    question: &Question,
+    keys: &[Key],
+    scope: Option<&Arc<UnitScope>>,
+) -> Result<Vec<Cell>> {
     let Question { period, date, breakdown } = question;
     let names = Names::open(hub, view).await?;
-    let patches = Patches::of(&names, keys)?;
+    let patches = Patches::of(&names, keys, scope)?;
     let latest = latest_rows(&hub.db, &names, &patches, question, view).await?;
     // How fresh a cell is, its newest period says, whichever is shown.
     let newest = match period {

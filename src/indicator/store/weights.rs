@@ -45,7 +45,8 @@ pub(super) async fn weights(
     // The same period last: it counts before the one around it.
     for period in [around, Some(same)].into_iter().flatten() {
         let of_period = said.iter().filter(|((it, _), _)| *it == period);
-        let shared = of_period.filter(|((_, unit_id), _)| caller.sees_unit(*unit_id));
+        let ends = by.meaning.range(period).to;
+        let shared = of_period.filter(|((_, unit_id), _)| caller.sees_unit(*unit_id, ends));
         let valued = shared.filter_map(|((_, unit_id), it)| Some((*unit_id, exact(it)?)));
         weights.extend(valued.collect::<Vec<(i64, Fraction)>>());
     }

@@ -84,8 +84,9 @@ impl Checks<'_> {
         let CellKey { indicator, unit, period, breakdown } = key;
         let definition = self.definition(&indicator)?;
         let period = definition.meaning.canonical(period);
-        let unit = self.forest.resolve(&unit, definition.meaning.range(period).to, "unit")?;
-        self.must_cover(unit.id, &unit.name)?;
+        let ends = definition.meaning.range(period).to;
+        let unit = self.forest.resolve(&unit, ends, "unit")?;
+        self.must_cover(unit.id, &unit.name, ends)?;
         let name = format!("{} {} {period} {breakdown}", indicator.as_str(), unit.name);
         let (indicator_id, unit_id) = (definition.id, unit.id);
         let breakdown = breakdown.to_string();

@@ -3,7 +3,7 @@
 //! A locality belongs in ADMINISTRATION to what it belongs to in TERRITORY, unless a link of its own says otherwise:
 //! the reference data holds each link once. An agency or a facility whose parent closed belongs to the unit that holds
 //! all of the closed one's territory, until a link of its own says otherwise, so that a roll-up does not lose it.
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Forest, Share, Transfer};
 use crate::{
@@ -51,6 +51,26 @@ impl Forest {
         let inherited = self.implied().get(&id).map_or(&[] as &[_], Vec::as_slice);
         let inherited = inherited.iter().filter(|(span, _)| span.contains(day)).map(|(_, id)| *id);
         published.chain(below).chain(inherited).collect()
+    }
+
+    /// The links to the units directly below in ADMINISTRATION, each with its days.
+    pub(super) fn administration_links(&self, id: i64) -> Vec<(Span, i64)> {
+        let ever = Span { from: Day::FIRST, to: Day::LAST };
+        let stands = self.get(id).map_or(ever, |it| it.span);
+        let is_locality = |id: i64| self.get(id).is_some_and(|it| it.level.is_locality());
+        let published = self.published(id, Tree::Administration).iter();
+        let published = published.map(|(span, child)| {
+            // An agency or a facility is no longer below a unit that closed.
+            (if is_locality(*child) { *span } else { span.cut(stands) }, *child)
+        });
+        let below = self.published(id, Tree::Territory).iter().map(|(_, child)| *child);
+        let below: BTreeSet<i64> = below.filter(|it| is_locality(*it)).collect();
+        let implied = below.into_iter().filter_map(|it| self.get(it)).flat_map(|unit| {
+            let links = from_territory(unit).into_iter().filter(|it| it.parent_id == id);
+            links.map(|it| (it.span, unit.id))
+        });
+        let inherited = self.implied().get(&id).map_or(&[] as &[_], Vec::as_slice);
+        published.chain(implied).chain(inherited.iter().copied()).collect()
     }
 
     /// Follows a unit from one date to another, as [`Forest::carry`] does, in a tree. An agency or a facility that has

@@ -419,6 +419,7 @@ async fn a_bad_agreement_is_refused_with_every_field() {
         "document.sha256",
         "operations[0]",
         "indicators.patterns[0]",
+        "tree",
         "units[0]",
         "personal_data",
         "valid_before",

@@ -20,7 +20,8 @@ async fn a_file_is_checked_planned_and_applied_and_again_nothing() {
     let hub = Hub::start().await;
     let dir = tempfile::tempdir().unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/agreements.toml");
-    let text = fs::read_to_string(sample).unwrap().replace("#units", "units");
+    let text =
+        fs::read_to_string(sample).unwrap().replace("#units", "units").replace("#tree", "tree");
     let file = dir.path().join("agreements.toml");
     fs::write(&file, &text).unwrap();
     let path = file.to_str().unwrap();

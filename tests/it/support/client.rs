@@ -93,6 +93,7 @@ pub fn agreement(
         personal_data: pb::PersonalDataTier::None.into(),
         valid_from: at(1_700_000_000),
         valid_before: at(1_900_000_000),
+        tree: pb::UnitTree::Administration.into(),
         ..Default::default()
     }
 }
