@@ -6,6 +6,7 @@ pub mod queries;
 pub mod row;
 pub mod rpc;
 pub mod store;
+mod widened;
 
 use std::sync::Arc;
 

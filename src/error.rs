@@ -329,6 +329,8 @@ fn code(reason: Reason) -> Code {
         Reason::NotAggregable
         | Reason::MeaningFixed
         | Reason::PeriodNotCombinable
+        | Reason::ChangeHeld
+        | Reason::ChangeDecided
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::PersonalDataLocked
@@ -369,6 +371,8 @@ fn retry_after(reason: Reason) -> Option<Duration> {
         | Reason::NotAggregable
         | Reason::MeaningFixed
         | Reason::PeriodNotCombinable
+        | Reason::ChangeHeld
+        | Reason::ChangeDecided
         | Reason::AnswerTooLarge
         | Reason::LoadTaken
         | Reason::PersonalDataLocked

@@ -1,4 +1,5 @@
 //! The hub: what every slice shares, and the two ways in, a read at one revision and a write that makes one.
+pub mod held;
 pub mod reference;
 pub mod row;
 pub mod rpc;
@@ -6,7 +7,7 @@ pub mod store;
 pub mod withdraw;
 mod write;
 
-use std::{fmt::Debug, sync::Arc};
+use std::{any::Any, fmt::Debug, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
@@ -64,6 +65,15 @@ pub trait Gate: Debug + Send + Sync {
         at: At<'a>,
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Caller>>;
+
+    /// What reference data as it would be after a change opens to agreements that live, in words.
+    fn widened<'a>(
+        &'a self,
+        hub: &'a Hub,
+        write: &'a Write,
+        by: &'a Caller,
+        after: &'a (dyn Any + Send + Sync),
+    ) -> BoxFuture<'a, Result<Vec<String>>>;
 }
 
 impl Hub {

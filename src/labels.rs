@@ -104,6 +104,11 @@ pub const LISTS: &[Labels] = &[
         (2, "GEOGRAPHY_AS_OF", "Theo địa giới tại một ngày", "As of a date"),
         (3, "GEOGRAPHY_CURRENT", "Theo địa giới hiện hành", "Current"),
     ] },
+    Labels { name: "HeldChangeState", vi: "Tình trạng thay đổi chờ duyệt", en: "State of a held change", values: &[
+        (1, "HELD_CHANGE_STATE_WAITING", "Chờ phê duyệt", "Waiting"),
+        (2, "HELD_CHANGE_STATE_APPROVED", "Đã phê duyệt", "Approved"),
+        (3, "HELD_CHANGE_STATE_REFUSED", "Đã từ chối", "Refused"),
+    ] },
     Labels { name: "IndicatorDirection", vi: "Chiều đánh giá", en: "Which way is better", values: &[
         (1, "INDICATOR_DIRECTION_MORE_IS_BETTER", "Càng cao càng tốt", "More is better"),
         (2, "INDICATOR_DIRECTION_LESS_IS_BETTER", "Càng thấp càng tốt", "Less is better"),

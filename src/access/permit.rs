@@ -1,5 +1,6 @@
 //! Permits calls: finds a caller's rights once per call, and again for each step of a stream and for each write.
 use std::{
+    any::Any,
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -18,7 +19,7 @@ use crate::{
     dossier::catalogue::Catalogue,
     error::{Error, Reason, Result},
     hub::{Gate, Hub, reference::At},
-    revision::{ReferenceData, View},
+    revision::{ReferenceData, View, write::Write},
     slug::Slug,
     time::Timestamp,
     unit::{Tree, forest::Forest},
@@ -168,7 +169,12 @@ impl Access {
         Ok(Right { agreement, operation, units, procedures })
     }
 
-    async fn scope(&self, hub: &Hub, at: At<'_>, agreement: &Agreement) -> Result<Scope> {
+    pub(super) async fn scope(
+        &self,
+        hub: &Hub,
+        at: At<'_>,
+        agreement: &Agreement,
+    ) -> Result<Scope> {
         use ReferenceData::{Access, Procedures, Units};
         let code = agreement.code.as_str().to_owned();
         let key = (code, agreement.made_at, at.touched(Units), at.touched(Procedures));
@@ -194,6 +200,16 @@ impl Gate for Access {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Caller>> {
         self.renewed(hub, at, caller).boxed()
+    }
+
+    fn widened<'a>(
+        &'a self,
+        hub: &'a Hub,
+        write: &'a Write,
+        by: &'a Caller,
+        after: &'a (dyn Any + Send + Sync),
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
+        self.widened_by(hub, write, by, after).boxed()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
         agreement::{SignedDocument, Terms},
     },
     error::{Error, Result},
+    hub::row::held_change::HeldState,
     page::Page,
     revision::{Consistency, expected::Expected, write::Write},
     slug::Slug,
@@ -202,4 +203,22 @@ pub struct ListAgreements {
     pub page: Page,
     /// What the read must have seen.
     pub consistency: Consistency,
+}
+
+/// Asks for held changes.
+#[derive(Debug)]
+pub struct ListHeldChanges {
+    /// Only those that stand so.
+    pub state: Option<HeldState>,
+    /// The page.
+    pub page: Page,
+}
+
+/// An administrator's decision about a held change.
+#[derive(Debug)]
+pub struct Decision {
+    /// Its number.
+    pub id: i64,
+    /// Why.
+    pub reason: String,
 }

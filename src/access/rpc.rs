@@ -1,6 +1,7 @@
 //! `AccessService` on the wire: open, ask, answer.
 mod agreements;
 mod explain;
+mod held;
 mod systems;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::{
     caller::System,
     caller::{Grants, Key, Pattern, SystemCode, credential::Credential},
     error::{Error, Reply, Result},
-    hub::{BatchOptions, Hub},
+    hub::{BatchOptions, Hub, held::Refuse},
     pb,
     revision::ReferenceData,
     time::Timestamp,
@@ -121,6 +122,38 @@ impl pb::access_service_server::AccessService for Rpc {
         let (caller, (ask, revoke)): (_, (BatchOptions, RevokeAgreement)) = open(req)?;
         let receipt = self.hub.write_one(&caller, ask, ReferenceData::Access, revoke).await?;
         done(pb::RevokeAgreementResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn list_held_changes(
+        &self,
+        req: Request<pb::ListHeldChangesRequest>,
+    ) -> Reply<pb::ListHeldChangesResponse> {
+        let (caller, list) = open(req)?;
+        let (read_at, page, directory) = store::held::list(&self.hub, &caller, list).await?;
+        let changes = page.items.into_iter().map(|it| held::told(it, &directory));
+        reply(pb::ListHeldChangesResponse {
+            read_at: Some(read_at.into()),
+            changes: changes.collect::<Result<_>>()?,
+            next_page_token: page.next,
+        })
+    }
+
+    async fn approve_held_change(
+        &self,
+        req: Request<pb::ApproveHeldChangeRequest>,
+    ) -> Reply<pb::ApproveHeldChangeResponse> {
+        let (caller, (request_id, decision)) = open(req)?;
+        let receipt = held::approve(&self.hub, &caller, request_id, decision).await?;
+        done(pb::ApproveHeldChangeResponse { receipt: Some(receipt.into()) })
+    }
+
+    async fn refuse_held_change(
+        &self,
+        req: Request<pb::RefuseHeldChangeRequest>,
+    ) -> Reply<pb::RefuseHeldChangeResponse> {
+        let (caller, refuse): (_, Refuse) = open(req)?;
+        let (change, directory) = store::held::refuse(&self.hub, &caller, refuse).await?;
+        done(pb::RefuseHeldChangeResponse { change: Some(held::told(change, &directory)?) })
     }
 
     async fn explain_access(

@@ -1,5 +1,6 @@
 //! What we ask the database about systems and keys.
 pub mod agreements;
+pub mod held;
 pub mod limits;
 
 use std::{

@@ -125,6 +125,7 @@ const PUBLISH_DOSSIERS: Policy = Data(Kind::Dossiers, &[Publish], Never);
 /// Every method, by its path without the package. A method that is not here is refused.
 #[rustfmt::skip]
 pub const POLICIES: &[(&str, Policy)] = &[
+    ("AccessService/ApproveHeldChange", ADMINISTRATOR),
     ("AccessService/DisableSystem", ADMINISTRATOR),
     ("AccessService/EnableSystem", ADMINISTRATOR),
     // About itself; about others, administrators.
@@ -133,7 +134,9 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("AccessService/IssueKey", ADMINISTRATOR),
     // Callers other than administrators see their own.
     ("AccessService/ListAgreements", Identified),
+    ("AccessService/ListHeldChanges", ADMINISTRATOR),
     ("AccessService/ListSystems", ADMINISTRATOR),
+    ("AccessService/RefuseHeldChange", ADMINISTRATOR),
     ("AccessService/RegisterSystem", ADMINISTRATOR),
     ("AccessService/RevokeAgreement", ADMINISTRATOR),
     ("AccessService/RevokeKey", ADMINISTRATOR),

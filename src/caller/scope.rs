@@ -78,7 +78,7 @@ impl UnitScope {
 
     /// Whether everything that another one has is inside.
     pub fn includes(&self, other: &Self) -> bool {
-        other.widened(self, |_| true).is_none()
+        self.widened(other, |_| true).is_none()
     }
 
     /// A unit that another scope has on more days, among those that count.

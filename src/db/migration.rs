@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 13] = [
     migration!("m0001_first"),
     migration!("m0002_streams"),
     migration!("m0003_load"),
@@ -42,6 +42,7 @@ const MIGRATIONS: [Migration; 12] = [
     migration!("m0010_groups"),
     migration!("m0011_sources"),
     migration!("m0014_received"),
+    migration!("m0016_held"),
 ];
 
 /// Runs the migrations that a store has no record of.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     dossier::queries::{Define, Entry, Erase, Publish, PublishEvents},
     error::Reply,
-    hub::{BatchOptions, Hub},
+    hub::{BatchOptions, Hub, held::HeldRequest, row::held_change::HeldKind},
     load, pb,
     personal::Applicant,
     revision::{Revision, withdrawal::Withdrawal},
@@ -55,8 +55,9 @@ impl pb::dossier_service_server::DossierService for Rpc {
         &self,
         req: Request<pb::DefineProceduresRequest>,
     ) -> Reply<pb::DefineProceduresResponse> {
+        let request = HeldRequest::of(HeldKind::Procedures, req.get_ref());
         let (caller, (ask, define)): (_, (BatchOptions, Define)) = open(req)?;
-        let receipt = self.hub.write_batch(&caller, ask, define).await?;
+        let receipt = self.hub.write_or_hold(&caller, ask, define, request).await?;
         done(pb::DefineProceduresResponse { receipt: Some(receipt.into()) })
     }
 

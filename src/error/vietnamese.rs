@@ -50,6 +50,10 @@ fn of(reason: Reason) -> &'static str {
         Reason::PeriodNotCombinable => {
             "Các kỳ báo cáo của chỉ tiêu này không ghép được thành kỳ đang hỏi"
         }
+        Reason::ChangeHeld => {
+            "Thay đổi này mở rộng phạm vi của một thỏa thuận đang có hiệu lực nên phải chờ quản trị viên phê duyệt"
+        }
+        Reason::ChangeDecided => "Thay đổi này đã được phê duyệt hoặc từ chối trước đó",
         Reason::AnswerTooLarge => {
             "Kết quả vượt quá kích thước cho phép; hãy hỏi trang nhỏ hơn hoặc ít dữ liệu hơn"
         }

@@ -57,3 +57,58 @@ pub mod source_activity {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Changes that wait for an administrator.
+pub mod held_change {
+    use sea_orm::entity::prelude::*;
+
+    use crate::time::Timestamp;
+
+    crate::db_enum::db_enum! {
+        /// How a held change stands.
+        pub enum HeldState {
+            /// It waits.
+            Waiting = 1,
+            /// It was approved, and made.
+            Approved = 2,
+            /// It was refused.
+            Refused = 3,
+        }
+    }
+
+    crate::db_enum::db_enum! {
+        /// What a held change changes.
+        pub enum HeldKind {
+            /// Units and successions.
+            Units = 1,
+            /// Procedures.
+            Procedures = 2,
+        }
+    }
+
+    /// A change that would open more to a living agreement.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "held_change")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i64,
+        /// The system that asked for it.
+        pub system_id: i64,
+        /// What it changes.
+        pub kind: HeldKind,
+        /// Its request, as it is on the wire.
+        pub request: Vec<u8>,
+        /// What it would open, in words, as a JSON list.
+        pub opens: String,
+        pub held_at: Timestamp,
+        pub state: HeldState,
+        /// The system that decided.
+        pub decided_by: Option<i64>,
+        pub decided_at: Option<Timestamp>,
+        pub reason: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}

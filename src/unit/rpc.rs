@@ -12,7 +12,7 @@ use crate::{
     decimal::Decimal,
     error::{Error, ItemLists, Reply, Result},
     fold::{self, fold},
-    hub::{BatchOptions, Hub},
+    hub::{BatchOptions, Hub, held::HeldRequest, row::held_change::HeldKind},
     limits::MOST_ITEMS,
     pb,
     time::{Day, Span},
@@ -71,8 +71,9 @@ impl pb::unit_service_server::UnitService for Rpc {
         &self,
         req: Request<pb::PublishUnitsRequest>,
     ) -> Reply<pb::PublishUnitsResponse> {
+        let request = HeldRequest::of(HeldKind::Units, req.get_ref());
         let (caller, (ask, publish)): (_, (BatchOptions, Publish)) = open(req)?;
-        let receipt = self.hub.write_batch(&caller, ask, publish).await?;
+        let receipt = self.hub.write_or_hold(&caller, ask, publish, request).await?;
         done(pb::PublishUnitsResponse { receipt: Some(receipt.into()) })
     }
 }

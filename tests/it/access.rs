@@ -6,6 +6,7 @@ pub mod certificate_chains;
 pub mod credentials;
 pub mod expected;
 pub mod explain;
+pub mod held_changes;
 pub mod keys;
 pub mod revocation;
 pub mod rotation;

@@ -103,7 +103,7 @@ pub async fn list(
 impl WriteOp for Define {
     type Output = BatchOutcome;
 
-    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<BatchOutcome> {
+    async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
         let Define(procedures) = self;
         let mut draft = CatalogueDraft {
             catalogue: hub.reference::<Catalogue>(write).await?.as_ref().clone(),
@@ -112,6 +112,7 @@ impl WriteOp for Define {
             ended: Vec::new(),
         };
         let items = procedures.into_iter().map(|it| draft.put(it?)).collect();
+        hub.must_not_widen(write, by, &draft.catalogue).await?;
         draft.keep(write, None).await?;
         Ok(BatchOutcome::new(items, TouchedSet::PROCEDURES))
     }

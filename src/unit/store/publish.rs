@@ -24,7 +24,7 @@ use crate::{
 impl WriteOp for Publish {
     type Output = BatchOutcome;
 
-    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<BatchOutcome> {
+    async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
         let Publish { units, successions } = self;
         let mut draft = Draft {
             forest: hub.reference::<Forest>(write).await?.as_ref().clone(),
@@ -42,6 +42,7 @@ impl WriteOp for Publish {
         for entry in successions {
             items.push(entry.and_then(|it| draft.succession(it)));
         }
+        hub.must_not_widen(write, by, &draft.forest).await?;
         draft.keep(write).await?;
         Ok(BatchOutcome::new(items, TouchedSet::UNITS))
     }

@@ -3,6 +3,7 @@
 /// A message that each method can read.
 #[rustfmt::skip]
 pub(crate) const MESSAGES: &[(&str, &str)] = &[
+    ("AccessService/ApproveHeldChange", r#"{"id": "1", "reason": "ok"}"#),
     ("AccessService/DisableSystem", r#"{"code": "so-y-te"}"#),
     ("AccessService/EnableSystem", r#"{"code": "so-y-te"}"#),
     ("AccessService/ExplainAccess", r#"{"method": "UnitService/GetUnit"}"#),
@@ -12,7 +13,9 @@ pub(crate) const MESSAGES: &[(&str, &str)] = &[
         "valid_from": "2001-01-01T00:00:00Z", "valid_before": "2002-01-01T00:00:00Z"}}"#),
     ("AccessService/IssueKey", r#"{"system": "so-y-te"}"#),
     ("AccessService/ListAgreements", "{}"),
+    ("AccessService/ListHeldChanges", "{}"),
     ("AccessService/ListSystems", "{}"),
+    ("AccessService/RefuseHeldChange", r#"{"id": "1", "reason": "ok"}"#),
     ("AccessService/RegisterSystem", r#"{"code": "so-y-te", "name": "Sở Y tế"}"#),
     ("AccessService/RevokeAgreement", r#"{"code": "so-y-te.one"}"#),
     ("AccessService/RevokeKey", r#"{"key_id": "aaaaaaaaaaaa"}"#),
