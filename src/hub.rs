@@ -32,6 +32,7 @@ use crate::{
         write::Write,
     },
     slots::Slots,
+    turns::Turns,
 };
 
 /// A running hub: a store, its revisions, and the reference data that is kept in memory. It knows no slice.
@@ -45,6 +46,8 @@ pub struct Hub {
     pub limits: Limits,
     /// Concurrent loads and exports.
     pub loads: Arc<Slots>,
+    /// Turns of long computations.
+    pub turns: Arc<Turns>,
     /// Is cancelled when the hub is to stop: open streams then end.
     pub stopping: CancellationToken,
     /// The audit log.
@@ -93,6 +96,7 @@ impl Hub {
             revisions,
             limits,
             loads: Slots::new(LOADS.0, LOADS.1),
+            turns: Turns::new(),
             stopping: CancellationToken::new(),
             audit,
             activity: SourceActivity::default(),

@@ -34,7 +34,7 @@
 //! | floor [`caller`] | who asks: system, credential, agreements, the policy of each method |
 //! | floor [`log`] | the audit log: records in a Merkle tree with signed checkpoints |
 //! | floor [`db`] | the two engines: connections, migrations, bulk statements |
-//! | floor [`cache`], [`batch`], [`slots`], [`personal`], [`page`], [`period`] | what several rooms share |
+//! | floor [`cache`], [`batch`], [`slots`], [`turns`], [`personal`], [`page`], [`period`] | what several rooms share |
 //! | floor [`error`], [`time`], [`fraction`], [`decimal`], [`slug`], [`fold`] | refusals, and what cannot be wrong |
 //! | floor [`rule`], [`limits`], [`outcome`], [`tree`], [`bad_config`] | the ground |
 //! | floor [`pb`], [`labels`], [`code_name`], [`db_enum`] | the ground, as words and names |
@@ -121,5 +121,6 @@ pub mod stack;
 pub mod telemetry;
 pub mod time;
 pub mod tree;
+pub mod turns;
 pub mod unit;
 pub mod wire;

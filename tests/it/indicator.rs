@@ -1,4 +1,5 @@
 //! Indicators through the wire: definitions, observations, targets, snapshots, roll-ups, ranks.
+pub mod abandoned;
 pub mod availability;
 pub mod bad_definition;
 pub mod boards;

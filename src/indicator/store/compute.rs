@@ -124,7 +124,7 @@ pub async fn roll_up(
     for period in periods {
         weighed.push((period, weights(hub, caller, &view, &names, definition, period).await?));
     }
-    let sums = aside(move || {
+    let sums = hub.turns.compute(caller.system_id, caller.deadline, move |pace| {
         let (forest, meaning) = (&*forest, &asked.meaning);
         let shared: IsShared<'_> = &is_shared;
         let sum = |(period, weights): &(Period, Option<Weights>)| {
@@ -138,7 +138,11 @@ pub async fn roll_up(
                 RollUpOf::Itself => roll_up::itself(&region, period, &readings),
             }
         };
-        weighed.iter().map(|it| Ok((it.0, sum(it)?))).collect::<Result<Vec<_>>>()
+        let paced = |it: &(Period, Option<Weights>)| {
+            pace.go_on()?;
+            Ok((it.0, sum(it)?))
+        };
+        weighed.iter().map(paced).collect::<Result<Vec<_>>>()
     });
     let mut figures = Vec::new();
     for (period, sum) in sums.await? {
@@ -205,11 +209,12 @@ pub async fn rank(hub: &Hub, caller: &Caller, asked: Rank) -> Result<Computed<Ra
         let (forest, asked) = (Arc::clone(&names.forest), Arc::clone(definition));
         let (ids, is_shared) = (units.clone(), shared_with(caller));
         let weighed = weights(hub, caller, &view, &names, definition, period).await?;
-        let summed = aside(move || {
+        let summed = hub.turns.compute(caller.system_id, caller.deadline, move |pace| {
             let (forest, meaning, geography) = (&*forest, &asked.meaning, Geography::AsReported);
             let (shared, weights): (IsShared<'_>, _) = (&is_shared, weighed.as_ref());
             let closings = Closings::of(forest, meaning, period, geography);
             let sum = |unit_id: i64| {
+                pace.go_on()?;
                 let region = Region { forest, meaning, unit_id, geography, shared, weights };
                 Ok((unit_id, roll_up::roll_up(&region, period, &closings, &readings)?))
             };
@@ -262,13 +267,6 @@ pub async fn rank(hub: &Hub, caller: &Caller, asked: Rank) -> Result<Computed<Ra
         forest: names.forest,
         answer: Ranked { ranked, unranked, definition_changed },
     })
-}
-
-/// Runs a long computation beside the runtime's own threads, so that other calls go on.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let span = tracing::Span::current();
-    let work = move || span.in_scope(work);
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
 }
 
 /// The columns that a roll-up reads.
