@@ -70,9 +70,13 @@ fn cast() -> Result<Vec<Cast>> {
     let all = || Pattern::parse("*").map(|it| vec![it]).map_err(broken);
     let terms = |operations: &[Operation], dataset| Terms {
         operations: operations.iter().copied().collect(),
-        dataset,
         units: BTreeSet::new(),
         tree: None,
+        dossier_codes: match &dataset {
+            Dataset::Dossiers { .. } if operations.contains(&Publish) => vec!["*".to_owned()],
+            Dataset::Dossiers { .. } | Dataset::Indicators(_) => Vec::new(),
+        },
+        dataset,
         personal_data: Tier::None,
         limits: Vec::new(),
     };

@@ -138,7 +138,7 @@ mod tests {
             calls.push(tokio::spawn(async move {
                 let work = move |_: &Pace| {
                     let wait = wait.lock().unwrap_or_else(PoisonError::into_inner);
-                    drop(wait.recv());
+                    assert!(wait.recv().is_err(), "nobody sends");
                     Ok(())
                 };
                 turns.compute(1, later(), work).await

@@ -247,7 +247,12 @@ async fn system(
         ..Default::default()
     };
     hub.access().register_system(with(admin, registration)).await.unwrap();
+    let dossier_codes = match &dataset {
+        Dataset::Dossiers(_) => vec!["*".to_owned()],
+        Dataset::Indicators(_) => Vec::new(),
+    };
     let agreement = pb::Agreement {
+        dossier_codes,
         code: code.to_owned(),
         system: code.to_owned(),
         purpose: "bench".to_owned(),

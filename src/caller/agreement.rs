@@ -134,6 +134,9 @@ pub struct Terms {
     /// ADMINISTRATION, which holds all that TERRITORY does.
     #[serde(default)]
     pub tree: Option<Tree>,
+    /// With what the codes of dossiers begin that it publishes; `*` for all. None in agreements of earlier releases.
+    #[serde(default)]
+    pub dossier_codes: Vec<String>,
     /// How much of personal data is shown.
     pub personal_data: Tier,
     /// How many calls, by the length of the window.
@@ -204,6 +207,28 @@ impl Agreement {
             Dataset::Indicators(patterns) => any(patterns, code),
             Dataset::Dossiers { .. } => false,
         }
+    }
+
+    /// Whether it gives its system dossiers with this code to publish.
+    pub fn owns(&self, code: &str) -> bool {
+        let begins = |it: &String| it == "*" || code.starts_with(it.as_str());
+        self.terms.dossier_codes.iter().any(begins)
+    }
+
+    /// A beginning of codes that this one and another system's give away both, at some instant.
+    pub fn shares_codes(&self, other: &Self) -> Option<&str> {
+        let at_once = self.valid_from < other.valid_before && other.valid_from < self.valid_before;
+        let both_hold = self.revoked_at.is_none() && other.revoked_at.is_none();
+        if self.system_id == other.system_id || !at_once || !both_hold {
+            return None;
+        }
+        let plain = |it: &'_ str| if it == "*" { String::new() } else { it.to_owned() };
+        let meets = |it: &&String| {
+            let own = plain(it);
+            let others = other.terms.dossier_codes.iter().map(|it| plain(it));
+            others.into_iter().any(|it| it.starts_with(&own) || own.starts_with(&it))
+        };
+        self.terms.dossier_codes.iter().find(meets).map(String::as_str)
     }
 
     /// Whether a call could be answered by this one or by another, at some instant.

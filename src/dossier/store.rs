@@ -19,7 +19,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
-use self::visible::{DossierSubject, is_inside, is_visible, visible};
+use self::visible::{DossierSubject, is_inside_whole, is_visible, visible};
 use super::{
     Dossier, DossierView, Event, ProcedureCode, State,
     catalogue::Catalogue,

@@ -1,5 +1,6 @@
 //! Dossiers through the wire: publishing, events, procedures, lists, counts, personal data.
 pub mod canary;
+pub mod code_owners;
 pub mod counts;
 pub mod events;
 pub mod lists;

@@ -68,6 +68,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         revoked_at: _,
         revision: _,
         tree,
+        dossier_codes,
     } = it;
     let code = fields.read("code", Slug::parse(&code));
     let system = fields.read("system", SystemCode::parse(&system));
@@ -90,6 +91,9 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
     if is_indicators && personal_data.is_some_and(|it| it > Tier::None) {
         fields.refuse("personal_data", "be NONE, or left out: indicators hold no personal data");
     }
+    let publishes = operations.as_ref().is_some_and(|it| it.contains(&Operation::Publish));
+    let dossier_codes =
+        read_dossier_codes(fields, dossier_codes, publishes && !is_indicators && dataset.is_some());
     let valid_from = fields.instant("valid_from", valid_from);
     let valid_before = fields.instant("valid_before", valid_before);
     if valid_before == Some(None) {
@@ -101,6 +105,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         dataset: dataset?,
         units: BTreeSet::new(),
         tree: tree?,
+        dossier_codes: dossier_codes?,
         personal_data: personal_data?,
         limits: limits?,
     };
@@ -116,6 +121,35 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         valid_from: valid_from?,
         valid_before: valid_before??,
     })
+}
+
+fn read_dossier_codes(
+    fields: &mut Fields,
+    mut codes: Vec<String>,
+    are_published: bool,
+) -> Option<Vec<String>> {
+    fields.at_most("dossier_codes", codes.len(), 100)?;
+    match (codes.is_empty(), are_published) {
+        (true, true) => {
+            let rule =
+                "say with what the codes begin of the dossiers that are published; `*` for all";
+            fields.refuse("dossier_codes", rule);
+            return None;
+        }
+        (false, false) => {
+            fields.refuse("dossier_codes", "be empty, but where dossiers are published");
+            return None;
+        }
+        (true, false) | (false, true) => {}
+    }
+    for (i, it) in codes.iter().enumerate() {
+        if it.is_empty() || it.len() > 64 || !it.bytes().all(|it| it.is_ascii_graphic()) {
+            fields.refuse(&format!("dossier_codes[{i}]"), "be 1 to 64 characters without blanks");
+        }
+    }
+    codes.sort();
+    codes.dedup();
+    Some(codes)
 }
 
 fn read_document(
@@ -259,7 +293,8 @@ impl From<ListedAgreement> for pb::Agreement {
             revoked_at,
             made_at,
         } = agreement.as_ref().clone();
-        let Terms { operations, dataset, units, tree, personal_data, limits } = terms;
+        let Terms { operations, dataset, units, tree, dossier_codes, personal_data, limits } =
+            terms;
         let SignedDocument { number, sha256 } = document;
         let document = (!number.is_empty()).then_some(pb::AgreementDocument { number, sha256 });
         let unit = |it| pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(it)) };
@@ -281,6 +316,7 @@ impl From<ListedAgreement> for pb::Agreement {
             revoked_at: revoked_at.map(Into::into),
             revision: made_at,
             tree: tree.map_or(0, Tree::number),
+            dossier_codes,
         }
     }
 }

@@ -170,6 +170,15 @@ pub fn draft(
         revoked_at: None,
         made_at: 0,
     };
+    let shared = directory.agreements().filter(|it| it.code != drafted.code);
+    let shared = shared.filter_map(|it| Some((it, drafted.shares_codes(it)?))).next();
+    if let Some((other, codes)) = shared {
+        let rule = format!(
+            "not overlap the codes of another system while both hold: `{codes}`, agreement `{}`",
+            other.code.as_str()
+        );
+        return Err(Error::field("dossier_codes", rule));
+    }
     let mut others = directory.agreements().filter(|it| it.code != drafted.code);
     if let Some(other) = others.find(|it| it.overlaps(&drafted)) {
         let (other, purpose) = (other.code.as_str(), drafted.purpose.as_str());

@@ -32,6 +32,8 @@ struct Entry {
     #[serde(default)]
     units: Vec<String>,
     tree: Option<String>,
+    #[serde(default)]
+    dossier_codes: Vec<String>,
     personal_data: Option<String>,
     valid_from: Option<String>,
     valid_before: String,
@@ -99,6 +101,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         dossiers,
         units,
         tree,
+        dossier_codes,
         personal_data,
         valid_from,
         valid_before,
@@ -170,6 +173,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         revoked_at: None,
         revision: 0,
         tree: tree.unwrap_or_default(),
+        dossier_codes,
     })
 }
 

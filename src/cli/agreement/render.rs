@@ -43,6 +43,9 @@ pub(super) fn of(it: &pb::Agreement) -> Lines {
     });
     let units: Vec<_> = units.collect();
     lines.insert("units", if units.is_empty() { "all".to_owned() } else { units.join(", ") });
+    if !it.dossier_codes.is_empty() {
+        lines.insert("dossier_codes", it.dossier_codes.join(", "));
+    }
     if it.tree() != pb::UnitTree::Unspecified {
         lines.insert("tree", plain_word(it.tree().as_str_name(), "UNIT_TREE_"));
     }

@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{DossierSubject, applicant_of, every_version, is_inside, note_of};
+use super::{DossierSubject, applicant_of, every_version, is_inside_whole, note_of};
 use crate::{
     caller::{
         Caller,
@@ -29,7 +29,7 @@ use crate::{
     outcome::Outcome,
     personal::{Personal, vault::Vault},
     revision::{receipt::ItemResult, touched::TouchedSet, write::Write},
-    time::Day,
+    time::{Day, Timestamp},
     unit::{self, forest::Forest},
 };
 
@@ -206,11 +206,7 @@ impl<'a> DossierDraft<'a> {
     fn dossier(&mut self, entry: Entry) -> Result<ItemResult> {
         let code = entry.code.clone();
         let known = self.known.get(code.as_str());
-        if let Some(known) = known
-            && known.dossier.source_id != self.caller.system_id
-        {
-            return Err(self.not_authoritative(&known.dossier, "code"));
-        }
+        let is_handed_over = self.must_own(&code, known.map(|it| &it.dossier))?;
         if known.is_none() && entry.events.is_empty() {
             return Err(Error::field("events", "hold at least one event of a new dossier"));
         }
@@ -229,7 +225,9 @@ impl<'a> DossierDraft<'a> {
         self.must_cover(&header, Some(day), "receiving_unit")?;
         let outcome = match known {
             None => Outcome::Created,
-            Some(it) if it.dossier.header == header && fresh.is_empty() => Outcome::Unchanged,
+            Some(it) if it.dossier.header == header && fresh.is_empty() && !is_handed_over => {
+                Outcome::Unchanged
+            }
             Some(it) if it.is_seen => {
                 return Err(Error::field("code", "not stand in this batch twice"));
             }
@@ -254,6 +252,7 @@ impl<'a> DossierDraft<'a> {
             }
         };
         known.dossier.header = header;
+        known.dossier.source_id = self.caller.system_id;
         known.events.extend(fresh);
         known.is_changed |= outcome == Outcome::Corrected;
         known.is_seen = true;
@@ -287,6 +286,28 @@ impl<'a> DossierDraft<'a> {
         self.withdrawn.get(code.as_str()).filter(|it| it.source_id == self.caller.system_id)
     }
 
+    /// Refuses a code that is not the caller's to publish, in the same words whether or not there is such a dossier.
+    /// Says whether the dossier goes over to it from another source.
+    fn must_own(&self, code: &Code, known: Option<&Dossier>) -> Result<bool> {
+        let right = self.caller.right(Kind::Dossiers, Operation::Publish)?;
+        let is_others = known.is_some_and(|it| it.source_id != self.caller.system_id);
+        if right.agreement.owns(code.as_str()) {
+            return Ok(is_others);
+        }
+        let now = Timestamp::now();
+        let is_named = || {
+            let others = self.directory.agreements();
+            let mut others = others.filter(|it| it.system_id != self.caller.system_id);
+            others.any(|it| it.lives(now) && it.owns(code.as_str()))
+        };
+        if right.agreement.terms.dossier_codes.is_empty() && !is_others && !is_named() {
+            return Ok(false);
+        }
+        let what = "the agreement that answers this call does not give its system such codes";
+        let err = Error::new(Reason::NotAuthoritative, what).at("code");
+        Err(err.with("agreement", right.agreement.code.as_str()))
+    }
+
     /// Refuses what the agreement that answers the call does not cover.
     pub(super) fn must_cover(
         &self,
@@ -295,7 +316,7 @@ impl<'a> DossierDraft<'a> {
         field: &str,
     ) -> Result<()> {
         let right = self.caller.right(Kind::Dossiers, Operation::Publish)?;
-        if is_inside(right, DossierSubject::of(header, received_on)) {
+        if is_inside_whole(right, DossierSubject::of(header, received_on)) {
             return Ok(());
         }
         let unit = self.forest.name(header.receiving_unit_id).name;

@@ -77,9 +77,18 @@ impl DossierSubject {
     }
 }
 
+/// Whether a dossier is inside an agreement to publish: what a system publishes counts for each of its units, so all of
+/// them must be inside.
+pub(super) fn is_inside_whole(right: &Right, subject: DossierSubject) -> bool {
+    let DossierSubject { procedure_id, receiving_unit_id, competent_unit_id, received_on } =
+        subject;
+    let has = |it| right.has_unit(it, received_on);
+    has(receiving_unit_id) && competent_unit_id.is_none_or(has) && right.has_procedure(procedure_id)
+}
+
 /// Whether a dossier is inside an agreement: by the unit that received it, or the one that is competent for it, on the
 /// day on which it was received.
-pub(super) fn is_inside(right: &Right, subject: DossierSubject) -> bool {
+fn is_inside(right: &Right, subject: DossierSubject) -> bool {
     let DossierSubject { procedure_id, receiving_unit_id, competent_unit_id, received_on } =
         subject;
     let has = |it| right.has_unit(it, received_on);

@@ -159,6 +159,7 @@ async fn system(hub: &Hub, line: &Line, inside: i64, outside: i64) -> Client {
         define_indicators: vec!["*".to_owned()],
         publish_indicators: vec!["*".to_owned()],
         publish_dossiers: true,
+        dossier_codes: vec![format!("{}.", line.name)],
         define_procedures: true,
         ..Grants::default()
     };
@@ -186,7 +187,7 @@ async fn system(hub: &Hub, line: &Line, inside: i64, outside: i64) -> Client {
         ..Default::default()
     };
     let dossier = pb::DossierEntry {
-        code: format!("H61.{}", line.name),
+        code: format!("{}.H61", line.name),
         procedure: "1.004194".to_owned(),
         receiving_unit: id(inside),
         applicant: Some(pb::Applicant { name: NAME.to_owned(), ..Default::default() }),
@@ -216,6 +217,9 @@ async fn system(hub: &Hub, line: &Line, inside: i64, outside: i64) -> Client {
         }
         if *kind == Kind::Dossiers {
             one.personal_data = line.tier.into();
+            if line.operations.contains(&Operation::Publish) {
+                one.dossier_codes = vec![format!("{}.", line.name)];
+            }
         }
         (line.change)(&mut one);
         agreements.push(one);
@@ -290,7 +294,7 @@ async fn watched(hub: &Hub, line: &Line, client: &Client) {
         line.refused.is_none() && line.is_inside && line.kinds.contains(&kind) && follows
     };
     let (observation, dossier) =
-        (format!("observation m.{} ", line.name), format!("dossier H61.{}", line.name));
+        (format!("observation m.{} ", line.name), format!("dossier {}.H61", line.name));
     assert_eq!(is_there(observation), may(Kind::Indicators), "{what}: {:?}", history.copy.keys());
     assert_eq!(is_there(dossier), may(Kind::Dossiers), "{what}: {:?}", history.copy.keys());
     let told: Vec<u8> = history.copy.values().flat_map(Message::encode_to_vec).collect();
@@ -384,7 +388,7 @@ async fn every_method_by_every_identity_agreement_unit_and_tier() {
             let what = format!("{method} by {}", line.name);
             let json = json
                 .replace("{indicator}", &format!("m.{}", line.name))
-                .replace("{dossier}", &format!("H61.{}", line.name))
+                .replace("{dossier}", &format!("{}.H61", line.name))
                 .replace("{unit}", &inside.to_string());
             let mut json = serde_json::Deserializer::from_str(&json);
             let message = DynamicMessage::deserialize(found.input(), &mut json).unwrap();

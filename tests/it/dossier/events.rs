@@ -132,9 +132,9 @@ async fn a_source_has_its_own_status_codes_and_they_are_kept() {
         vec![code("TN", pb::DossierState::Accepted), code("5", pb::DossierState::Returned)];
     let local = hub.system_with("dia-phuong", source(), statuses).await;
     let events = vec![event("2025-10-01 08:00", "TN"), event("2025-10-03 08:00", "5")];
-    let receipt = publish(&local, vec![entry("H-1", events)]).await;
+    let receipt = publish(&local, vec![entry("dia-phuong.1", events)]).await;
     assert_eq!(receipt.created, 1, "{:?}", receipt.results);
-    let kept = get(&local, "H-1").await;
+    let kept = get(&local, "dia-phuong.1").await;
     assert_eq!(kept.state(), pb::DossierState::Returned);
     let codes: Vec<_> = kept.events.iter().map(|it| it.source_status.as_str()).collect();
     assert_eq!(codes, ["TN", "5"]);
@@ -144,13 +144,13 @@ async fn a_source_has_its_own_status_codes_and_they_are_kept() {
         event("2025-10-02 08:00", "2"),
         event("2025-10-03 08:00", "??"),
     ];
-    let receipt = publish(&local, vec![entry("H-2", events)]).await;
+    let receipt = publish(&local, vec![entry("dia-phuong.2", events)]).await;
     assert_eq!(receipt.results[0].reason(), pb::ErrorReason::FieldInvalid);
     assert_eq!(
         bad_fields(&receipt.results[0]),
         ["events[1].source_status", "events[2].source_status"]
     );
-    assert_eq!(refusal(local.dossiers().get_dossier(ask("H-2")).await).1, "NOT_FOUND");
+    assert_eq!(refusal(local.dossiers().get_dossier(ask("dia-phuong.2")).await).1, "NOT_FOUND");
 }
 
 #[tokio::test]

@@ -134,9 +134,15 @@ async fn a_withdrawn_dossier_is_in_no_count_list_or_look_up_and_its_code_is_free
     assert_eq!((seen.events.len(), seen.state()), (1, pb::DossierState::Accepted));
     assert_eq!(shown(&reader, None).await, (2, 2, 2, true, true));
     assert_eq!(shown(&reader, Some(withdrawn)).await, (1, 1, 1, false, false));
-    // Once more; then another source publishes the code, and it is that one's.
+    // Once more; then another source is given the code and publishes it, and it is that one's.
     assert_eq!(withdraw(&source_of, request(&["H-1"])).await.unwrap().corrected, 1);
-    let other = source(&hub, "khac").await;
+    let of = |code: &str| Grants {
+        publish_dossiers: true,
+        dossier_codes: vec![code.to_owned()],
+        ..Default::default()
+    };
+    hub.agree("mot-cua", of("H-2").agreements("mot-cua")).await;
+    let other = hub.system("khac", of("H-1")).await;
     let theirs = entry("H-1", vec![event("1", "2", 0)]);
     assert_eq!(outcomes(&publish(&other, vec![theirs.clone()]).await.unwrap()), [Outcome::Created]);
     assert_eq!(get(&reader, "H-1", None).await.unwrap().source, "khac");

@@ -13,6 +13,8 @@ use tonic_types::StatusExt;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grants {
     pub administrator: bool,
+    /// With what the codes of published dossiers begin; [`every_capital`] when empty.
+    pub dossier_codes: Vec<String>,
     pub publish_units: bool,
     pub define_indicators: Vec<String>,
     pub publish_indicators: Vec<String>,
@@ -70,8 +72,22 @@ impl Grants {
                 last.personal_data = pb::PersonalDataTier::Full.into();
             }
         }
+        for it in &mut agreements {
+            let is_of_dossiers = matches!(it.dataset, Some(Dataset::Dossiers(_)));
+            if is_of_dossiers && it.operations.contains(&Operation::Publish.into()) {
+                it.dossier_codes = match self.dossier_codes.is_empty() {
+                    true => every_capital(),
+                    false => self.dossier_codes.clone(),
+                };
+            }
+        }
         agreements
     }
+}
+
+/// The beginnings of the codes of dossiers here, but of those that begin with the code of a system.
+pub fn every_capital() -> Vec<String> {
+    ('0'..='9').chain('A'..='Z').map(String::from).collect()
 }
 
 /// An agreement for the purpose of all tests, from long ago until long from now.

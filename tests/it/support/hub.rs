@@ -29,7 +29,7 @@ use tonic::{
 
 use crate::support::{
     canary::guard,
-    client::{Client, Grants, Key, current, update_of},
+    client::{Client, Grants, Key, current, every_capital, update_of},
     engine::{Store, is_postgres},
     pki::PKI,
 };
@@ -303,12 +303,24 @@ impl Hub {
         }
     }
 
-    /// Makes an agreement, or replaces the one under its code.
-    pub async fn grant(&self, agreement: pb::Agreement) {
-        let agreement = Some(agreement);
-        let grant = pb::GrantAgreementRequest { agreement, ..Default::default() };
+    /// Makes an agreement, or replaces the one under its code. Whoever publishes dossiers after another one has the
+    /// codes that begin with its own name.
+    pub async fn grant(&self, mut agreement: pb::Agreement) {
         let mut access = self.admin().access();
-        let Err(status) = access.grant_agreement(grant.clone()).await else { return };
+        let request = |it: &pb::Agreement| pb::GrantAgreementRequest {
+            agreement: Some(it.clone()),
+            ..Default::default()
+        };
+        let mut granted = access.grant_agreement(request(&agreement)).await;
+        if let Err(status) = &granted
+            && status.message().contains("dossier_codes")
+            && agreement.dossier_codes == every_capital()
+        {
+            agreement.dossier_codes = vec![format!("{}.", agreement.system)];
+            granted = access.grant_agreement(request(&agreement)).await;
+        }
+        let Err(status) = granted else { return };
+        let grant = request(&agreement);
         assert_eq!(status.code(), Code::AlreadyExists, "{status:?}");
         let expected_revision = Some(current(&status));
         let replace = pb::GrantAgreementRequest { expected_revision, ..grant };
