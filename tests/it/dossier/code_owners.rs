@@ -1,4 +1,4 @@
-//! Whose a code is: a system publishes the codes that its agreement gives it, and is told of no other whether it exists.
+//! Whose a code is: a system publishes the codes that its agreement gives it, and learns of no other whether it exists.
 use sharehub::pb;
 
 use crate::support::{
