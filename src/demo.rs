@@ -79,6 +79,7 @@ fn cast() -> Result<Vec<Cast>> {
         dataset,
         personal_data: Tier::None,
         limits: Vec::new(),
+        contributes: false,
     };
     let indicators = || all().map(Dataset::Indicators);
     let (fields, procedures) = (BTreeSet::new(), BTreeSet::new());

@@ -72,6 +72,8 @@ pub struct Answering {
     pub opens: Opens,
     /// Whether the call must come by a client certificate.
     pub certificate_required: bool,
+    /// Indicators asked about that a publisher contributes to, beside their authoritative source.
+    pub contributed: Vec<String>,
 }
 
 /// What an agreement opens.
@@ -203,6 +205,14 @@ async fn describe(
     }
     let indicators = about.indicators.iter().map(indicator::Code::as_str);
     let indicators = indicators.filter(|it| !agreement.has_indicator(it));
+    let system = directory.code_of(agreement.system_id);
+    let is_beside = |it: &&indicator::Code| {
+        let definition = definitions.known(it).filter(|_| agreement.has_indicator(it.as_str()));
+        definition.is_some_and(|it| it.meaning.authoritative_source.as_str() != system)
+    };
+    let contributes = right.operation == Operation::Publish && agreement.terms.contributes;
+    let contributed = about.indicators.iter().filter(|it| contributes && is_beside(it));
+    let contributed = contributed.map(|it| it.as_str().to_owned()).collect();
     let opened: BTreeSet<&str> = opens.procedures.iter().map(String::as_str).collect();
     let procedures = about.procedures.iter().filter(|it| !opened.contains(it.as_str()));
     let now = hub.db.clock();
@@ -212,10 +222,7 @@ async fn describe(
         (left, limit.per.around(now).1)
     });
     Ok(Answering {
-        agreement: ListedAgreement {
-            agreement: Arc::clone(agreement),
-            system: directory.code_of(agreement.system_id),
-        },
+        agreement: ListedAgreement { agreement: Arc::clone(agreement), system },
         operation: right.operation,
         own_only: kind == Kind::Dossiers && right.operation == Operation::Publish,
         tier: (kind == Kind::Dossiers).then_some(agreement.terms.personal_data),
@@ -225,6 +232,7 @@ async fn describe(
         limits: limits.collect(),
         opens,
         certificate_required: about.personal.shows(agreement),
+        contributed,
     })
 }
 

@@ -141,6 +141,9 @@ pub struct Terms {
     pub personal_data: Tier,
     /// How many calls, by the length of the window.
     pub limits: Vec<Limit>,
+    /// Whether the system also publishes indicators of which it is not the authoritative source: kept beside.
+    #[serde(default)]
+    pub contributes: bool,
 }
 
 impl Terms {

@@ -74,6 +74,7 @@ pub(super) fn observations(filter: &Filter) -> CliResult<pb::ExportObservationsR
         period: filter.period.clone().unwrap_or_default(),
         consistency: at(filter),
         breakdowns: breakdowns(filter.breakdown.as_ref())?,
+        all_sources: filter.all_sources,
     })
 }
 
@@ -88,6 +89,7 @@ pub(super) fn observation_pages(filter: &Filter) -> CliResult<pb::QueryObservati
         period,
         consistency,
         breakdowns,
+        all_sources,
     } = observations(filter)?;
     Ok(pb::QueryObservationsRequest {
         indicators,
@@ -99,6 +101,7 @@ pub(super) fn observation_pages(filter: &Filter) -> CliResult<pb::QueryObservati
         page: None,
         consistency,
         breakdowns,
+        all_sources,
     })
 }
 
@@ -110,6 +113,7 @@ pub(super) fn targets(filter: &Filter) -> CliResult<pb::QueryTargetsRequest> {
     only(filter.period.is_some(), "period", "observations")?;
     only(filter.since.is_some(), "since", "observations and dossiers")?;
     only(filter.until.is_some(), "until", "observations and dossiers")?;
+    only(filter.all_sources, "all-sources", "observations and snapshots")?;
     Ok(pb::QueryTargetsRequest {
         indicators: filter.indicator.clone(),
         units: units(&filter.unit)?,
@@ -171,6 +175,7 @@ pub(super) fn snapshot(filter: &Filter, date: Option<String>) -> CliResult<pb::G
         date: date.unwrap_or_default(),
         consistency: at(filter),
         breakdown: categories(filter.breakdown.as_ref())?,
+        all_sources: filter.all_sources,
     })
 }
 
@@ -187,6 +192,7 @@ pub(super) fn indicators(
     only(filter.until.is_some(), "until", "observations and dossiers")?;
     only(filter.breakdown.is_some(), "breakdown", "observations and targets")?;
     only(filter.procedure.is_some(), "procedure", "dossiers")?;
+    only(filter.all_sources, "all-sources", "observations and snapshots")?;
     let group = match filter.group.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
@@ -219,6 +225,7 @@ pub(super) fn nothing(filter: &Filter) -> Result<(), BadConfig> {
         until,
         breakdown,
         procedure,
+        all_sources,
         at,
     } = filter;
     only(!indicator.is_empty(), "indicator", "observations and targets")?;
@@ -230,6 +237,7 @@ pub(super) fn nothing(filter: &Filter) -> Result<(), BadConfig> {
     only(until.is_some(), "until", "observations and dossiers")?;
     only(breakdown.is_some(), "breakdown", "observations and targets")?;
     only(procedure.is_some(), "procedure", "dossiers")?;
+    only(*all_sources, "all-sources", "observations and snapshots")?;
     only(at.is_some(), "at", "observations, targets, dossiers and snapshots")
 }
 
@@ -245,6 +253,7 @@ pub(super) fn dossiers(filter: &Filter) -> CliResult<pb::ExportDossiersRequest> 
     not_of_snapshots(filter)?;
     only(filter.period.is_some(), "period", "observations")?;
     only(filter.breakdown.is_some(), "breakdown", "observations and targets")?;
+    only(filter.all_sources, "all-sources", "observations and snapshots")?;
     let units = units(&filter.unit)?;
     if units.len() > 1 {
         return Err(BadConfig { key: "unit", must: "be one, for dossiers".to_owned() }.into());

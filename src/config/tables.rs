@@ -97,6 +97,9 @@ pub struct Filter {
     /// Of dossiers: only this procedure.
     #[arg(long)]
     pub procedure: Option<String>,
+    /// Of observations and snapshots: also what other sources than the authoritative one contributed.
+    #[arg(long)]
+    pub all_sources: bool,
     /// As it stood at this revision; the newest when left out.
     #[arg(long)]
     pub at: Option<i64>,

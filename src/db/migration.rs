@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first.
-const MIGRATIONS: [Migration; 13] = [
+const MIGRATIONS: [Migration; 14] = [
     migration!("m0001_first"),
     migration!("m0002_streams"),
     migration!("m0003_load"),
@@ -41,6 +41,7 @@ const MIGRATIONS: [Migration; 13] = [
     migration!("m0009_meaning"),
     migration!("m0010_groups"),
     migration!("m0011_sources"),
+    migration!("m0012_contribution"),
     migration!("m0014_received"),
     migration!("m0016_held"),
 ];

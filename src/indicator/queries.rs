@@ -92,6 +92,8 @@ pub struct Snapshot {
     pub date: Day,
     /// The breakdown; the total when empty.
     pub breakdown: Breakdown,
+    /// Also what other sources contributed.
+    pub all_sources: bool,
     /// What the read must have seen.
     pub consistency: Consistency,
 }
@@ -113,6 +115,8 @@ pub struct Filter {
     pub period: Option<Period>,
     /// Which breakdowns.
     pub breakdowns: BreakdownFilter,
+    /// Also those that other sources contributed.
+    pub all_sources: bool,
 }
 
 /// Which breakdowns of an indicator are meant.
@@ -225,6 +229,8 @@ pub struct ListRevisions {
     pub period: Period,
     /// The breakdown.
     pub breakdown: Breakdown,
+    /// Also the versions that other sources contributed.
+    pub all_sources: bool,
     /// The page.
     pub page: Page,
     /// What the read must have seen.

@@ -140,6 +140,61 @@ pub mod observation {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Versions of what other sources than the authoritative one contribute: the columns of `observation`, and its rules.
+pub mod contribution {
+    use sea_orm::entity::prelude::*;
+
+    use super::super::{Channel, Qualifier, Status};
+    use crate::{
+        decimal::Decimal,
+        period::Period,
+        time::{Day, Timestamp},
+    };
+
+    /// A version of a contributed observation. `source_id` is part of what names it.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "contribution")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub indicator_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub unit_id: i64,
+        pub period_end: Day,
+        pub period: Period,
+        pub breakdown: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub made_at: i64,
+        pub superseded_at: Option<i64>,
+        pub committed_at: Timestamp,
+        pub period_start: Day,
+        pub value: Option<Decimal>,
+        pub numerator: Option<Decimal>,
+        pub denominator: Option<Decimal>,
+        pub qualifier: Qualifier,
+        pub status: Status,
+        pub as_of: Option<Day>,
+        pub inconsistent: bool,
+        pub definition_version: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub source_id: i64,
+        pub channel: Option<Channel>,
+        pub source_document: String,
+        pub source_record: String,
+        pub quote: String,
+        pub as_written: String,
+        pub note: String,
+        pub correction_reason: String,
+        /// Why it withdraws the version before; none of what is not a tombstone.
+        pub withdrawal_reason: Option<String>,
+        /// The day on which the source released it.
+        pub released_on: Option<Day>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Versions of targets.
 pub mod target {
     use sea_orm::entity::prelude::*;
@@ -186,4 +241,4 @@ pub mod target {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-crate::revision::versioned::versioned!(definition, group, observation, target);
+crate::revision::versioned::versioned!(definition, group, observation, contribution, target);

@@ -26,7 +26,7 @@ use super::{
         read::{self, ObservationView},
         rejections,
         snapshot::{self, Snapshots},
-        withdraw,
+        versions, withdraw,
     },
 };
 use crate::{
@@ -51,7 +51,7 @@ pub struct Rpc {
 
 /// Starts the service, with its caches.
 pub fn start(hub: &Arc<Hub>) -> Rpc {
-    Rpc { hub: Arc::clone(hub), snapshots: Snapshots::start(hub, encoded::encode) }
+    Rpc { hub: Arc::clone(hub), snapshots: Snapshots::start(hub, encoded::ENCODER) }
 }
 
 type Entries<T> = (BatchOptions, Vec<Result<T>>);
@@ -230,7 +230,7 @@ impl pb::indicator_service_server::IndicatorService for Rpc {
         req: Request<pb::ListRevisionsRequest>,
     ) -> Reply<pb::ListRevisionsResponse> {
         let (caller, list): (_, ListRevisions) = open(req)?;
-        let (read_at, page) = read::list_revisions(&self.hub, &caller, list).await?;
+        let (read_at, page) = versions::list_revisions(&self.hub, &caller, list).await?;
         reply(pb::ListRevisionsResponse {
             read_at: Some(read_at.into()),
             versions: page.items.into_iter().map(Into::into).collect(),

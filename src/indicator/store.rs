@@ -5,11 +5,13 @@ pub mod catalogue;
 pub mod changes;
 pub mod comparison;
 pub mod compute;
+mod contribution;
 pub mod define;
 pub mod export;
 pub mod follow;
 mod keep;
 mod latest;
+mod newest;
 mod order;
 mod parts;
 pub mod publish;
@@ -19,6 +21,7 @@ pub mod selection;
 pub mod snapshot;
 pub mod sources;
 mod version_buffer;
+pub mod versions;
 mod weights;
 pub mod withdraw;
 
@@ -30,7 +33,7 @@ use super::{
     Definition,
     definitions::Definitions,
     queries::Get,
-    row::{definition, group, observation, target},
+    row::{contribution as contributed, definition, group, observation, target},
 };
 use crate::{
     caller::Caller,
@@ -71,6 +74,19 @@ fn every_version(indicators: &[Arc<Definition>], number: i64) -> Select<observat
 /// Of every indicator: for the feed, which sorts out for each watch what it may see.
 fn every_observation(number: i64) -> Select<observation::Entity> {
     every(number)
+}
+
+/// The one door to what other sources contributed, beside observations: of indicators that were found visible, as it
+/// stood at a revision.
+fn contributions(indicators: &[Arc<Definition>], number: i64) -> Select<contributed::Entity> {
+    let ids = indicators.iter().map(|it| it.id);
+    standing::<contributed::Entity>(number).filter(contributed::Column::IndicatorId.is_in(ids))
+}
+
+/// The same door, with the versions that were superseded by then.
+fn every_contribution(indicators: &[Arc<Definition>], number: i64) -> Select<contributed::Entity> {
+    let ids = indicators.iter().map(|it| it.id);
+    every::<contributed::Entity>(number).filter(contributed::Column::IndicatorId.is_in(ids))
 }
 
 /// The one door to targets, likewise.

@@ -27,6 +27,8 @@ impl TouchedSet {
     pub const DOSSIERS: Self = Self(64);
     /// Nothing new: it took personal data out of versions that were there.
     pub const ERASED: Self = Self(128);
+    /// What other sources than the authoritative one say beside observations.
+    pub const CONTRIBUTIONS: Self = Self(256);
 
     /// As it is kept.
     pub fn bits(self) -> i32 {

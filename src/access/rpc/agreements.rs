@@ -69,6 +69,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         revision: _,
         tree,
         dossier_codes,
+        contributes,
     } = it;
     let code = fields.read("code", Slug::parse(&code));
     let system = fields.read("system", SystemCode::parse(&system));
@@ -100,6 +101,12 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         fields.refuse("valid_before", "be given");
     }
     let limits = read_limits(fields, limits);
+    if contributes && !is_indicators {
+        fields.refuse("contributes", "be false, but for indicators: only they have contributors");
+    } else if contributes && operations.as_ref().is_some_and(|it| !it.contains(&Operation::Publish))
+    {
+        fields.refuse("contributes", "be false, unless `operations` hold PUBLISH");
+    }
     let terms = Terms {
         operations: operations?,
         dataset: dataset?,
@@ -108,6 +115,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         dossier_codes: dossier_codes?,
         personal_data: personal_data?,
         limits: limits?,
+        contributes,
     };
     Some(Grant {
         code: code?,
@@ -293,8 +301,16 @@ impl From<ListedAgreement> for pb::Agreement {
             revoked_at,
             made_at,
         } = agreement.as_ref().clone();
-        let Terms { operations, dataset, units, tree, dossier_codes, personal_data, limits } =
-            terms;
+        let Terms {
+            operations,
+            dataset,
+            units,
+            tree,
+            dossier_codes,
+            personal_data,
+            limits,
+            contributes,
+        } = terms;
         let SignedDocument { number, sha256 } = document;
         let document = (!number.is_empty()).then_some(pb::AgreementDocument { number, sha256 });
         let unit = |it| pb::UnitRef { r#ref: Some(pb::unit_ref::Ref::Id(it)) };
@@ -317,6 +333,7 @@ impl From<ListedAgreement> for pb::Agreement {
             revision: made_at,
             tree: tree.map_or(0, Tree::number),
             dossier_codes,
+            contributes,
         }
     }
 }

@@ -101,6 +101,7 @@ impl From<Answering> for pb::AnsweringAgreement {
             limits,
             opens,
             certificate_required,
+            contributed,
         } = it;
         let personal = || PERSONAL.map(str::to_owned).to_vec();
         let (left_out_fields, masked_fields) = match tier {
@@ -124,6 +125,7 @@ impl From<Answering> for pb::AnsweringAgreement {
             limits: limits.into_iter().map(limit).collect(),
             opens: Some(opens.into()),
             certificate_required,
+            contributed_indicators: contributed,
         }
     }
 }

@@ -39,6 +39,8 @@ struct Entry {
     valid_before: String,
     #[serde(default)]
     limits: Vec<LimitTable>,
+    #[serde(default)]
+    contributes: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,6 +108,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         valid_from,
         valid_before,
         limits,
+        contributes,
     } = entry;
     let mut wrong = Vec::new();
     let mut keep = |read: Result<i32, String>| read.map_err(|it| wrong.push(it)).ok();
@@ -174,6 +177,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         revision: 0,
         tree: tree.unwrap_or_default(),
         dossier_codes,
+        contributes,
     })
 }
 

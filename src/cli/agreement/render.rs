@@ -55,6 +55,9 @@ pub(super) fn of(it: &pb::Agreement) -> Lines {
             plain_word(it.personal_data().as_str_name(), "PERSONAL_DATA_TIER_"),
         );
     }
+    if it.contributes {
+        lines.insert("contributes", "beside the authoritative source".to_owned());
+    }
     lines.insert("valid_from", instant(it.valid_from));
     lines.insert("valid_before", instant(it.valid_before));
     if !it.limits.is_empty() {
@@ -86,6 +89,7 @@ pub(super) fn answering(it: &pb::AnsweringAgreement) -> Vec<(&'static str, Strin
     let units: Vec<_> = it.left_out_units.iter().map(|it| it.name.clone()).collect();
     add("left out units", &units);
     add("left out procedures", &it.left_out_procedures);
+    add("kept beside the authoritative source", &it.contributed_indicators);
     let limits = it.limits.iter().map(|it| {
         let of = it.limit.as_ref().map(limit).unwrap_or_default();
         format!("{} left of {of} until {}", it.left, instant(it.next_at))

@@ -36,6 +36,13 @@ pub(super) const OBSERVATIONS: [&str; 24] = [
     "published_at",
 ];
 
+/// The column that marks what another source than the authoritative one says, where all sources are asked for.
+pub(super) const CONTRIBUTED: &str = "contributed";
+
+pub(super) fn contributed(it: bool) -> Datum {
+    text(if it { "yes" } else { "" })
+}
+
 pub(super) const TARGETS: [&str; 16] = [
     "indicator",
     "unit",
@@ -110,6 +117,7 @@ pub(super) async fn observation(
         superseded: _,
         withdrawal_reason: _,
         released_on,
+        contributed: _,
     } = it;
     let unit = unit.unwrap_or_default();
     let figure = figure.unwrap_or_default();

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Tables whose rows end: what ended at or before the floor, no read can show.
-const TABLES: [&str; 3] = ["observation", "target", "dossier"];
+const TABLES: [&str; 4] = ["observation", "contribution", "target", "dossier"];
 /// Rows that are taken away in one statement, about.
 const CHUNK: u64 = 5_000;
 /// How long requests that were answered are remembered, whatever the floor is, in microseconds: 30 days.

@@ -1,8 +1,17 @@
 //! The answer of `GetSnapshot` as the hub sends it: its cells are kept as they are on the wire, and encoded once.
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use prost::Message;
 
-use crate::{indicator::store::snapshot::Cell, pb};
+use crate::{
+    indicator::store::{
+        read::ObservationView,
+        snapshot::{Cell, CellEncoder},
+    },
+    pb,
+};
+
+/// How cells are made.
+pub const ENCODER: CellEncoder = CellEncoder { cell: encode, contributed: add_contributed };
 
 /// On the wire the same as [`pb::GetSnapshotResponse`]: a message inside a message is its bytes.
 #[derive(Clone, PartialEq, Message)]
@@ -21,7 +30,24 @@ pub struct GetSnapshotResponse {
     pub next_page_token: String,
 }
 
+/// What of a [`pb::SnapshotCell`] is not kept with it.
+#[derive(Clone, PartialEq, Message)]
+struct ContributedFields {
+    /// What other sources contributed.
+    #[prost(message, repeated, tag = "15")]
+    contributed: Vec<pb::Observation>,
+}
+
 /// A cell as it is answered.
-pub fn encode(cell: Cell) -> Bytes {
+fn encode(cell: Cell) -> Bytes {
     pb::SnapshotCell::from(cell).encode_to_vec().into()
+}
+
+/// A cell with what other sources contributed: on the wire fields may follow those that are there.
+fn add_contributed(cell: Bytes, contributed: Vec<ObservationView>) -> Bytes {
+    let fields =
+        ContributedFields { contributed: contributed.into_iter().map(Into::into).collect() };
+    let mut bytes = BytesMut::from(cell);
+    bytes.extend_from_slice(&fields.encode_to_vec());
+    bytes.freeze()
 }

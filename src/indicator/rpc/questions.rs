@@ -53,6 +53,7 @@ impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
             breakdown,
             selection,
             page: _,
+            all_sources,
         } = msg;
         let wanted = match selection {
             None => named(&mut fields, units, &indicators, page.as_ref()),
@@ -75,6 +76,7 @@ impl TryFrom<pb::GetSnapshotRequest> for Snapshot {
                 period: period?,
                 date: date?.unwrap_or_else(Day::today),
                 breakdown: breakdown?,
+                all_sources,
                 consistency: consistency?,
             })
         })
@@ -155,9 +157,11 @@ impl TryFrom<pb::QueryObservationsRequest> for Query {
             page: _,
             consistency,
             breakdowns,
+            all_sources,
         } = msg;
         let bounds = (ends_from.as_str(), ends_before.as_str(), period.as_str());
-        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds, breakdowns);
+        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds, breakdowns)
+            .map(|it| Filter { all_sources, ..it });
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, page: page?, consistency: consistency? }))
     }
@@ -176,10 +180,12 @@ impl TryFrom<pb::ExportObservationsRequest> for Export {
             period,
             consistency,
             breakdowns,
+            all_sources,
         } = msg;
         let mut fields = Fields::default();
         let bounds = (ends_from.as_str(), ends_before.as_str(), period.as_str());
-        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds, breakdowns);
+        let filter = filter(&mut fields, &indicators, units, with_descendants, bounds, breakdowns)
+            .map(|it| Filter { all_sources, ..it });
         let consistency = fields.consistency(consistency);
         fields.done(|| Some(Self { filter: filter?, consistency: consistency? }))
     }
@@ -212,6 +218,7 @@ fn filter(
         ends_before: ends_before?,
         period: period?,
         breakdowns: breakdowns?,
+        all_sources: false,
     })
 }
 
@@ -348,8 +355,15 @@ impl TryFrom<pb::ListRevisionsRequest> for ListRevisions {
         let page = msg.page.take();
         let mut fields = Fields::default();
         let page = fields.page(page, "ListRevisions", &msg);
-        let pb::ListRevisionsRequest { indicator, unit, period, breakdown, page: _, consistency } =
-            msg;
+        let pb::ListRevisionsRequest {
+            indicator,
+            unit,
+            period,
+            breakdown,
+            page: _,
+            consistency,
+            all_sources,
+        } = msg;
         let indicator = fields.read("indicator", Code::parse(&indicator));
         let unit = fields.unit("unit", unit);
         let period = fields.read("period", Period::parse(&period));
@@ -361,6 +375,7 @@ impl TryFrom<pb::ListRevisionsRequest> for ListRevisions {
                 unit: unit?,
                 period: period?,
                 breakdown: breakdown?,
+                all_sources,
                 page: page?,
                 consistency: consistency?,
             })

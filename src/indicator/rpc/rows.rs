@@ -96,7 +96,8 @@ impl From<Definition> for pb::Indicator {
 
 impl From<ObservationView> for pb::Observation {
     fn from(observed: ObservationView) -> Self {
-        let ObservationView { definition, unit, row, source, superseded, parts } = observed;
+        let ObservationView { definition, unit, row, source, superseded, parts, contributed } =
+            observed;
         let reading = row.reading();
         let observation::Model {
             indicator_id: _,
@@ -159,13 +160,22 @@ impl From<ObservationView> for pb::Observation {
             superseded: superseded.map(Into::into),
             withdrawal_reason: withdrawal_reason.unwrap_or_default(),
             released_on: released_on.map_or_else(String::new, |it| it.to_string()),
+            contributed,
         }
     }
 }
 
 /// What names an observation, for who is to take it out of a copy.
 pub(crate) fn observation_key(observed: ObservationView) -> pb::Observation {
-    let ObservationView { definition, unit, row, source: _, superseded: _, parts: _ } = observed;
+    let ObservationView {
+        definition,
+        unit,
+        row,
+        source: _,
+        superseded: _,
+        parts: _,
+        contributed: _,
+    } = observed;
     pb::Observation {
         indicator: definition.code.as_str().to_owned(),
         unit: Some(unit.into()),
@@ -319,6 +329,8 @@ impl From<Cell> for pb::SnapshotCell {
             since_previous: since_previous.map(Into::into),
             year_before: year_before.map(Into::into),
             since_year_before: since_year_before.map(Into::into),
+            // It is not kept with the cell: the encoder adds it where it is asked for.
+            contributed: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QuerySelect};
 
-use super::{observations, targets};
+use super::{contributions, observations, targets};
 use crate::{
     caller::{Caller, any, directory::Directory},
     error::{Error, Reason, Result},
@@ -193,7 +193,9 @@ impl DefinitionsDraft<'_> {
         let (definitions, number) = ([Arc::new(definition.clone())], self.write.head.newest.number);
         let db = &self.write.db;
         let values = observations(&definitions, number).limit(1).count(db).await?;
-        Ok(values > 0 || targets(&definitions, number).limit(1).count(db).await? > 0)
+        Ok(values > 0
+            || contributions(&definitions, number).limit(1).count(db).await? > 0
+            || targets(&definitions, number).limit(1).count(db).await? > 0)
     }
 }
 

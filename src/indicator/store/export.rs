@@ -58,7 +58,7 @@ impl ExportQuestion for Selection {
         let mut rows = self.rows(hub, after, most).await?;
         let more = rows.len() > PAGE;
         rows.truncate(PAGE);
-        let end = rows.last().filter(|_| more).map(Key::of);
+        let end = rows.last().filter(|_| more).map(Key::of_sourced);
         Ok((self.observed(rows), end))
     }
 }

@@ -27,41 +27,59 @@ pub(super) struct Tombstone {
 /// A version to be kept, and the definition that it is published under.
 pub(super) type VersionDraft<V> = (Arc<Definition>, V);
 
-/// Keeps what differs from what stands; what is refused says which item it is about. What was rejected earlier, and is
-/// now sent as it stands, is no longer rejected: nothing else would show that it was sent right.
-pub(super) async fn keep_named<V: Version>(
-    write: &Write,
-    by: &Caller,
-    (cells, drafts): (Vec<Option<CellKey>>, Vec<Result<VersionDraft<V>>>),
-) -> Result<BatchOutcome> {
-    let BatchOutcome { items, touched, aside: _ } = keep(write, drafts).await?;
-    let named = items.into_iter().zip(&cells);
-    let items: Vec<Result<ItemResult>> = named
-        .map(|(item, cell)| match cell {
-            Some(cell) => item.map_err(|err| err.about(cell)),
-            None => item,
-        })
-        .collect();
-    let is_unchanged =
-        |it: &Result<ItemResult>| it.as_ref().is_ok_and(|it| it.outcome == Outcome::Unchanged);
-    let aside =
-        items.iter().any(is_unchanged) && rejections::any(write, by.system_id, V::LIST).await?;
-    if aside {
-        let sent = items.iter().zip(&cells).filter(|(it, _)| is_unchanged(it));
-        let sent = sent.filter_map(|(_, cell)| Some(cell.as_ref()?.to_string())).collect();
-        rejections::forget(write, by.system_id, V::LIST, sent).await;
+/// Drafts of one kind, each with its place in the batch.
+pub(super) type Drafts<V> = Vec<(usize, Result<VersionDraft<V>>)>;
+
+/// What became of items, each with its place in the batch, and what they touched.
+pub(super) struct KeptItems {
+    items: Vec<(usize, Result<ItemResult>)>,
+    touched: TouchedSet,
+}
+
+impl KeptItems {
+    /// With what became of the others of the same batch.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.items.extend(other.items);
+        self.items.sort_by_key(|(index, _)| *index);
+        Self { items: self.items, touched: self.touched | other.touched }
     }
-    Ok(BatchOutcome { items, touched, aside })
+
+    /// The outcome of the batch: what is refused says which item it is about. What was rejected earlier, and is now
+    /// sent as it stands, is no longer rejected: nothing else would show that it was sent right.
+    pub(super) async fn named(
+        self,
+        write: &Write,
+        by: &Caller,
+        list: &'static str,
+        cells: Vec<Option<CellKey>>,
+    ) -> Result<BatchOutcome> {
+        let Self { items, touched } = self;
+        let named = items.into_iter().zip(&cells);
+        let items: Vec<Result<ItemResult>> = named
+            .map(|((_, item), cell)| match cell {
+                Some(cell) => item.map_err(|err| err.about(cell)),
+                None => item,
+            })
+            .collect();
+        let is_unchanged =
+            |it: &Result<ItemResult>| it.as_ref().is_ok_and(|it| it.outcome == Outcome::Unchanged);
+        let aside =
+            items.iter().any(is_unchanged) && rejections::any(write, by.system_id, list).await?;
+        if aside {
+            let sent = items.iter().zip(&cells).filter(|(it, _)| is_unchanged(it));
+            let sent = sent.filter_map(|(_, cell)| Some(cell.as_ref()?.to_string())).collect();
+            rejections::forget(write, by.system_id, list, sent).await;
+        }
+        Ok(BatchOutcome { items, touched, aside })
+    }
 }
 
 /// Keeps what differs from what stands.
-async fn keep<V: Version>(
-    write: &Write,
-    drafts: Vec<Result<VersionDraft<V>>>,
-) -> Result<BatchOutcome> {
+pub(super) async fn keep<V: Version>(write: &Write, drafts: Drafts<V>) -> Result<KeptItems> {
     let mut buffer = write.buffer().await;
     let sheet = buffer.buffered::<VersionBuffer<V>>();
-    sheet.read(write.before(), drafts.iter().flatten().map(|(_, it)| it.key())).await?;
+    let keys = drafts.iter().filter_map(|(_, it)| Some(it.as_ref().ok()?.1.key()));
+    sheet.read(write.before(), keys).await?;
     let mut made: HashMap<Key, (usize, usize)> = HashMap::with_capacity(drafts.len());
     let mut rows: Vec<V> = Vec::with_capacity(drafts.len());
     let mut keep = |index: usize, definition: &Definition, row: V| {
@@ -84,13 +102,13 @@ async fn keep<V: Version>(
         rows.push(row);
         Ok(ItemResult::new(outcome, 0))
     };
-    let items = drafts
-        .into_iter()
-        .enumerate()
-        .map(|(index, draft)| draft.and_then(|(definition, row)| keep(index, &definition, row)))
-        .collect();
+    let kept = drafts.into_iter().map(|(index, draft)| {
+        (index, draft.and_then(|(definition, row)| keep(index, &definition, row)))
+    });
+    let items = kept.collect();
+    let touched = if rows.is_empty() { TouchedSet::NOTHING } else { V::MADE };
     sheet.make(rows);
-    Ok(BatchOutcome::new(items, V::MADE))
+    Ok(KeptItems { items, touched })
 }
 
 /// An item whose key stands earlier in the same batch: the same again is nothing new, anything else is a contradiction.
@@ -117,7 +135,12 @@ impl Version for observation::Model {
             unit_id: self.unit_id,
             period: self.period,
             breakdown: self.breakdown.clone(),
+            source_id: None,
         }
+    }
+
+    fn source_id(&self) -> i64 {
+        self.source_id
     }
 
     fn says_the_same(&self, other: &Self) -> bool {
@@ -250,7 +273,12 @@ impl Version for target::Model {
             unit_id: self.unit_id,
             period: self.period,
             breakdown: self.breakdown.clone(),
+            source_id: None,
         }
+    }
+
+    fn source_id(&self) -> i64 {
+        self.source_id
     }
 
     fn says_the_same(&self, other: &Self) -> bool {

@@ -2,8 +2,9 @@
 use std::sync::Arc;
 
 use super::{
-    keep::{VersionDraft, keep_named},
-    version_buffer::{Key, want},
+    contribution::Contribution,
+    keep::{Drafts, VersionDraft, keep},
+    version_buffer::{Key, Version, want},
 };
 use crate::{
     caller::{
@@ -44,19 +45,35 @@ impl<'a> Checks<'a> {
 }
 
 impl Checks<'_> {
-    /// Finds the indicator, and checks that the caller may publish it.
+    /// Finds the indicator, and checks that the caller may publish it as its authoritative source.
     pub(super) fn definition(&self, code: &Code) -> Result<Arc<Definition>> {
+        let definition = self.shared(code)?;
+        if self.is_source(&definition) {
+            Ok(definition)
+        } else {
+            Err(not_authoritative(&definition))
+        }
+    }
+
+    /// Finds the indicator, and checks that the caller may publish it: as its authoritative source, or beside it.
+    pub(super) fn of_any_source(&self, code: &Code) -> Result<Arc<Definition>> {
+        let definition = self.shared(code)?;
+        let may = self.is_source(&definition) || contributes(self.caller);
+        if may { Ok(definition) } else { Err(not_authoritative(&definition)) }
+    }
+
+    /// Whether the caller is the authoritative source; else what it publishes is kept beside.
+    pub(super) fn is_source(&self, definition: &Definition) -> bool {
+        definition.meaning.authoritative_source == self.caller.system.code
+    }
+
+    /// Finds the indicator, if it is in the agreement.
+    fn shared(&self, code: &Code) -> Result<Arc<Definition>> {
         let known = self.definitions.known_to(self.caller, code);
         let definition = Arc::clone(known.map_err(|err| err.at("indicator"))?);
         if !self.caller.sees_indicator(code.as_str()) {
             let right = self.caller.right(policy::Kind::Indicators, Operation::Publish)?;
             return Err(outside(&right.agreement, code.as_str()).at("indicator"));
-        }
-        let source = &definition.meaning.authoritative_source;
-        if *source != self.caller.system.code {
-            let what = format!("only `{}` publishes `{}`", source.as_str(), code.as_str());
-            let err = Error::new(Reason::NotAuthoritative, what).with("source", source.as_str());
-            return Err(err.at("indicator"));
         }
         Ok(definition)
     }
@@ -83,6 +100,19 @@ impl Checks<'_> {
     }
 }
 
+/// Whether the agreement that answers the call lets the caller contribute.
+fn contributes(caller: &Caller) -> bool {
+    let right = caller.rights.of(policy::Kind::Indicators);
+    right.is_some_and(|it| it.agreement.terms.contributes)
+}
+
+/// The same words whatever is there.
+fn not_authoritative(definition: &Definition) -> Error {
+    let source = definition.meaning.authoritative_source.as_str();
+    let what = format!("only `{source}` publishes `{}`", definition.code.as_str());
+    Error::new(Reason::NotAuthoritative, what).with("source", source).at("indicator")
+}
+
 /// The unit, unless it or the rest of the entry is refused: then the fields of both are named at once.
 fn both(unit: Result<i64>, rest: Result<()>) -> Result<i64> {
     match (unit, rest) {
@@ -97,21 +127,43 @@ fn both(unit: Result<i64>, rest: Result<()>) -> Result<i64> {
 /// Entries of a batch that says ahead what it will look for, at most: a longer one asks for itself.
 const FEW: usize = 200;
 
+/// The keys that a write names ahead: of what the caller is the authoritative source of, and of what it contributes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeysAhead {
+    pub(super) own: Vec<Key>,
+    contributed: Vec<Key>,
+}
+
+impl KeysAhead {
+    /// Says ahead that it will be looked for observations under them.
+    pub(super) fn want(&self, buffer: &mut CommitBuffer) {
+        want::<observation::Model>(buffer, &self.own);
+        if !self.contributed.is_empty() {
+            want::<Contribution>(buffer, &self.contributed);
+        }
+    }
+}
+
 /// The keys that a few entries are about, as far as they can be told before it is their turn.
 pub(super) async fn ahead<'a>(
     hub: &Hub,
     caller: &Caller,
     named: impl ExactSizeIterator<Item = Option<&'a CellKey>>,
-) -> Result<Vec<Key>> {
-    let mut keys = Vec::new();
+) -> Result<KeysAhead> {
+    let mut keys = KeysAhead::default();
     if named.len() <= FEW {
         let view = hub.revisions.latest();
         let (definitions, forest) =
             (hub.reference::<Definitions>(&view).await?, hub.reference::<Forest>(&view).await?);
-        keys.extend(named.flatten().filter_map(|cell| {
-            let definition = definitions.visible(caller, &cell.indicator).ok()?;
-            Key::of(definition, &forest, cell)
-        }));
+        for cell in named.flatten() {
+            let Ok(definition) = definitions.visible(caller, &cell.indicator) else { continue };
+            let Some(key) = Key::of(definition, &forest, cell) else { continue };
+            if definition.meaning.authoritative_source == caller.system.code {
+                keys.own.push(key);
+            } else if contributes(caller) {
+                keys.contributed.push(Contribution::key_of(key, caller.system_id));
+            }
+        }
     }
     Ok(keys)
 }
@@ -136,14 +188,14 @@ pub async fn targets(
     entries: Vec<Result<TargetEntry>>,
 ) -> Result<Receipt> {
     let named = entries.iter().map(|it| it.as_ref().ok().map(|it| &it.cell));
-    let keys = ahead(hub, caller, named).await?;
+    let keys = ahead(hub, caller, named).await?.own;
     hub.write_batch(caller, ask, PublishTargets { keys, entries }).await
 }
 
 /// Publishes observations; `keys` are those that it names ahead.
 #[derive(Clone)]
 struct PublishObservations {
-    keys: Vec<Key>,
+    keys: KeysAhead,
     entries: Vec<Result<ObservationEntry>>,
 }
 
@@ -152,16 +204,32 @@ impl WriteOp for PublishObservations {
     type Output = BatchOutcome;
 
     fn ahead(&self, buffer: &mut CommitBuffer) {
-        want::<observation::Model>(buffer, &self.keys);
+        self.keys.want(buffer);
     }
 
     async fn run(self, hub: &Hub, write: &Write, by: &Caller) -> Result<BatchOutcome> {
         let checks = Checks::open(hub, write, by).await?;
-        let drafts = self.entries.into_iter().map(|it| match it {
-            Ok(it) => checks.observation(write, it),
-            Err(err) => (None, Err(err)),
-        });
-        keep_named(write, by, drafts.unzip()).await
+        let mut cells = Vec::with_capacity(self.entries.len());
+        let mut own: Drafts<observation::Model> = Vec::with_capacity(self.entries.len());
+        let mut contributed: Drafts<Contribution> = Vec::new();
+        for (index, entry) in self.entries.into_iter().enumerate() {
+            let (cell, draft) = match entry {
+                Ok(it) => checks.observation(write, it),
+                Err(err) => (None, Err(err)),
+            };
+            cells.push(cell);
+            match draft {
+                Ok((definition, row)) if !checks.is_source(&definition) => {
+                    contributed.push((index, Ok((definition, Contribution(row)))));
+                }
+                draft => own.push((index, draft)),
+            }
+        }
+        let mut kept = keep(write, own).await?;
+        if !contributed.is_empty() {
+            kept = kept.and(keep(write, contributed).await?);
+        }
+        kept.named(write, by, observation::Model::LIST, cells).await
     }
 }
 
@@ -178,7 +246,9 @@ impl load::Item for ObservationEntry {
         caller: &Caller,
         items: Vec<Result<Self>>,
     ) -> Result<BatchOutcome> {
-        PublishObservations { keys: Vec::new(), entries: items }.run(hub, write, caller).await
+        PublishObservations { keys: KeysAhead::default(), entries: items }
+            .run(hub, write, caller)
+            .await
     }
 }
 
@@ -203,7 +273,9 @@ impl WriteOp for PublishTargets {
             Ok(it) => checks.target(write, it),
             Err(err) => (None, Err(err)),
         });
-        keep_named(write, by, drafts.unzip()).await
+        let (cells, drafts): (Vec<_>, Vec<_>) = drafts.unzip();
+        let kept = keep(write, drafts.into_iter().enumerate().collect()).await?;
+        kept.named(write, by, target::Model::LIST, cells).await
     }
 }
 
@@ -225,7 +297,7 @@ impl Checks<'_> {
             correction_reason,
             released_on,
         } = entry;
-        let draft = self.definition(&cell.indicator).and_then(|definition| {
+        let draft = self.of_any_source(&cell.indicator).and_then(|definition| {
             let CellKey { indicator: _, unit, period, breakdown } = &cell;
             let period = definition.meaning.canonical(*period);
             let range = definition.meaning.range(period);

@@ -1,17 +1,18 @@
-//! Answers questions about observations and targets: pages, and versions.
+//! Answers questions about observations and targets, page by page.
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect,
-    Select, sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select,
+    sea_query::Expr,
 };
 
 use super::{
-    every_version, observations,
-    order::{Key, RowRange, in_order, targets_in_order},
+    contribution::{Contribution, SourcedRow},
+    contributions, observations,
+    order::{Key, RowRange, contributions_in_order, in_order, merged, targets_in_order},
     parts::{has_parts, resolve_rows},
     targets,
 };
@@ -24,13 +25,13 @@ use crate::{
     indicator::{
         Breakdown, Code, Definition, Reading,
         definitions::Definitions,
-        queries::{BreakdownFilter, Filter, ListRevisions, Query, QueryTargets},
-        row::{observation, target},
+        queries::{BreakdownFilter, Filter, Query, QueryTargets},
+        row::{contribution, observation, target},
     },
     limits::MOST_CELLS,
     page::{Page, Paged},
     period::Period,
-    revision::{Revision, View, store as revisions},
+    revision::{Revision, View},
     time::Day,
     unit::{self, Name, forest::Forest},
 };
@@ -50,6 +51,8 @@ pub struct ObservationView {
     pub superseded: Option<Revision>,
     /// How many categories it was computed from; 0 where it was reported as such.
     pub parts: usize,
+    /// Whether another source than the authoritative one published it.
+    pub contributed: bool,
 }
 
 impl ObservationView {
@@ -101,7 +104,24 @@ impl Names {
         let unit = self.forest.name(row.unit_id);
         let source = self.directory.code_of(row.source_id);
         let definition = self.definitions.version(definition, row.definition_version);
-        ObservationView { definition, unit, row, source, superseded: None, parts: 0 }
+        ObservationView {
+            definition,
+            unit,
+            row,
+            source,
+            superseded: None,
+            parts: 0,
+            contributed: false,
+        }
+    }
+
+    /// A row of any source.
+    pub(super) fn sourced(
+        &self,
+        definition: &Arc<Definition>,
+        SourcedRow { row, contributed }: SourcedRow,
+    ) -> ObservationView {
+        ObservationView { contributed, ..self.observed(definition, row) }
     }
 
     pub(super) fn aimed(&self, definition: &Arc<Definition>, row: target::Model) -> TargetView {
@@ -168,7 +188,7 @@ pub async fn query(
     let wanted = Selection::open(hub, caller, view, filter).await?;
     let rows = wanted.rows(hub, after.as_deref().and_then(Key::parse), limit(&page)).await?;
     let Paged { items, next } =
-        page.cut(rows, &hub.mark(caller, &view), |it| (Key::of)(it).to_string());
+        page.cut(rows, &hub.mark(caller, &view), |it| Key::of_sourced(it).to_string());
     Ok((view.revision, Paged { items: wanted.observed(items), next }))
 }
 
@@ -183,6 +203,7 @@ pub(super) struct Selection {
     ends_before: Option<Day>,
     period: Option<Period>,
     breakdowns: BreakdownFilter,
+    all_sources: bool,
 }
 
 impl Selection {
@@ -200,6 +221,7 @@ impl Selection {
             ends_before,
             period,
             breakdowns,
+            all_sources,
         } = filter;
         let definitions = asked_for(hub, caller, &view, &indicators).await?;
         let names = Names::open(hub, &view).await?;
@@ -223,6 +245,7 @@ impl Selection {
             ends_before,
             period,
             breakdowns,
+            all_sources,
         })
     }
 
@@ -232,21 +255,63 @@ impl Selection {
         hub: &Hub,
         after: Option<Key>,
         limit: u64,
-    ) -> Result<Vec<observation::Model>> {
-        let stretch = RowRange { definitions: &self.definitions, after, limit };
+    ) -> Result<Vec<SourcedRow>> {
+        use observation::{Column, Entity};
         let db = hub.db.at(self.view.position());
-        let column = |it| move || Expr::col((observation::Entity, it));
+        let column = |it| move || Expr::col((Entity, it));
         let inside = of_units(
             db.get_database_backend(),
             self.units.as_ref(),
             self.scope.as_deref(),
-            column(observation::Column::UnitId),
-            column(observation::Column::PeriodEnd),
+            column(Column::UnitId),
+            column(Column::PeriodEnd),
         )?;
-        let asked = |definitions: &[_], key: Option<&Key>| self.asked(definitions, key, &inside);
+        let asked = |definitions: &[_], key: Option<&Key>| {
+            let rows = observations(definitions, self.view.number());
+            let columns = [Column::PeriodEnd, Column::Period, Column::Breakdown];
+            let rows = self.narrowed(rows, columns, &inside);
+            in_order(match key {
+                Some(key) => rows.filter(key.before_observation()),
+                None => rows,
+            })
+        };
+        let contributed = match self.all_sources {
+            true => self.contributed(&db, after.clone(), limit).await?,
+            false => Vec::new(),
+        };
+        let stretch = RowRange { definitions: &self.definitions, after, limit };
         let mut rows = stretch.read(&db, asked).await?;
         self.flag(&db, &mut rows).await?;
-        Ok(rows)
+        Ok(merged(rows, contributed, limit))
+    }
+
+    /// The rows of other sources after a key, likewise.
+    async fn contributed(
+        &self,
+        db: &impl ConnectionTrait,
+        after: Option<Key>,
+        limit: u64,
+    ) -> Result<Vec<Contribution>> {
+        use contribution::{Column, Entity};
+        let column = |it| move || Expr::col((Entity, it));
+        let inside = of_units(
+            db.get_database_backend(),
+            self.units.as_ref(),
+            self.scope.as_deref(),
+            column(Column::UnitId),
+            column(Column::PeriodEnd),
+        )?;
+        let asked = |definitions: &[_], key: Option<&Key>| {
+            let rows = contributions(definitions, self.view.number());
+            let columns = [Column::PeriodEnd, Column::Period, Column::Breakdown];
+            let rows = self.narrowed(rows, columns, &inside);
+            contributions_in_order(match key {
+                Some(key) => rows.filter(key.before_contribution()),
+                None => rows,
+            })
+        };
+        let stretch = RowRange { definitions: &self.definitions, after, limit };
+        stretch.read_as(db, asked).await
     }
 
     /// Marks totals that their parts contradict.
@@ -282,37 +347,34 @@ impl Selection {
         Ok(())
     }
 
-    fn asked(
+    /// Those of the rows that are asked for; the columns are the period's end, the period and the breakdown.
+    fn narrowed<E: EntityTrait>(
         &self,
-        definitions: &[Arc<Definition>],
-        after: Option<&Key>,
+        rows: Select<E>,
+        [period_end, period, breakdown]: [E::Column; 3],
         inside: &Condition,
-    ) -> Select<observation::Entity> {
-        use observation::Column;
-        let mut rows = observations(definitions, self.view.number()).filter(inside.clone());
+    ) -> Select<E> {
+        let mut rows = rows.filter(inside.clone());
         if let Some(from) = self.ends_from {
-            rows = rows.filter(Column::PeriodEnd.gte(from));
+            rows = rows.filter(period_end.gte(from));
         }
         if let Some(before) = self.ends_before {
-            rows = rows.filter(Column::PeriodEnd.lt(before));
+            rows = rows.filter(period_end.lt(before));
         }
-        if let Some(period) = self.period {
-            rows = rows.filter(Column::Period.is_in(period.same_days()));
+        if let Some(asked) = self.period {
+            rows = rows.filter(period.is_in(asked.same_days()));
         }
-        if let Some(meant) = of_breakdowns(Column::Breakdown, &self.breakdowns) {
+        if let Some(meant) = of_breakdowns(breakdown, &self.breakdowns) {
             rows = rows.filter(meant);
         }
-        if let Some(key) = after {
-            rows = rows.filter(key.before_observation());
-        }
-        in_order(rows)
+        rows
     }
 
     /// Rows with their names.
-    pub(super) fn observed(&self, rows: Vec<observation::Model>) -> Vec<ObservationView> {
+    pub(super) fn observed(&self, rows: Vec<SourcedRow>) -> Vec<ObservationView> {
         let by_id: HashMap<_, _> = self.definitions.iter().map(|it| (it.id, it)).collect();
         rows.into_iter()
-            .filter_map(|it| Some(self.names.observed(by_id.get(&it.indicator_id)?, it)))
+            .filter_map(|it| Some(self.names.sourced(by_id.get(&it.row.indicator_id)?, it)))
             .collect()
     }
 }
@@ -376,7 +438,7 @@ async fn asked_for(
     definitions.visible_all(caller, codes)
 }
 
-fn limit(page: &Page) -> u64 {
+pub(super) fn limit(page: &Page) -> u64 {
     u64::try_from(page.size()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
@@ -419,56 +481,6 @@ fn of_units(
     let asked = units.map(|it| among(backend, unit(), it.iter().copied())).transpose()?;
     let shared = scope.map(|it| inside(backend, it, &unit, &day)).transpose()?;
     Ok(Condition::all().add_option(asked).add_option(shared))
-}
-
-/// Every version of one observation, newest first.
-pub async fn list_revisions(
-    hub: &Hub,
-    caller: &Caller,
-    list: ListRevisions,
-) -> Result<(Revision, Paged<ObservationView>)> {
-    use observation::Column;
-    let ListRevisions { indicator, unit, period, breakdown, page, consistency } = list;
-    let (view, after) = hub.revisions.page(caller, consistency, &page).await?;
-    let definitions = hub.reference::<Definitions>(&view).await?;
-    let definition = definitions.visible(caller, &indicator).map_err(|it| it.at("indicator"))?;
-    let names = Names::open(hub, &view).await?;
-    let period = definition.meaning.canonical(period);
-    let ends = definition.meaning.range(period).to;
-    let unit = names.forest.resolve_shared(&unit, ends, "unit", |it| caller.sees_unit(it, ends))?;
-    let mut rows = every_version(&[Arc::clone(definition)], view.number())
-        .filter(Column::UnitId.eq(unit.id))
-        .filter(Column::Period.eq(period))
-        .filter(Column::Breakdown.eq(breakdown.to_string()));
-    let after: Option<i64> = after.and_then(|it| it.parse().ok());
-    if let Some(after) = after {
-        rows = rows.filter(Column::MadeAt.lt(after));
-    }
-    let rows = rows
-        .order_by_desc(Column::MadeAt)
-        .limit(limit(&page))
-        .all(&hub.db.at(view.position()))
-        .await?;
-    if rows.is_empty() && after.is_none() {
-        let what = format!("{} {} {period}", indicator.as_str(), unit.name);
-        return Err(Error::not_found("observation", what));
-    }
-    let Paged { items: rows, next } =
-        page.cut(rows, &hub.mark(caller, &view), |last| last.made_at.to_string());
-    let known = |it: &i64| *it <= view.number();
-    // A tombstone ends as it begins: it is superseded by no other version.
-    let ended = |it: &observation::Model| {
-        it.superseded_at.filter(|at| it.withdrawal_reason.is_none() && known(at))
-    };
-    let ends = rows.iter().filter_map(ended);
-    let times =
-        revisions::times(&hub.db.at(view.position()), ends.collect::<BTreeSet<_>>()).await?;
-    let items = rows.into_iter().map(|row| {
-        let superseded =
-            ended(&row).and_then(|number| Some(Revision { number, at: *times.get(&number)? }));
-        ObservationView { superseded, ..names.observed(definition, row) }
-    });
-    Ok((view.revision, Paged { items: items.collect(), next }))
 }
 
 impl observation::Model {

@@ -3,7 +3,10 @@ use std::collections::HashMap;
 
 use sea_orm::ConnectionTrait;
 
-use super::version_buffer::{Key, Version};
+use super::{
+    contribution::Contribution,
+    version_buffer::{Key, Version},
+};
 use crate::{
     caller::{Caller, directory::Directory},
     db::bulk::Keys,
@@ -91,13 +94,14 @@ impl Book {
         self.open_of(db, rows).await
     }
 
-    /// Those whose cell does not stand by a version that was made after they were rejected.
+    /// Those whose cell does not stand by a version that their source made after they were rejected.
     async fn open_of(
         &self,
         db: &impl ConnectionTrait,
         mut rows: Vec<Rejected>,
     ) -> Result<Vec<Rejected>> {
         self.drop_mended::<observation::Model>(db, &mut rows).await?;
+        self.drop_mended::<Contribution>(db, &mut rows).await?;
         self.drop_mended::<target::Model>(db, &mut rows).await?;
         Ok(rows)
     }
@@ -110,14 +114,16 @@ impl Book {
         let keys: HashMap<String, Key> = rows
             .iter()
             .filter(|it| it.list == V::LIST)
-            .filter_map(|it| Some((it.item.clone(), self.key(&it.item)?)))
+            .filter_map(|it| Some((it.item.clone(), V::key_of(self.key(&it.item)?, it.system_id))))
             .collect();
         let wanted = Keys::new(db, V::STANDS, keys.values().map(V::stands))?;
         let found: Vec<V> = wanted.standing(db, V::TABLE).await?;
-        let made: HashMap<Key, i64> = found.iter().map(|it| (it.key(), it.made_at())).collect();
+        let made: HashMap<_, _> =
+            found.iter().map(|it| ((it.key(), it.source_id()), it.made_at())).collect();
         rows.retain(|it| {
             let key = keys.get(&it.item).filter(|_| it.list == V::LIST);
-            key.and_then(|it| made.get(it)).is_none_or(|made_at| *made_at <= it.revision)
+            let made = key.and_then(|key| made.get(&(key.clone(), it.system_id)));
+            made.is_none_or(|made_at| *made_at <= it.revision)
         });
         Ok(())
     }

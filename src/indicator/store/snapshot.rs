@@ -17,6 +17,7 @@ use super::{
     comparison::years_before,
     follow::follow,
     latest::{Patches, beside, latest_rows, target_rows, two},
+    newest,
     parts::{CellRow, MadeOf},
     read::{Names, ObservationView, TargetView},
     selection::{self, Asked},
@@ -65,6 +66,15 @@ pub struct Cell {
     pub lacking: Vec<String>,
 }
 
+/// How cells are made for the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct CellEncoder {
+    /// A cell, as it is kept.
+    pub cell: fn(Cell) -> Bytes,
+    /// A kept cell with what other sources contributed.
+    pub contributed: fn(Bytes, Vec<ObservationView>) -> Bytes,
+}
+
 /// Cells that one call wants, and what it asks of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CellBatch {
@@ -90,7 +100,7 @@ pub struct Snapshots {
 #[derive(Debug)]
 struct CellStore {
     kept: Arc<Cells>,
-    encode: fn(Cell) -> Bytes,
+    encoder: CellEncoder,
     /// Cells that were read from the store, together with those of other calls.
     read: AtomicU64,
 }
@@ -105,13 +115,13 @@ const TRIES: usize = 3;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Snapshots {
-    /// Starts without any cells; they are kept as `encode` makes them. What revisions touch is followed until the hub
+    /// Starts without any cells; they are kept as `encoder` makes them. What revisions touch is followed until the hub
     /// ends.
-    pub fn start(hub: &Arc<Hub>, encode: fn(Cell) -> Bytes) -> Arc<Self> {
+    pub fn start(hub: &Arc<Hub>, encoder: CellEncoder) -> Arc<Self> {
         let newest = hub.revisions.head().newest.number;
         let kept = Arc::new(Cells::new(newest, hub.limits.kept_cells));
         tokio::spawn(follow(hub.db.clone(), hub.revisions.follow(), Arc::clone(&kept)));
-        let store = Arc::new(CellStore { kept, encode, read: AtomicU64::new(0) });
+        let store = Arc::new(CellStore { kept, encoder, read: AtomicU64::new(0) });
         let (hub, reader) = (Arc::downgrade(hub), Arc::clone(&store));
         let load = move |wanted| {
             let (hub, store) = (Weak::clone(&hub), Arc::clone(&reader));
@@ -136,7 +146,7 @@ pub async fn snapshot(
     caller: &Caller,
     asked: Snapshot,
 ) -> Result<(Revision, Day, Paged<Bytes>)> {
-    let Snapshot { wanted, period, date, breakdown, consistency } = asked;
+    let Snapshot { wanted, period, date, breakdown, all_sources, consistency } = asked;
     let question = Question { period, date, breakdown };
     let (mut view, after) = match &wanted {
         WantedCells::Named { .. } => (hub.revisions.view(caller, consistency).await?, None),
@@ -174,14 +184,40 @@ pub async fn snapshot(
             }
         }
         let cells: Option<Vec<_>> = found.into_iter().collect();
-        let cells = cells.ok_or_else(|| Error::internal("a cell was not read"))?;
+        let mut cells = cells.ok_or_else(|| Error::internal("a cell was not read"))?;
+        if all_sources {
+            add_contributed(hub, snapshots, &view, &question, keys, None, &mut cells).await?;
+        }
         return Ok((view.revision, date, cut(&wanted, &asked, cells, &hub.mark(caller, &view))));
     }
     let names = Names::open(hub, &view).await?;
     let asked = Asked::of(&names, caller, &wanted, &question, after.as_deref())?;
     let cells = load(hub, &view, &question, &asked.keys, scope_of(caller, &asked.keys)).await?;
-    let cells = cells.into_iter().map(snapshots.store.encode).collect();
+    let mut cells = cells.into_iter().map(snapshots.store.encoder.cell).collect();
+    if all_sources {
+        let scope = scope_of(caller, &asked.keys);
+        add_contributed(hub, snapshots, &view, &question, &asked.keys, scope, &mut cells).await?;
+    }
     Ok((view.revision, date, cut(&wanted, &asked, cells, &hub.mark(caller, &view))))
+}
+
+/// Adds to cells what other sources contributed. It is never kept with them.
+async fn add_contributed(
+    hub: &Hub,
+    snapshots: &Snapshots,
+    view: &View,
+    question: &Question,
+    keys: &[Key],
+    scope: Option<&Arc<UnitScope>>,
+    cells: &mut Vec<Bytes>,
+) -> Result<()> {
+    let contributed = newest::contributed(hub, view, question, keys, scope).await?;
+    for (key, cell) in keys.iter().zip(cells) {
+        if let Some(all) = contributed.get(key) {
+            *cell = (snapshots.store.encoder.contributed)(std::mem::take(cell), all.clone());
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of the cells on one page: with them the answer stays below what clients take.
@@ -236,7 +272,7 @@ async fn load_all(
         let keys: Vec<_> = keys.into_iter().collect();
         for keys in keys.chunks(CHUNK) {
             let cells = load(hub, &view, &question, keys, None).await?;
-            let cells = cells.into_iter().map(store.encode);
+            let cells = cells.into_iter().map(store.encoder.cell);
             let cells: Vec<_> = keys.iter().copied().zip(cells).collect();
             store.kept.keep(&view, &question, cells.iter().cloned());
             read.extend(cells.into_iter().map(|(key, it)| ((question.clone(), key), it)));

@@ -1,4 +1,5 @@
-//! The version buffer: observations or targets that stand during a commit, and the versions that its writes add.
+//! The version buffer: observations, contributions or targets that stand during a commit, and the versions that its
+//! writes add.
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -22,6 +23,8 @@ pub(super) struct Key {
     pub(super) unit_id: i64,
     pub(super) period: Period,
     pub(super) breakdown: String,
+    /// Of what sources contribute, each has its own; none of what is the authoritative source's.
+    pub(super) source_id: Option<i64>,
 }
 
 impl Key {
@@ -31,11 +34,12 @@ impl Key {
         let period = definition.meaning.canonical(*period);
         let unit = forest.resolve(unit, definition.meaning.range(period).to, "unit").ok()?;
         let breakdown = breakdown.to_string();
-        Some(Self { indicator_id: definition.id, unit_id: unit.id, period, breakdown })
+        let (indicator_id, unit_id) = (definition.id, unit.id);
+        Some(Self { indicator_id, unit_id, period, breakdown, source_id: None })
     }
 }
 
-/// What observations and targets have in common: versions under a key, of which one stands.
+/// What observations, contributions and targets have in common: versions under a key, of which one stands.
 pub(super) trait Version: FromQueryResult + Clone + Send + Sync + 'static {
     /// What one is called.
     const NAME: &'static str;
@@ -53,6 +57,14 @@ pub(super) trait Version: FromQueryResult + Clone + Send + Sync + 'static {
 
     /// Its key.
     fn key(&self) -> Key;
+
+    /// The key of a cell as a source has it among versions of this kind.
+    fn key_of(cell: Key, _source_id: i64) -> Key {
+        cell
+    }
+
+    /// The system that published it.
+    fn source_id(&self) -> i64;
 
     /// A key's values in the columns by which what stands is found.
     fn stands(key: &Key) -> Vec<Value>;
