@@ -20,11 +20,15 @@ pub(super) async fn export(asked: Export) -> CliResult {
     let Export { what, filter, out, numbers, by } = asked;
     let caller = HubClient::connect(&by).await?;
     let progress = ProgressLine::start("exporting", None);
-    let titles: Vec<&str> = match what {
+    let mut titles: Vec<&str> = match what {
         Exported::Observations => rows::OBSERVATIONS.to_vec(),
         Exported::Targets => rows::TARGETS.to_vec(),
         Exported::Dossiers => rows::DOSSIERS.to_vec(),
     };
+    // A table without it is what an import takes: of one source in each cell.
+    if filter.all_sources {
+        titles.push(rows::CONTRIBUTED);
+    }
     let sink = Sink::create(&out, &titles, numbers)?;
     let mut writing = Writing {
         caller: &caller,
@@ -69,6 +73,7 @@ impl Writing<'_> {
     }
 
     async fn observations(&mut self, request: pb::ExportObservationsRequest) -> CliResult {
+        let all_sources = request.all_sources;
         let mut client = self.caller.indicator_streams();
         let answers = client.export_observations(request).await.map_err(|it| explain(&it))?;
         let mut answers = answers.into_inner();
@@ -76,7 +81,9 @@ impl Writing<'_> {
             let pb::ExportObservationsResponse { read_at, observations } = part;
             self.read_at(read_at);
             for it in observations {
-                let row = rows::observation(it, &mut self.units).await?;
+                let contributed = it.contributed;
+                let mut row = rows::observation(it, &mut self.units).await?;
+                row.extend(all_sources.then(|| rows::contributed(contributed)));
                 self.row(&row)?;
             }
         }

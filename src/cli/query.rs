@@ -41,6 +41,7 @@ pub(super) async fn query(asked: QueryArgs) -> CliResult {
     let caller = HubClient::connect(&by).await?;
     let limit = usize::try_from(limit)?;
     let out = Out { json, numbers };
+    let all_sources = filter.all_sources;
     match what {
         QueryKind::Snapshot => {
             let mut request = filter::snapshot(&filter, date)?;
@@ -64,7 +65,7 @@ pub(super) async fn query(asked: QueryArgs) -> CliResult {
                 false => {
                     let codes: BTreeSet<_> = all.iter().map(|it| it.indicator.as_str()).collect();
                     let known = BoardNames::of(&caller, codes, read_at.as_ref()).await?;
-                    known.print(&all, numbers)?;
+                    known.print(&all, numbers, all_sources)?;
                 }
             }
             told(all.len(), more, read_at, &format!(", judged on {judged}"));
@@ -90,7 +91,13 @@ pub(super) async fn query(asked: QueryArgs) -> CliResult {
                 }
                 request.page = Some(pb::PageRequest { size: 0, token: answer.next_page_token });
             };
-            out.print("Observation", &OBSERVATIONS, &all, observation)?;
+            match all_sources {
+                true => {
+                    let titles = by_source(&OBSERVATIONS);
+                    out.print("Observation", &titles, &all, sourced_observation)?;
+                }
+                false => out.print("Observation", &OBSERVATIONS, &all, observation)?,
+            }
             told(all.len(), more, read_at, "");
         }
         QueryKind::Dossiers => {
@@ -258,6 +265,35 @@ fn cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<String> {
     ]
 }
 
+/// The rows of a cell by their sources: its own, and below it what others contributed.
+fn sourced_cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<Vec<String>> {
+    let row = |it: &pb::SnapshotCell| {
+        let shown = it.latest.as_ref().or(it.beside.first());
+        let mut row = cell(it, name, numbers);
+        row.push(shown.map_or_else(String::new, source_of));
+        row
+    };
+    let beside = it.contributed.iter().map(|contributed| pb::SnapshotCell {
+        indicator: it.indicator.clone(),
+        unit: it.unit.clone(),
+        latest: Some(contributed.clone()),
+        ..pb::SnapshotCell::default()
+    });
+    std::iter::once(row(it)).chain(beside.map(|it| row(&it))).collect()
+}
+
+/// Who published an observation, and whether it stands beside that of the authoritative source.
+fn source_of(it: &pb::Observation) -> String {
+    let provenance = it.figure.as_ref().and_then(|it| it.provenance.as_ref());
+    let source = provenance.map_or_else(String::new, |it| it.source_system.clone());
+    if it.contributed { format!("{source} (contributed)") } else { source }
+}
+
+/// Titles with one more for the source.
+fn by_source(titles: &[(&'static str, Side)]) -> Vec<(&'static str, Side)> {
+    titles.iter().copied().chain([("source", Side::Left)]).collect()
+}
+
 const INDICATORS: [(&str, Side); 5] = [
     ("code", Side::Left),
     ("name", Side::Left),
@@ -307,6 +343,13 @@ fn observation(it: &pb::Observation, numbers: Numbers) -> Vec<String> {
         figure.unit_of_measure,
         it.revision.as_ref().map_or_else(String::new, |it| it.number.to_string()),
     ]
+}
+
+/// With its source, where all of them are asked for.
+fn sourced_observation(it: &pb::Observation, numbers: Numbers) -> Vec<String> {
+    let mut row = observation(it, numbers);
+    row.push(source_of(it));
+    row
 }
 
 const DOSSIERS: [(&str, Side); 7] = [

@@ -1,7 +1,7 @@
 //! A board for people: the cells of a snapshot below the names of their groups, each by the name of its indicator.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CELLS, cell};
+use super::{CELLS, by_source, cell, sourced_cell};
 use crate::{
     cli::{
         CliResult, clean,
@@ -71,12 +71,22 @@ impl BoardNames {
     }
 
     /// Prints cells: a table for each group in the order of display, at last one for what is in none.
-    pub(super) fn print(&self, cells: &[pb::SnapshotCell], numbers: Numbers) -> CliResult {
+    /// With all sources each cell has a row for each of them.
+    pub(super) fn print(
+        &self,
+        cells: &[pb::SnapshotCell],
+        numbers: Numbers,
+        all_sources: bool,
+    ) -> CliResult {
+        let titles = if all_sources { by_source(&CELLS) } else { CELLS.to_vec() };
         let mut tables: BTreeMap<usize, Vec<Vec<String>>> = BTreeMap::new();
         for it in cells {
             let place = self.group(&it.indicator).map_or(usize::MAX, |(place, _)| place);
-            let row = cell(it, &self.name(&it.indicator), numbers);
-            tables.entry(place).or_default().push(row);
+            let name = self.name(&it.indicator);
+            tables.entry(place).or_default().extend(match all_sources {
+                true => sourced_cell(it, &name, numbers),
+                false => vec![cell(it, &name, numbers)],
+            });
         }
         let (mut is_first, one) = (true, tables.len() <= 1);
         for (place, rows) in &tables {
@@ -89,9 +99,9 @@ impl BoardNames {
                 None if one => {}
                 None => say("(in no group)")?,
             }
-            text_table::print(&CELLS, rows)?;
+            text_table::print(&titles, rows)?;
         }
-        if tables.is_empty() { text_table::print(&CELLS, &[]) } else { Ok(()) }
+        if tables.is_empty() { text_table::print(&titles, &[]) } else { Ok(()) }
     }
 }
 

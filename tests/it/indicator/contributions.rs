@@ -526,7 +526,10 @@ async fn the_flag_is_shown_and_explained_and_refused_where_it_cannot_act() {
     };
     let reader = agreement("ioc.x", "ioc", &[Operation::Read], by(&["x.*"]));
     let dossiers = pb::agreement::Dataset::Dossiers(pb::DossierDataset::default());
-    let dossiers = agreement("ioc.x", "ioc", &[Operation::Publish], dossiers);
+    let dossiers = pb::Agreement {
+        dossier_codes: vec!["H61".to_owned()],
+        ..agreement("ioc.x", "ioc", &[Operation::Publish], dossiers)
+    };
     for wrong in [reader, dossiers] {
         let refused = grant(pb::Agreement { contributes: true, ..wrong }).await;
         assert_eq!((refused.0, refused.1.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
