@@ -11,6 +11,7 @@ pub mod keys;
 pub mod revocation;
 pub mod rotation;
 pub mod scope;
+pub mod subsets;
 pub mod systems;
 pub mod tokens;
 pub mod update;
