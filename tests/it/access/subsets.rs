@@ -3,7 +3,7 @@
 //!
 //! `SHAREHUB_TEST_SUBSETS` says how many subsets; all of them are 63.
 //!
-//! Districts `d1` (communes `a`, `b`) and `d2` (`c`) in one province; `a` and `c` became `m`, below `d1`, on 2023-01-01.
+//! Districts `d1` (communes `a`, `b`) and `d2` (`c`) in a province; `a` and `c` became `m`, below `d1`, on 2023-01-01.
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
