@@ -21,6 +21,7 @@ pub const LISTS: &[Labels] = &[
         (1, "AGREEMENT_OPERATION_READ", "Đọc", "Read"),
         (2, "AGREEMENT_OPERATION_WATCH", "Theo dõi thay đổi", "Follow changes"),
         (3, "AGREEMENT_OPERATION_PUBLISH", "Gửi dữ liệu", "Publish"),
+        (4, "AGREEMENT_OPERATION_COUNT", "Chỉ thống kê", "Count only"),
     ] },
     Labels { name: "ApplicantKind", vi: "Loại đối tượng nộp hồ sơ", en: "Kind of applicant", values: &[
         (1, "APPLICANT_KIND_CITIZEN", "Công dân", "Citizen"),

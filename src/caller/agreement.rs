@@ -22,6 +22,8 @@ crate::db_enum::db_enum! {
         Watch = 2,
         /// Publish it.
         Publish = 3,
+        /// Count it, of dossiers, and see none.
+        Count = 4,
     }
 }
 
@@ -32,6 +34,7 @@ impl Operation {
             Self::Read => "READ",
             Self::Watch => "WATCH",
             Self::Publish => "PUBLISH",
+            Self::Count => "COUNT",
         }
     }
 }

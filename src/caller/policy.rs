@@ -111,7 +111,7 @@ impl PersonalData {
     }
 }
 
-use Operation::{Publish, Read, Watch};
+use Operation::{Count, Publish, Read, Watch};
 use PersonalData::{AsAgreed, Never};
 use Policy::{Data, Feed, Identified};
 
@@ -159,7 +159,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("DossierService/LookUpDossier", Data(Kind::Dossiers, &[Read, Publish], Never)),
     ("DossierService/PublishDossiers", PUBLISH_DOSSIERS),
     ("DossierService/PublishEvents", PUBLISH_DOSSIERS),
-    ("DossierService/SummarizeDossiers", Data(Kind::Dossiers, &[Read], Never)),
+    ("DossierService/SummarizeDossiers", Data(Kind::Dossiers, &[Read, Count], Never)),
     ("DossierService/WithdrawDossiers", PUBLISH_DOSSIERS),
     ("DossierService/WithdrawProcedures", Policy::Grant(SystemGrant::DefineProcedures)),
     // A token is its owner's, whatever it may follow by now.

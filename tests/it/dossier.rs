@@ -1,6 +1,7 @@
 //! Dossiers through the wire: publishing, events, procedures, lists, counts, personal data.
 pub mod canary;
 pub mod code_owners;
+pub mod count_only;
 pub mod counts;
 pub mod events;
 pub mod lists;

@@ -84,6 +84,9 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         (0, true) => Some(None),
         (number, _) => fields.word("tree", number, Tree::of).map(Some),
     };
+    if is_indicators && operations.as_ref().is_some_and(|it| it.contains(&Operation::Count)) {
+        fields.refuse("operations", "not hold COUNT: indicators are counted by nobody");
+    }
     let units = fields.units("units", units, MOST_NAMES);
     let personal_data = match personal_data {
         0 if is_indicators => Some(Tier::None),

@@ -114,7 +114,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
     let mut keep = |read: Result<i32, String>| read.map_err(|it| wrong.push(it)).ok();
     let operations = operations.iter().filter_map(|it| {
         let word = pb::AgreementOperation::from_str_name(&format!("AGREEMENT_OPERATION_{it}"));
-        let rule = format!("operations: `{it}` must be READ, WATCH or PUBLISH");
+        let rule = format!("operations: `{it}` must be READ, WATCH, PUBLISH or COUNT");
         keep(word.map(i32::from).ok_or(rule))
     });
     let operations = operations.collect();

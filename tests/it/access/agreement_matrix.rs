@@ -89,7 +89,7 @@ struct Line {
 }
 
 fn lines() -> Vec<Line> {
-    use Operation::{Publish, Read, Watch};
+    use Operation::{Count, Publish, Read, Watch};
     let whole = Line {
         name: "living",
         operations: [Read, Watch, Publish].into(),
@@ -132,6 +132,8 @@ fn lines() -> Vec<Line> {
         only("only-read", Read),
         only("only-watch", Watch),
         only("only-publish", Publish),
+        Line { kinds: vec![Kind::Dossiers], ..only("only-count", Count) },
+        Line { kinds: vec![Kind::Dossiers], is_inside: false, ..only("another-unit-count", Count) },
         Line { name: "only-indicators", kinds: vec![Kind::Indicators], ..whole.clone() },
         Line { name: "only-dossiers", kinds: vec![Kind::Dossiers], ..whole.clone() },
         Line {
@@ -210,7 +212,7 @@ async fn system(hub: &Hub, line: &Line, inside: i64, outside: i64) -> Client {
         };
         let code = format!("{}.{}", line.name, kind.name());
         let mut one = agreement(&code, line.name, &operations, dataset);
-        if line.name == "another-unit" {
+        if line.name.starts_with("another-unit") {
             one.units = vec![id(outside).unwrap()];
         } else {
             one.units = vec![id(inside).unwrap()];
