@@ -80,6 +80,7 @@ fn cast() -> Result<Vec<Cast>> {
         personal_data: Tier::None,
         limits: Vec::new(),
         contributes: false,
+        min_cell: None,
     };
     let indicators = || all().map(Dataset::Indicators);
     let (fields, procedures) = (BTreeSet::new(), BTreeSet::new());

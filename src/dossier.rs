@@ -6,6 +6,7 @@ pub mod queries;
 pub mod row;
 pub mod rpc;
 pub mod store;
+pub mod suppression;
 #[cfg(test)]
 mod tests;
 

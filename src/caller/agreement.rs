@@ -147,6 +147,9 @@ pub struct Terms {
     /// Whether the system also publishes indicators of which it is not the authoritative source: kept beside.
     #[serde(default)]
     pub contributes: bool,
+    /// The least count that is shown or can be derived; any when none.
+    #[serde(default)]
+    pub min_cell: Option<i32>,
 }
 
 impl Terms {

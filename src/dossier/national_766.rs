@@ -1,15 +1,38 @@
-//! The rule `national-766`: on time as decision 766/QĐ-TTg, component 2.1, counts it.
+//! The rule `national-766`: on time as decision 766/QĐ-TTg, component 2.1, counts it; and `national-766-received`,
+//! which counts by it what each month received.
 use super::{
     Longest, State, TimeUnit,
     history::{self, EventStep},
 };
 use crate::{
     decimal::Decimal,
+    period::{Period, PeriodKind},
     time::{Day, Span, Timestamp},
 };
 
-/// Its name.
-pub const NAME: &str = "national-766";
+/// How a summary counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SummaryRule {
+    /// What was received in a period or carried over into it, at the end of the period.
+    National766,
+    /// What was received in a period, each dossier at the end of the month that accepted it: such counts add up.
+    Received,
+}
+
+impl SummaryRule {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::National766 => "national-766",
+            Self::Received => "national-766-received",
+        }
+    }
+
+    /// The rule of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::National766, Self::Received].into_iter().find(|it| it.name() == name)
+    }
+}
 
 /// The period that is counted, and up to when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +46,7 @@ pub struct Frame {
 }
 
 /// Where a dossier is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bucket {
     /// Finished on a day before the promised one.
     FinishedEarly,
@@ -45,6 +68,42 @@ pub enum Bucket {
     StoppedLate,
     /// Cannot be judged.
     Undetermined,
+}
+
+impl Bucket {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::FinishedEarly,
+        Self::FinishedOnTime,
+        Self::FinishedLate,
+        Self::InProcessInTime,
+        Self::InProcessOverdue,
+        Self::SupplementInTime,
+        Self::SupplementOverdue,
+        Self::StoppedInTime,
+        Self::StoppedLate,
+        Self::Undetermined,
+    ];
+    /// Those of the numerator.
+    pub const IN_TIME: [Self; 5] = [
+        Self::FinishedEarly,
+        Self::FinishedOnTime,
+        Self::InProcessInTime,
+        Self::SupplementInTime,
+        Self::StoppedInTime,
+    ];
+    /// Those of the denominator: all but [`Self::Undetermined`].
+    pub const JUDGED: [Self; 9] = [
+        Self::FinishedEarly,
+        Self::FinishedOnTime,
+        Self::FinishedLate,
+        Self::InProcessInTime,
+        Self::InProcessOverdue,
+        Self::SupplementInTime,
+        Self::SupplementOverdue,
+        Self::StoppedInTime,
+        Self::StoppedLate,
+    ];
 }
 
 /// How a dossier counts.
@@ -114,6 +173,21 @@ pub fn judge(frame: Frame, steps: &[EventStep], longest: Option<Longest>) -> Opt
         (DossierPhase::InProcess, Timing::Late) => Bucket::InProcessOverdue,
     };
     Some(Verdict { accepted_at, received: accepted_at >= frame.from, bucket })
+}
+
+/// How a dossier counts under [`SummaryRule::Received`], up to an instant; none when it was not accepted in these days.
+pub fn judge_received(
+    days: Span,
+    as_of: Timestamp,
+    steps: &[EventStep],
+    longest: Option<Longest>,
+) -> Option<Verdict> {
+    let accepted = history::first(steps, &[State::Accepted])?.day();
+    if accepted < days.from || days.to < accepted {
+        return None;
+    }
+    let month = Period::containing(PeriodKind::Month, accepted, false)?;
+    judge(Frame::new(month.range(false), as_of), steps, longest)
 }
 
 /// How and when it ended: finished goes before returned, then stopped or refused, then withdrawn. Only what followed
@@ -215,7 +289,12 @@ impl DossierCounts {
         self.received += i64::from(received);
         self.carried_over += i64::from(!received);
         self.received_online += i64::from(received && online);
-        *match bucket {
+        *self.of_mut(bucket) += 1;
+    }
+
+    /// The count of a bucket.
+    pub fn of_mut(&mut self, bucket: Bucket) -> &mut i64 {
+        match bucket {
             Bucket::FinishedEarly => &mut self.finished_early,
             Bucket::FinishedOnTime => &mut self.finished_on_time,
             Bucket::FinishedLate => &mut self.finished_late,
@@ -226,7 +305,7 @@ impl DossierCounts {
             Bucket::StoppedInTime => &mut self.stopped_in_time,
             Bucket::StoppedLate => &mut self.stopped_late,
             Bucket::Undetermined => &mut self.undetermined,
-        } += 1;
+        }
     }
 
     /// Early, on time, or still in time.

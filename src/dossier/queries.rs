@@ -1,7 +1,7 @@
 //! Queries of dossiers and procedures, already parsed.
 use super::{
     ApplicantKind, Code, Document, EventEntry, Fee, Procedure, ProcedureCode, State,
-    SubmissionChannel, SummaryDimension,
+    SubmissionChannel, SummaryDimension, national_766::SummaryRule,
 };
 use crate::{
     error,
@@ -164,9 +164,11 @@ pub struct Export {
     pub consistency: Consistency,
 }
 
-/// Asks for counts of dossiers under `national-766`.
+/// Asks for counts of dossiers.
 #[derive(Debug)]
 pub struct Summarize {
+    /// The rule; the one that the agreement counts by when none.
+    pub rule: Option<SummaryRule>,
     /// The period.
     pub period: Period,
     /// Received by this unit or one below it.

@@ -12,11 +12,12 @@ use super::{
     ProcedureCode,
     catalogue::Catalogue,
     history::Standing,
-    national_766::{self, DossierCounts},
+    national_766::DossierCounts,
     store::{
         self, DossierNames,
-        summary::{Group, Summary},
+        summary::{Group, ShownCounts, Summary},
     },
+    suppression::PartialCounts,
 };
 use crate::{
     dossier::queries::{Define, Entry, Erase, Publish, PublishEvents},
@@ -368,24 +369,73 @@ impl From<Event> for pb::DossierEvent {
 }
 
 fn summed(read_at: Revision, forest: &Forest, summary: Summary) -> pb::SummarizeDossiersResponse {
-    let Summary { period, counted_to, total, groups } = summary;
-    let group = |(group, counts): (Group, DossierCounts)| {
+    let Summary { rule, period, counted_to, total, groups } = summary;
+    let group = |(group, counts): (Group, ShownCounts)| {
         let Group { unit_id, procedure, channel, month } = group;
+        let (counts, partial_counts) = told(counts);
         pb::DossierGroup {
             unit: unit_id.map(|it| forest.name(it).into()),
             procedure: procedure.unwrap_or_default(),
             channel: channel.map_or(0, |it| it.number()),
             month: month.map_or_else(String::new, |(year, month)| format!("{year:04}-{month:02}")),
-            counts: Some(counts.into()),
+            counts,
+            suppressed: partial_counts.is_some(),
+            partial_counts,
         }
     };
+    let (total, partial_total) = told(total);
     pb::SummarizeDossiersResponse {
         read_at: Some(read_at.into()),
-        rule: national_766::NAME.to_owned(),
+        rule: rule.name().to_owned(),
         period: period.to_string(),
         counted_to: Some(counted_to.into()),
-        total: Some(total.into()),
+        total,
         groups: groups.into_iter().map(group).collect(),
+        suppressed: partial_total.is_some(),
+        partial_total,
+    }
+}
+
+fn told(it: ShownCounts) -> (Option<pb::DossierCounts>, Option<pb::PartialDossierCounts>) {
+    match it {
+        ShownCounts::Whole(counts) => (Some(counts.into()), None),
+        ShownCounts::Partial(counts) => (None, Some(counts.into())),
+    }
+}
+
+impl From<PartialCounts> for pb::PartialDossierCounts {
+    fn from(it: PartialCounts) -> Self {
+        let on_time_rate = it.rate().map(|it| it.to_string());
+        let PartialCounts { received, received_online, buckets, numerator, denominator } = it;
+        let [
+            early,
+            on_time,
+            late,
+            open,
+            overdue,
+            waits,
+            waits_late,
+            stopped,
+            stopped_late,
+            unknown,
+        ] = buckets;
+        Self {
+            received,
+            finished_early: early,
+            finished_on_time: on_time,
+            finished_late: late,
+            in_process_in_time: open,
+            in_process_overdue: overdue,
+            supplement_in_time: waits,
+            supplement_overdue: waits_late,
+            stopped_in_time: stopped,
+            stopped_late,
+            undetermined: unknown,
+            on_time_numerator: numerator,
+            on_time_denominator: denominator,
+            on_time_rate,
+            received_online,
+        }
     }
 }
 

@@ -8,4 +8,5 @@ pub mod lists;
 pub mod personal_data;
 pub mod procedures;
 pub mod publish;
+pub mod small_cells;
 pub mod withdrawals;

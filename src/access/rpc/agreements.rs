@@ -70,6 +70,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         tree,
         dossier_codes,
         contributes,
+        min_cell,
     } = it;
     let code = fields.read("code", Slug::parse(&code));
     let system = fields.read("system", SystemCode::parse(&system));
@@ -110,6 +111,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
     {
         fields.refuse("contributes", "be false, unless `operations` hold PUBLISH");
     }
+    let min_cell = read_min_cell(fields, min_cell, operations.as_ref());
     let terms = Terms {
         operations: operations?,
         dataset: dataset?,
@@ -119,6 +121,7 @@ pub(super) fn read_agreement(fields: &mut Fields, it: pb::Agreement) -> Option<G
         personal_data: personal_data?,
         limits: limits?,
         contributes,
+        min_cell: min_cell?,
     };
     Some(Grant {
         code: code?,
@@ -187,6 +190,28 @@ fn read_operations(fields: &mut Fields, operations: &[i32]) -> Option<BTreeSet<O
     let read = operations.iter().enumerate();
     let read = read.map(|(i, it)| fields.word(&format!("operations[{i}]"), *it, Operation::of));
     read.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn read_min_cell(
+    fields: &mut Fields,
+    min_cell: i32,
+    operations: Option<&BTreeSet<Operation>>,
+) -> Option<Option<i32>> {
+    if min_cell == 0 {
+        return Some(None);
+    }
+    if !(2..=100).contains(&min_cell) {
+        fields.refuse("min_cell", "be 0, or 2 to 100");
+        return None;
+    }
+    let operations = operations?;
+    let shows_all = [Operation::Read, Operation::Watch].iter().any(|it| operations.contains(it));
+    if shows_all || !operations.contains(&Operation::Count) {
+        let rule = "be 0, unless `operations` holds COUNT, and neither READ nor WATCH, which show every dossier";
+        fields.refuse("min_cell", rule);
+        return None;
+    }
+    Some(Some(min_cell))
 }
 
 fn read_dataset(fields: &mut Fields, dataset: Option<pb::agreement::Dataset>) -> Option<Dataset> {
@@ -313,6 +338,7 @@ impl From<ListedAgreement> for pb::Agreement {
             personal_data,
             limits,
             contributes,
+            min_cell,
         } = terms;
         let SignedDocument { number, sha256 } = document;
         let document = (!number.is_empty()).then_some(pb::AgreementDocument { number, sha256 });
@@ -337,6 +363,7 @@ impl From<ListedAgreement> for pb::Agreement {
             tree: tree.map_or(0, Tree::number),
             dossier_codes,
             contributes,
+            min_cell: min_cell.unwrap_or(0),
         }
     }
 }

@@ -35,6 +35,8 @@ struct Entry {
     #[serde(default)]
     dossier_codes: Vec<String>,
     personal_data: Option<String>,
+    #[serde(default)]
+    min_cell: i32,
     valid_from: Option<String>,
     valid_before: String,
     #[serde(default)]
@@ -105,6 +107,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         tree,
         dossier_codes,
         personal_data,
+        min_cell,
         valid_from,
         valid_before,
         limits,
@@ -178,6 +181,7 @@ fn message(entry: Entry) -> Result<pb::Agreement, Vec<String>> {
         tree: tree.unwrap_or_default(),
         dossier_codes,
         contributes,
+        min_cell,
     })
 }
 

@@ -58,6 +58,9 @@ pub(super) fn of(it: &pb::Agreement) -> Lines {
     if it.contributes {
         lines.insert("contributes", "beside the authoritative source".to_owned());
     }
+    if it.min_cell != 0 {
+        lines.insert("min_cell", it.min_cell.to_string());
+    }
     lines.insert("valid_from", instant(it.valid_from));
     lines.insert("valid_before", instant(it.valid_before));
     if !it.limits.is_empty() {

@@ -2,7 +2,8 @@
 use super::entries::latest;
 use crate::{
     dossier::{
-        Code, ProcedureCode, State, SubmissionChannel, SummaryDimension, national_766,
+        Code, ProcedureCode, State, SubmissionChannel, SummaryDimension,
+        national_766::SummaryRule,
         queries::{Erase, Export, Filter, Get, List, LookUp, Summarize, Whose},
     },
     error::{Error, Result},
@@ -208,8 +209,9 @@ impl TryFrom<pb::SummarizeDossiersRequest> for Summarize {
             consistency,
         } = msg;
         let mut fields = Fields::default();
-        if !rule.is_empty() && rule != national_766::NAME {
-            fields.refuse("rule", format!("be `{}`, or empty", national_766::NAME));
+        let named = SummaryRule::of(&rule);
+        if !rule.is_empty() && named.is_none() {
+            fields.refuse("rule", "be `national-766` or `national-766-received`, or empty");
         }
         let period = fields.read("period", Period::parse(&period));
         let receiving_unit = fields.maybe_unit("receiving_unit", receiving_unit);
@@ -231,6 +233,7 @@ impl TryFrom<pb::SummarizeDossiersRequest> for Summarize {
         let consistency = fields.consistency(consistency);
         fields.done(|| {
             Some(Self {
+                rule: named,
                 period: period?,
                 receiving_unit: receiving_unit?,
                 procedure: procedure?,
