@@ -165,7 +165,7 @@ mod tests {
             seen.store(true, Ordering::Relaxed);
             loop {
                 pace.go_on()?;
-                thread::sleep(Duration::from_millis(1));
+                thread::yield_now();
             }
         };
         let endless = turns.compute::<()>(1, later(), work);
