@@ -226,9 +226,10 @@ impl Desk {
             purpose: PURPOSE.to_owned(),
             title: "Bench".to_owned(),
             legal_basis: "Bench".to_owned(),
-            dossier_codes: match operation {
-                pb::AgreementOperation::Publish => vec!["*".to_owned()],
-                _ => Vec::new(),
+            dossier_codes: if operation == pb::AgreementOperation::Publish {
+                vec!["*".to_owned()]
+            } else {
+                Vec::new()
             },
             operations: vec![operation.into()],
             dataset: Some(dossiers),
