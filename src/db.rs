@@ -1,6 +1,7 @@
 //! Opens and tunes each engine: one connection that writes, several that read.
 pub mod bulk;
 pub mod faults;
+mod files;
 pub mod list;
 pub mod migration;
 mod pool;
@@ -130,7 +131,9 @@ impl Db {
             let patient = [("statement_timeout", "0"), ("lock_timeout", "0")];
             first.map_sqlx_postgres_opts(move |it| it.options(SESSION).options(patient));
         }
+        files::keep_private(&url);
         let first = Database::connect(first).await?;
+        files::keep_private(&url);
         migration::Migrator::up(&first, None).await?;
         let secret = secret(&first).await?;
         know_keys(&first, &vault).await?;

@@ -1,4 +1,5 @@
 //! A table as it stands in a file: rows of cells that know where they are, from CSV or XLSX.
+mod bounds;
 mod csv;
 mod xlsx;
 
@@ -11,6 +12,12 @@ use super::CliResult;
 
 /// Columns that are read, at most; what stands further right is not part of a table.
 const MOST_COLUMNS: usize = 300;
+/// Rows of a workbook's sheet that are not empty, at most.
+const MOST_ROWS: usize = 200_000;
+/// Cells of a workbook's sheet, at most, with the empty ones before the last of each row.
+const MOST_CELLS: usize = 1_000_000;
+/// Bytes of text in all cells of a workbook's sheet, at most.
+const MOST_TEXT: usize = 32 << 20;
 
 /// A cell, by what its file says that it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -122,15 +129,23 @@ impl TableFile {
 
 /// Rows that are filled cell by cell, in any order.
 #[derive(Debug, Default)]
-struct Rows(BTreeMap<u32, Vec<TableCell>>);
+struct Rows {
+    rows: BTreeMap<u32, Vec<TableCell>>,
+    cells: usize,
+    text: usize,
+}
 
 impl Rows {
     fn put(&mut self, number: u32, column: usize, cell: TableCell) {
         if cell == TableCell::Empty || column >= MOST_COLUMNS {
             return;
         }
-        let cells = self.0.entry(number).or_default();
+        if let TableCell::Text(it) = &cell {
+            self.text += it.len();
+        }
+        let cells = self.rows.entry(number).or_default();
         if cells.len() <= column {
+            self.cells += column + 1 - cells.len();
             cells.resize(column + 1, TableCell::Empty);
         }
         if let Some(place) = cells.get_mut(column) {
@@ -138,8 +153,15 @@ impl Rows {
         }
     }
 
+    /// Refuses what is too much to keep in memory.
+    fn check(&self, what: &str) -> CliResult<()> {
+        bounds::at_most(what, self.rows.len(), "rows", MOST_ROWS)?;
+        bounds::at_most(what, self.cells, "cells", MOST_CELLS)?;
+        bounds::at_most(what, self.text, "bytes of text", MOST_TEXT)
+    }
+
     fn done(self) -> Vec<Row> {
-        self.0.into_iter().map(|(number, cells)| Row { number, cells }).collect()
+        self.rows.into_iter().map(|(number, cells)| Row { number, cells }).collect()
     }
 }
 

@@ -6,6 +6,7 @@ pub mod call_schema;
 pub mod definitions;
 pub mod export;
 pub mod import;
+pub mod import_bombs;
 pub mod import_cells;
 pub mod options;
 pub mod program;

@@ -3,7 +3,7 @@ use std::io::Cursor;
 
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Style, Xlsx};
 
-use super::{Merged, Number, Rows, Sheet, TableCell};
+use super::{Merged, Number, Rows, Sheet, TableCell, bounds};
 use crate::cli::CliResult;
 
 /// Significant digits that a spreadsheet shows of a number.
@@ -12,6 +12,7 @@ const SHOWN_DIGITS: usize = 15;
 const KEPT_DECIMALS: usize = 10;
 
 pub(super) fn read(bytes: Vec<u8>, named: Option<&str>) -> CliResult<Vec<Sheet>> {
+    bounds::check(&bytes)?;
     let mut book =
         Xlsx::new(Cursor::new(bytes)).map_err(|err| format!("not a .xlsx workbook: {err}"))?;
     let sheets = book.sheets_metadata().iter().filter(|it| it.typ == SheetType::WorkSheet);
@@ -51,6 +52,7 @@ fn read_sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: String) -> CliResult<Sheet
         let shows = shows.get(style).copied().unwrap_or(Shows::AsIs);
         let column = usize::try_from(column)?;
         rows.put(row + 1, column, read_cell(cell.get_value(), shows));
+        rows.check(&format!("sheet \"{name}\" has"))?;
     }
     Ok(Sheet { name: Some(name), rows: rows.done(), merged })
 }
