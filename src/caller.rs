@@ -23,7 +23,7 @@ use self::{
     scope::UnitScope,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     log::trail::Trail,
     personal::Tier,
     rule::Rule,
@@ -42,6 +42,8 @@ pub struct Caller {
     pub system: Arc<System>,
     /// By what it showed who it is.
     pub credential: Credential,
+    /// Whether the call came by TLS, by which certificates can be shown.
+    pub over_tls: bool,
     /// When the call must have been answered: the caller's own deadline, or ours if that is sooner.
     pub deadline: Instant,
     /// The caller's own deadline, which also ends streams.
@@ -80,6 +82,7 @@ impl Caller {
             system_id: 0,
             system: Arc::new(system),
             credential: Credential::Internal,
+            over_tls: false,
             deadline,
             until: None,
             connection: CancellationToken::new(),
@@ -105,6 +108,25 @@ impl Caller {
     /// Refuses unless the caller is an administrator.
     pub fn must_administer(&self) -> Result<()> {
         SystemGrant::Administrator.must_be_held(self.grants())
+    }
+
+    /// Refuses an act that hands out rights or destroys data unless the caller shows a client certificate: a stolen key
+    /// or token must not suffice for it. Where a hub speaks plain text, to its own machine, nobody can show one.
+    pub fn must_show_certificate(&self, act: &str) -> Result<()> {
+        if !self.over_tls || self.credential.is_certificate() {
+            return Ok(());
+        }
+        let what =
+            format!("{act} requires a client certificate: a key or a token does not suffice");
+        Err(Error::new(Reason::CertificateRequired, what))
+    }
+
+    /// Refuses to register or change an administrator's system without a client certificate.
+    pub fn may_change_system(&self, is_administrator: bool) -> Result<()> {
+        if !is_administrator {
+            return Ok(());
+        }
+        self.must_show_certificate("registering or changing an administrator")
     }
 
     // === what it may know of ===

@@ -71,7 +71,8 @@ impl Reference for Directory {
 impl WriteOp for Register {
     type Output = ItemResult;
 
-    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<ItemResult> {
+        caller.may_change_system(self.grants.administrator)?;
         let Register { code, name, grants, statuses, agency_unit, contact } = self;
         let directory = hub.reference::<Directory>(write).await?;
         let agency_unit_id = agency(hub, write, agency_unit.as_ref(), "agency_unit").await?;
@@ -96,13 +97,14 @@ impl WriteOp for Register {
 impl WriteOp for Update {
     type Output = ItemResult;
 
-    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<ItemResult> {
         let (expected, code) = (self.expected, self.code.clone());
         let directory = hub.reference::<Directory>(write).await?;
         let known = known(&directory, &code)?;
         let named = self.agency_unit.as_ref().and_then(Option::as_ref);
         let agency = agency(hub, write, named, "system.agency_unit").await?;
         let system = self.of(known, agency);
+        caller.may_change_system(system.grants.administrator || known.grants.administrator)?;
         let replaces = |known: &System| expected.check("system", code.as_str(), known.made_at);
         put(write, &directory, system, replaces).await
     }

@@ -71,6 +71,11 @@ pub(super) async fn serve(settings: Settings) -> CliResult {
     let listener = TcpListener::bind(settings.listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, engine = db.engine(), tls = shown.tls.is_some(), "serving");
+    if shown.tls.is_none() {
+        tracing::warn!(
+            "plain text: a key suffices to make agreements, register administrators and erase personal data"
+        );
+    }
     if !db.vault().is_open() {
         tracing::warn!("no `data_keys` are given: dossiers with personal data are refused");
     }

@@ -96,7 +96,7 @@ fn of(reason: Reason) -> &'static str {
             "Đã dùng hết số lượt gọi mà thỏa thuận cho phép trong khoảng thời gian này"
         }
         Reason::CertificateRequired => {
-            "Dữ liệu cá nhân chỉ được cung cấp khi gọi bằng chứng thư máy khách"
+            "Dữ liệu cá nhân và việc cấp quyền, thu hồi, xóa chỉ thực hiện khi gọi bằng chứng thư máy khách"
         }
     }
 }

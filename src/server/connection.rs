@@ -140,7 +140,7 @@ async fn handshake(
 /// Serves calls until the connection ends, or has to.
 async fn calls(stream: Greeted, peer: SocketAddr, shown: Presented, shared: &Arc<Shared>) {
     let Presented { chain, certificate } = shown;
-    let told = Connection::new(Some(peer), certificate.clone());
+    let told = Connection::new(Some(peer), shared.tls.is_some(), certificate.clone());
     let activity = Arc::new(Activity::new());
     let service = {
         let (services, told, activity) =

@@ -40,14 +40,19 @@ pub struct Connection {
     pub leave: CancellationToken,
     peer: Option<SocketAddr>,
     certificate: Option<Arc<Certificate>>,
+    over_tls: bool,
     /// The places of the systems that have called by it.
     held: Arc<Mutex<Vec<(i64, Slot)>>>,
 }
 
 impl Connection {
     /// From somewhere, with the certificate that was shown and found good.
-    pub fn new(peer: Option<SocketAddr>, certificate: Option<Arc<Certificate>>) -> Self {
-        Self { peer, certificate, ..Self::default() }
+    pub fn new(
+        peer: Option<SocketAddr>,
+        over_tls: bool,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Self {
+        Self { peer, over_tls, certificate, ..Self::default() }
     }
 
     /// Takes a place for a system, unless it has one here already.
@@ -108,11 +113,13 @@ async fn caller(
     }
     let until = deadline.and_then(|it| it.callers);
     let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.ours_too);
+    let over_tls = connection.over_tls;
     let connection = connection.cut.clone();
     Ok(Caller {
         system_id,
         system,
         credential,
+        over_tls,
         deadline,
         until,
         connection,

@@ -92,7 +92,8 @@ pub async fn grant(
 impl WriteOp for PutAgreement {
     type Output = ItemResult;
 
-    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<ItemResult> {
+        caller.must_show_certificate("making an agreement")?;
         let PutAgreement { grant, expected } = self;
         let directory = hub.reference::<Directory>(write).await?;
         let forest = hub.reference::<Forest>(write).await?;
@@ -192,7 +193,8 @@ pub fn draft(
 impl WriteOp for RevokeAgreement {
     type Output = ItemResult;
 
-    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<ItemResult> {
+    async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<ItemResult> {
+        caller.must_show_certificate("revoking an agreement")?;
         let RevokeAgreement { code, expected } = self;
         let directory = hub.reference::<Directory>(write).await?;
         let missing = || Error::not_found("agreement", code.as_str());

@@ -32,6 +32,7 @@ use crate::support::{
     hub::{Hub, slow, until, who},
     pki::{PKI, connector, is_let_in},
     raw::{Raw, unary},
+    refusals::answered,
 };
 
 const WHO_AM_I: &str = "/sharehub.v1.AccessService/WhoAmI";
@@ -410,4 +411,67 @@ async fn connections_without_calls_are_closed_and_old_ones_asked_to_go() {
     }
     let more = time::timeout(Duration::from_millis(100), watching.message()).await;
     assert!(!matches!(more, Ok(Ok(None) | Err(_))), "the watch was cut: {more:?}");
+}
+
+/// What hands out rights or destroys data takes more than a key that may have been stolen.
+#[tokio::test]
+async fn what_cannot_be_taken_back_asks_for_a_certificate() {
+    let hub = Hub::start_tls().await;
+    hub.register("ioc", Grants::default()).await;
+    let agreements = Grants { read_dossiers: true, ..Default::default() }.agreements("ioc");
+    let grant = pb::GrantAgreementRequest {
+        agreement: agreements.into_iter().next(),
+        ..Default::default()
+    };
+    let revoke =
+        pb::RevokeAgreementRequest { code: "ioc.read-dossiers".to_owned(), ..Default::default() };
+    let administrator = Some(pb::Grants { administrator: true, ..Default::default() });
+    let register = pb::RegisterSystemRequest {
+        code: "admin-2".to_owned(),
+        name: "admin-2".to_owned(),
+        grants: administrator.clone(),
+        ..Default::default()
+    };
+    let promote = pb::UpdateSystemRequest {
+        system: Some(pb::RegisteredSystem {
+            code: "ioc".to_owned(),
+            grants: administrator,
+            ..Default::default()
+        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["grants".to_owned()] }),
+        ..Default::default()
+    };
+    let erase = pb::ErasePersonalDataRequest {
+        dossiers: vec!["H-1".to_owned()],
+        legal_basis: "Luật 91/2025/QH15".to_owned(),
+        ..Default::default()
+    };
+    let told = async |client: Client| {
+        let access = client.access();
+        [
+            answered(access.clone().grant_agreement(grant.clone()).await),
+            answered(access.clone().revoke_agreement(revoke.clone()).await),
+            answered(access.clone().register_system(register.clone()).await),
+            answered(access.clone().update_system(promote.clone()).await),
+            answered(client.dossiers().erase_personal_data(erase.clone()).await),
+        ]
+    };
+    let refused = (Code::PermissionDenied, "CERTIFICATE_REQUIRED".to_owned(), Vec::new());
+    for (i, it) in told(hub.admin()).await.into_iter().enumerate() {
+        assert_eq!(it, refused, "act {i} by a key");
+    }
+    let codes = told(hub.steward()).await.map(|(code, ..)| code);
+    let ok = Code::Ok;
+    assert_eq!(codes, [ok, ok, ok, ok, Code::NotFound], "by a certificate");
+    // Another system needs no more than a key, and neither does a hub that speaks plain text to its own machine.
+    let plain = pb::RegisterSystemRequest {
+        code: "so-y-te".to_owned(),
+        name: "so-y-te".to_owned(),
+        ..Default::default()
+    };
+    hub.admin().access().register_system(plain).await.unwrap();
+    let local = Hub::start().await;
+    local.register("ioc", Grants::default()).await;
+    let codes = told(local.admin()).await.map(|(code, ..)| code);
+    assert_eq!(codes, [ok, ok, ok, ok, Code::NotFound], "without TLS");
 }
