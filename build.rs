@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = DescriptorPool::decode(&*described)?;
     let unprinted = unprinted(&pool)?;
     fs::write(out.join("projections.rs"), projections(&pool)? + &debugs(&unprinted))?;
+    fs::write(out.join("prose.rs"), prose(&pool)?)?;
     fs::write(out.join("sharehub.bin"), described)?;
     let mut files = compiler.file_descriptor_set();
     // Statuses are built with the types of `tonic-types`; field behaviour is for readers and tools.
@@ -121,12 +122,65 @@ fn project(
         return Ok(false);
     }
     let name = message.name();
+    if code.contains(&format!("impl Project for pb::{name} {{")) {
+        // It stands in several fields.
+        return Ok(true);
+    }
     writeln!(
         code,
         "impl Project for pb::{name} {{\n    fn project(&mut self, tier: Tier) -> bool {{\n        \
          let mut withheld = false;\n{lines}        withheld\n    }}\n}}\n"
     )?;
     Ok(true)
+}
+
+/// The fields of free text that says nothing of a person, as code: an `impl` for every message that holds some.
+fn prose(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+    let mark = pool.get_extension_by_name("sharehub.v1.prose").ok_or("there is no such mark")?;
+    let is_prose = |it: &FieldDescriptor| it.options().get_extension(&mark).as_bool() == Some(true);
+    let mut code = String::new();
+    for message in pool.all_messages().filter(|it| it.package_name() == PACKAGE) {
+        let mut lines = String::new();
+        for field in message.fields() {
+            let name = field.name();
+            let is_simple = field.containing_oneof().is_none() && !field.is_list();
+            if is_prose(&field) {
+                if !is_simple || !matches!(field.kind(), Kind::String) {
+                    return Err(format!("{}: no check is written for it", field.full_name()).into());
+                }
+                writeln!(lines, "        fields.prose(\"{name}\", &self.{name});")?;
+                continue;
+            }
+            let kind = field.kind();
+            let Some(inner) = kind.as_message().filter(|it| it.package_name() == PACKAGE) else {
+                continue;
+            };
+            // Deeper than one message inside another nobody has put any; a test would find it.
+            if field.containing_oneof().is_some() || !inner.fields().any(|it| is_prose(&it)) {
+                continue;
+            }
+            let check = if field.is_list() {
+                format!(
+                    "for (i, it) in self.{name}.iter().enumerate() {{\n            \
+                     fields.within(&format!(\"{name}[{{i}}]\"), |fields| it.check(fields));\n        }}"
+                )
+            } else {
+                format!(
+                    "if let Some(it) = &self.{name} {{\n            \
+                     fields.within(\"{name}\", |fields| it.check(fields));\n        }}"
+                )
+            };
+            writeln!(lines, "        {check}")?;
+        }
+        if !lines.is_empty() {
+            let name = message.name();
+            writeln!(
+                code,
+                "impl Prose for pb::{name} {{\n    fn check(&self, fields: &mut Fields) {{\n{lines}    }}\n}}\n"
+            )?;
+        }
+    }
+    Ok(code)
 }
 
 /// The kind that a text is marked with; free text when nobody has decided.

@@ -227,8 +227,8 @@ impl Procedure {
 /// A fee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fee {
-    /// Its name.
-    pub name: String,
+    /// Its name, which may speak of a person.
+    pub name: Personal,
     /// The amount in VND.
     pub amount: Decimal,
     /// Whether it was paid online.
@@ -236,12 +236,12 @@ pub struct Fee {
 }
 
 /// A document that was handed in or issued: what is known of it, not the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// Its name.
-    pub name: String,
-    /// Its code.
-    pub code: String,
+    /// Its name, which may speak of a person.
+    pub name: Personal,
+    /// Its code, which may be a person's number.
+    pub code: Personal,
     /// Whether it exists in digital form.
     pub digitized: bool,
     /// Whether it was taken from a store of data.
@@ -317,6 +317,26 @@ pub struct Header {
     pub components: Vec<Document>,
     /// The documents issued.
     pub results: Vec<Document>,
+}
+
+impl Header {
+    /// The texts of fees and documents: whatever may stand in one is personal data.
+    pub fn texts(&self) -> impl Iterator<Item = &Personal> {
+        let documents = self.components.iter().chain(&self.results);
+        self.fees.iter().map(|it| &it.name).chain(documents.flat_map(|it| [&it.name, &it.code]))
+    }
+
+    /// The same, to be sealed or opened.
+    pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut Personal> {
+        let documents = self.components.iter_mut().chain(&mut self.results);
+        let documents = documents.flat_map(|it| [&mut it.name, &mut it.code]);
+        self.fees.iter_mut().map(|it| &mut it.name).chain(documents)
+    }
+
+    /// Takes them out; amounts and flags stay. Whether there were any.
+    pub fn drop_texts(&mut self) -> bool {
+        self.texts_mut().fold(false, |any, it| !std::mem::take(it).is_empty() | any)
+    }
 }
 
 /// A dossier: one row, with the lists inside it opened.

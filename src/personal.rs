@@ -1,4 +1,5 @@
 //! Personal data: its kinds, their masks, and a holder that cannot be printed.
+pub mod identity_number;
 pub mod mask;
 pub mod vault;
 

@@ -1,6 +1,7 @@
 //! Opens requests and reads their fields; messages that every service shares.
 pub mod codec;
 pub mod projection;
+pub mod prose;
 pub mod stream;
 
 use futures_util::{Stream, StreamExt, stream::BoxStream};
@@ -15,6 +16,7 @@ use crate::{
     outcome::{Counts, Outcome},
     page::Page,
     pb,
+    personal::identity_number::holds_identity_number,
     revision::{
         Consistency, Revision,
         expected::Expected,
@@ -80,6 +82,20 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// The fields of a published item, of which those of free text were looked at.
+    pub fn of(item: &impl prose::Prose) -> Self {
+        let mut fields = Self::default();
+        item.check(&mut fields);
+        fields
+    }
+
+    /// Free text that everybody sees who may read the item: it says nothing of a person.
+    pub fn prose(&mut self, field: &str, text: &str) {
+        if holds_identity_number(text) {
+            self.refuse(field, "not hold a number that looks like an identity number");
+        }
+    }
+
     /// Keeps the value of a field, or the rule that it breaks.
     pub fn read<T>(&mut self, field: &str, value: Result<T, impl Into<Rule>>) -> Option<T> {
         value.map_err(|rule| self.refuse(field, rule)).ok()

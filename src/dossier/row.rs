@@ -158,6 +158,25 @@ struct KeptCase(String, String, i32, i32);
 #[derive(Serialize, Deserialize)]
 struct KeptFee(String, String, bool);
 
+/// How a document is kept inside its dossier's row, its texts sealed.
+#[derive(Serialize, Deserialize)]
+struct KeptDocument {
+    name: String,
+    code: String,
+    digitized: bool,
+    reused: bool,
+}
+
+/// How the lists of fees begin whose texts begin so: a sealed text with its mark, an erased one with nothing.
+pub fn fees_with(text: &str) -> String {
+    format!("[[\"{text}")
+}
+
+/// The same of the lists of documents.
+pub fn documents_with(text: &str) -> String {
+    format!("[{{\"name\":\"{text}")
+}
+
 /// The columns of an event, where it is read as a list beside its dossier.
 pub const KEPT_EVENT: &str =
     "e.identity, e.event_id, e.occurred_at, e.state, e.source_status, e.due_at, e.note, e.made_at";
@@ -293,8 +312,16 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
         received_on,
     } = standing;
     let without = || Error::internal("a dossier without events is kept");
-    let fee =
-        |Fee { name, amount, paid_online }: Fee| KeptFee(name, amount.to_string(), paid_online);
+    let fee = |Fee { name, amount, paid_online }: Fee| {
+        Ok(KeptFee(name.to_kept()?, amount.to_string(), paid_online))
+    };
+    let documents = |list: Vec<Document>| -> Result<String> {
+        let keep = |Document { name, code, digitized, reused }: Document| {
+            let (name, code) = (name.to_kept()?, code.to_kept()?);
+            Ok(KeptDocument { name, code, digitized, reused })
+        };
+        json(&list.into_iter().map(keep).collect::<Result<Vec<_>>>()?)
+    };
     Ok(dossier::Model {
         id,
         code,
@@ -312,9 +339,9 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
         phone_digest,
         email_digest,
         erased,
-        fees_json: json(&fees.into_iter().map(fee).collect::<Vec<_>>())?,
-        components_json: json(&components)?,
-        results_json: json(&results)?,
+        fees_json: json(&fees.into_iter().map(fee).collect::<Result<Vec<_>>>()?)?,
+        components_json: documents(components)?,
+        results_json: documents(results)?,
         state: state.ok_or_else(without)?,
         submitted_at,
         accepted_at,
@@ -330,7 +357,8 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
 
 /// The tombstone that withdraws a dossier. There is nothing of a person in it.
 pub fn tombstone(it: Dossier, reason: &str) -> Result<dossier::Model> {
-    let header = Header { applicant: None, digests: [None, None, None], ..it.header };
+    let mut header = Header { applicant: None, digests: [None, None, None], ..it.header };
+    header.drop_texts();
     let row = of_dossier(Dossier { header, ..it })?;
     let superseded_at = Some(row.made_at);
     Ok(dossier::Model { superseded_at, withdrawal_reason: Some(reason.to_owned()), ..row })
@@ -372,15 +400,20 @@ impl TryFrom<dossier::Model> for Dossier {
             withdrawal_reason: _,
         } = row;
         let documents = |text: &str| -> Result<Vec<Document>> {
-            serde_json::from_str(text).map_err(Error::internal)
+            let kept: Vec<KeptDocument> = serde_json::from_str(text).map_err(Error::internal)?;
+            let read = |KeptDocument { name, code, digitized, reused }| {
+                let (name, code) = (Personal::kept(name), Personal::kept(code));
+                Document { name, code, digitized, reused }
+            };
+            Ok(kept.into_iter().map(read).collect())
         };
         let fees: Vec<KeptFee> = serde_json::from_str(&fees_json).map_err(Error::internal)?;
         let fee = |KeptFee(name, amount, paid_online)| {
             let amount: Decimal =
                 amount.parse().map_err(|_| Error::internal("a fee is kept that is no number"))?;
-            Ok(Fee { name, amount, paid_online })
+            Ok(Fee { name: Personal::kept(name), amount, paid_online })
         };
-        let header = Header {
+        let mut header = Header {
             procedure_id,
             source_procedure,
             procedure_case,
@@ -396,6 +429,10 @@ impl TryFrom<dossier::Model> for Dossier {
             components: documents(&components_json)?,
             results: documents(&results_json)?,
         };
+        if erased {
+            // Erased by a release that kept these: what is erased stays away.
+            header.drop_texts();
+        }
         let standing = Standing {
             state: Some(state),
             submitted_at,

@@ -15,6 +15,7 @@ use super::{
     national_766::DossierCounts,
     store::{
         self, DossierNames,
+        look_up::{self, LookedUp, Lookups},
         summary::{Group, ShownCounts, Summary},
     },
     suppression::PartialCounts,
@@ -42,12 +43,12 @@ pub struct Rpc {
     /// The hub.
     pub hub: Arc<Hub>,
     /// Look-ups by code, at the newest revision.
-    pub dossiers: Arc<store::Lookups>,
+    pub dossiers: Arc<Lookups>,
 }
 
 /// Starts the service, with its look-ups.
 pub fn start(hub: &Arc<Hub>) -> Rpc {
-    Rpc { hub: Arc::clone(hub), dossiers: store::start(hub) }
+    Rpc { hub: Arc::clone(hub), dossiers: look_up::start(hub) }
 }
 
 #[tonic::async_trait]
@@ -138,7 +139,7 @@ impl pb::dossier_service_server::DossierService for Rpc {
         req: Request<pb::GetDossierRequest>,
     ) -> Reply<pb::GetDossierResponse> {
         let (caller, get) = open(req)?;
-        let (read_at, names, shown) = store::get(&self.hub, &self.dossiers, &caller, get).await?;
+        let (read_at, names, shown) = look_up::get(&self.hub, &self.dossiers, &caller, get).await?;
         let dossier = Some(answer(&names, shown));
         reply(pb::GetDossierResponse { read_at: Some(read_at.into()), dossier })
     }
@@ -147,10 +148,10 @@ impl pb::dossier_service_server::DossierService for Rpc {
         &self,
         req: Request<pb::LookUpDossierRequest>,
     ) -> Reply<pb::LookUpDossierResponse> {
-        let (caller, look_up) = open(req)?;
-        let (read_at, names, dossier) =
-            store::look_up(&self.hub, &self.dossiers, &caller, look_up).await?;
-        reply(look(read_at, &names, dossier))
+        let (caller, asked) = open(req)?;
+        let (read_at, names, code, found) =
+            look_up::look_up(&self.hub, &self.dossiers, &caller, asked).await?;
+        reply(look(read_at, &names, code, found))
     }
 
     async fn list_dossiers(
@@ -303,9 +304,13 @@ pub(crate) fn answer(names: &DossierNames, shown: DossierView) -> pb::Dossier {
     answer
 }
 
-fn look(read_at: Revision, names: &DossierNames, dossier: Dossier) -> pb::LookUpDossierResponse {
+fn look(
+    read_at: Revision,
+    names: &DossierNames,
+    code: String,
+    found: LookedUp,
+) -> pb::LookUpDossierResponse {
     let DossierNames { forest, catalogue, directory: _, times: _ } = names;
-    let Dossier { id: _, code, source_id: _, header, standing, made_at: _ } = dossier;
     let Standing {
         state,
         submitted_at,
@@ -314,13 +319,13 @@ fn look(read_at: Revision, names: &DossierNames, dossier: Dossier) -> pb::LookUp
         finished_at,
         returned_at,
         received_on: _,
-    } = standing;
+    } = found.standing;
     pb::LookUpDossierResponse {
         read_at: Some(read_at.into()),
-        code: code.as_str().to_owned(),
-        procedure: catalogue.code_of(header.procedure_id),
-        procedure_name: name_of(catalogue, header.procedure_id),
-        receiving_unit: Some(forest.name(header.receiving_unit_id).into()),
+        code,
+        procedure: catalogue.code_of(found.procedure_id),
+        procedure_name: name_of(catalogue, found.procedure_id),
+        receiving_unit: Some(forest.name(found.receiving_unit_id).into()),
         state: state.map_or(0, |it| it.number()),
         submitted_at: submitted_at.map(Into::into),
         accepted_at: accepted_at.map(Into::into),
@@ -343,13 +348,13 @@ impl From<Applicant> for pb::Applicant {
 
 impl From<Fee> for pb::DossierFee {
     fn from(Fee { name, amount, paid_online }: Fee) -> Self {
-        Self { name, amount: amount.to_string(), paid_online }
+        Self { name: name.clear(), amount: amount.to_string(), paid_online }
     }
 }
 
 impl From<Document> for pb::DossierDocument {
     fn from(Document { name, code, digitized, reused }: Document) -> Self {
-        Self { name, code, digitized, reused }
+        Self { name: name.clear(), code: code.clear(), digitized, reused }
     }
 }
 

@@ -2,9 +2,11 @@
 pub mod changes;
 pub mod erase;
 pub mod export;
+pub mod look_up;
 pub mod procedures;
 pub mod publish;
 pub mod summary;
+mod texts;
 mod visible;
 pub mod withdraw;
 
@@ -14,8 +16,7 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
@@ -23,19 +24,17 @@ use self::visible::{DossierSubject, is_inside_whole, is_visible, visible};
 use super::{
     Dossier, DossierView, Event, ProcedureCode, State,
     catalogue::Catalogue,
-    history,
     row::{self, dossier, event},
 };
 use crate::{
-    batch::{Batcher, MANY},
     caller::{Caller, agreement::not_in_full, directory::Directory},
-    db::list::{among, one_of},
-    dossier::queries::{Filter, Get, List, LookUp},
+    db::list::among,
+    dossier::queries::{Filter, List},
     error::{Error, Result},
     hub::Hub,
     page::Paged,
     personal::{Applicant, Kind, Personal, Tier, vault::Vault},
-    revision::{self, Consistency, Revision, View, versioned},
+    revision::{self, Revision, View, versioned},
     time::{Day, Timestamp},
     unit::forest::Forest,
 };
@@ -104,127 +103,6 @@ impl DossierNames {
     }
 }
 
-/// A dossier with all that is known of it at one revision.
-#[derive(Clone, Debug)]
-pub struct FoundDossier {
-    view: View,
-    dossier: Dossier,
-    /// In the one order of events.
-    events: Vec<Event>,
-    /// When the version of the dossier was committed.
-    committed_at: Timestamp,
-}
-
-/// A dossier's row, and what is found in the same question: when it was made, and its events as a list.
-#[derive(FromQueryResult)]
-struct Whole {
-    #[sea_orm(nested)]
-    dossier: dossier::Model,
-    committed_at: Option<Timestamp>,
-    events_json: Option<String>,
-}
-
-/// The dossiers with these codes, whosever they are, in one question: see [`crate::batch`].
-pub async fn find_all(
-    db: &impl ConnectionTrait,
-    view: View,
-    codes: Vec<String>,
-) -> Result<HashMap<String, FoundDossier>> {
-    let backend = db.get_database_backend();
-    let rows = standing(view.number())
-        .filter(one_of(backend, dossier::Column::Code, codes)?)
-        .column_as(revision::store::time_of(dossier::Column::MadeAt), "committed_at")
-        .column_as(events_json(backend, view.number()), "events_json")
-        .into_model::<Whole>()
-        .all(db)
-        .await?;
-    let mut found = HashMap::with_capacity(rows.len());
-    for Whole { dossier, committed_at, events_json } in rows {
-        let dossier = Dossier::try_from(dossier)?;
-        let mut events = row::read_events(events_json.as_deref().unwrap_or("[]"))?;
-        events.sort_unstable_by(history::compare);
-        let committed_at = committed_at.unwrap_or(view.revision.at);
-        let code = dossier.code.as_str().to_owned();
-        found.insert(code, FoundDossier { view, dossier, events, committed_at });
-    }
-    Ok(found)
-}
-
-/// Look-ups of dossiers by code, at the newest revision.
-pub type Lookups = Batcher<String, FoundDossier>;
-
-/// Starts to answer look-ups: those that arrive while a query runs share the next one.
-pub fn start(hub: &Hub) -> Arc<Lookups> {
-    let reader = (hub.db.clone(), hub.revisions.clone());
-    Arc::new(Batcher::start(MANY, move |codes| {
-        let (db, revisions) = reader.clone();
-        // Picked after the look-ups came in, so that each sees what was committed before it was made.
-        async move {
-            let view = revisions.latest();
-            find_all(&db.at(view.position()), view, codes).await
-        }
-    }))
-}
-
-/// One dossier.
-pub async fn get(
-    hub: &Hub,
-    dossiers: &Lookups,
-    caller: &Caller,
-    get: Get,
-) -> Result<(Revision, DossierNames, DossierView)> {
-    let Get { code, as_of, consistency } = get;
-    let found = find(hub, dossiers, caller, &code, consistency).await?;
-    let FoundDossier { view, mut dossier, mut events, committed_at } = found;
-    if let Some(as_of) = as_of {
-        events.retain(|it| it.sent.occurred_at <= as_of);
-        dossier.standing = history::standing(&history::steps(&events));
-    }
-    let times = HashMap::from([(dossier.made_at, committed_at)]);
-    let has_remarks = events.iter().any(|it| !it.sent.note.is_empty());
-    let shown = show(hub.db.vault(), caller, dossier, events, has_remarks)?;
-    Ok((view.revision, DossierNames { times, ..DossierNames::open(hub, &view, &[]).await? }, shown))
-}
-
-/// The state of one dossier, without personal data.
-pub async fn look_up(
-    hub: &Hub,
-    dossiers: &Lookups,
-    caller: &Caller,
-    look_up: LookUp,
-) -> Result<(Revision, DossierNames, Dossier)> {
-    let LookUp { code, consistency } = look_up;
-    let found = find(hub, dossiers, caller, &code, consistency).await?;
-    let FoundDossier { view, dossier, events: _, committed_at: _ } = found;
-    Ok((view.revision, DossierNames::open(hub, &view, &[]).await?, dossier))
-}
-
-/// Finds a dossier that the caller may know of. Reads of the newest revision share one query.
-async fn find(
-    hub: &Hub,
-    dossiers: &Lookups,
-    caller: &Caller,
-    code: &str,
-    consistency: Consistency,
-) -> Result<FoundDossier> {
-    let found = match consistency {
-        Consistency::Latest => dossiers.get(code.to_owned()).await?,
-        Consistency::AtLeast(_) => {
-            hub.revisions.view(caller, consistency).await?;
-            dossiers.get(code.to_owned()).await?
-        }
-        Consistency::Exactly(_) | Consistency::AsKnownAt(_) => {
-            let view = hub.revisions.view(caller, consistency).await?;
-            find_all(&hub.db.at(view.position()), view, vec![code.to_owned()]).await?.remove(code)
-        }
-    };
-    let may_know = |it: &FoundDossier| {
-        let subject = DossierSubject::of(&it.dossier.header, it.dossier.standing.received_on);
-        is_visible(caller, it.dossier.source_id, subject)
-    };
-    found.filter(may_know).ok_or_else(|| Error::not_found("dossier", code))
-}
-
 /// A dossier as the caller may see it. `has_remarks` says whether some event of it has a remark.
 fn show(
     vault: &Vault,
@@ -241,6 +119,7 @@ fn show(
     let code = dossier.code.as_str();
     let open = |it: Personal| Applicant::read(it.opened(vault, &applicant_of(code))?);
     let applicant = sealed.map(open).transpose()?;
+    texts::open(&mut dossier.header, vault, code)?;
     for event in &mut events {
         event.sent.note = event.sent.note.opened(vault, &note_of(code))?;
     }
@@ -249,7 +128,8 @@ fn show(
 
 /// A dossier without personal data.
 fn without(mut dossier: Dossier, mut events: Vec<Event>, has_remarks: bool) -> DossierView {
-    let withheld = dossier.header.applicant.take().is_some() || has_remarks;
+    let has_texts = dossier.header.drop_texts();
+    let withheld = dossier.header.applicant.take().is_some() || has_texts || has_remarks;
     for event in &mut events {
         event.sent.note = Personal::default();
     }

@@ -37,6 +37,7 @@ impl<M> WithdrawRequest<M> {
         let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         fields.at_most(list, keys.len(), MOST_ITEMS);
+        fields.prose("reason", &reason);
         let reason = fields.some_text("reason", reason, LONGEST);
         fields.done(|| {
             let ask = BatchOptions {

@@ -197,6 +197,7 @@ impl TryFrom<pb::UnitEntry> for Entry {
     type Error = Error;
 
     fn try_from(msg: pb::UnitEntry) -> Result<Self> {
+        let mut fields = Fields::of(&msg);
         let pb::UnitEntry {
             id,
             level,
@@ -207,7 +208,6 @@ impl TryFrom<pb::UnitEntry> for Entry {
             parents,
             expected_revision,
         } = msg;
-        let mut fields = Fields::default();
         if id < 0 {
             fields.refuse("id", "not be negative");
         }
@@ -296,6 +296,7 @@ impl TryFrom<pb::SuccessionEntry> for SuccessionEntry {
     type Error = Error;
 
     fn try_from(msg: pb::SuccessionEntry) -> Result<Self> {
+        let mut fields = Fields::of(&msg);
         let pb::SuccessionEntry {
             predecessor,
             successor,
@@ -307,7 +308,6 @@ impl TryFrom<pb::SuccessionEntry> for SuccessionEntry {
             legal_act,
             source,
         } = msg;
-        let mut fields = Fields::default();
         let predecessor = fields.unit("predecessor", predecessor);
         let successor = fields.maybe_unit("successor", successor);
         let kind = fields.word("kind", kind, SuccessionKind::of);

@@ -2,6 +2,7 @@
 pub mod bad_bytes;
 pub mod bad_input;
 pub mod bad_question;
+pub mod identity_numbers;
 pub mod messages;
 pub mod method_names;
 pub mod personal_marks;

@@ -18,7 +18,13 @@ use crate::{
 /// Things that one question is about, at most; and that one answer names.
 const MOST: usize = 1_000;
 /// The fields of dossiers that hold personal data.
-const PERSONAL: [&str; 2] = ["Dossier.applicant", "DossierEvent.note"];
+const PERSONAL: [&str; 5] = [
+    "Dossier.applicant",
+    "DossierEvent.note",
+    "DossierFee.name",
+    "DossierDocument.name",
+    "DossierDocument.code",
+];
 
 impl TryFrom<pb::ExplainAccessRequest> for Explain {
     type Error = Error;

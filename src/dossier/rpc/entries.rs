@@ -60,6 +60,7 @@ impl TryFrom<pb::Procedure> for ProcedureEntry {
     type Error = Error;
 
     fn try_from(msg: pb::Procedure) -> Result<Self> {
+        let mut fields = Fields::of(&msg);
         let pb::Procedure {
             code,
             name,
@@ -73,7 +74,6 @@ impl TryFrom<pb::Procedure> for ProcedureEntry {
             revision: _,
             expected_revision,
         } = msg;
-        let mut fields = Fields::default();
         let code = fields.read("code", ProcedureCode::parse(&code));
         let name = fields.some_text("name", name, 500);
         let field_code = fields.text("field_code", field_code, 64);
@@ -383,14 +383,15 @@ fn read_fee(fields: &mut Fields, fee: pb::DossierFee) -> Option<Fee> {
     if amount.as_ref().is_some_and(Decimal::is_negative) {
         fields.refuse("amount", "be 0 or more");
     }
-    Some(Fee { name: name?, amount: amount?, paid_online })
+    Some(Fee { name: Personal::sent(name?), amount: amount?, paid_online })
 }
 
 fn read_document(fields: &mut Fields, document: pb::DossierDocument) -> Option<Document> {
     let pb::DossierDocument { name, code, digitized, reused } = document;
     let name = fields.some_text("name", name, 300);
     let code = fields.text("code", code, 100);
-    Some(Document { name: name?, code: code?, digitized, reused })
+    let (name, code) = (Personal::sent(name?), Personal::sent(code?));
+    Some(Document { name, code, digitized, reused })
 }
 
 /// The latest instant at which something may be said to have happened.

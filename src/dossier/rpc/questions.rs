@@ -90,6 +90,7 @@ impl TryFrom<pb::ErasePersonalDataRequest> for (BatchOptions, Erase) {
 
     fn try_from(msg: pb::ErasePersonalDataRequest) -> Result<Self> {
         let fingerprint = fingerprint("ErasePersonalData", &msg);
+        let mut fields = Fields::of(&msg);
         let pb::ErasePersonalDataRequest {
             request_id,
             dossiers,
@@ -97,7 +98,6 @@ impl TryFrom<pb::ErasePersonalDataRequest> for (BatchOptions, Erase) {
             superseded_only,
             legal_basis,
         } = msg;
-        let mut fields = Fields::default();
         let request_id = fields.request_id(request_id);
         let legal_basis = fields.some_text("legal_basis", legal_basis, 500);
         let whose = match applicant {

@@ -1,18 +1,22 @@
 //! Takes personal data out of every version of a dossier, on lawful request; and seals it anew under the newest key.
-use std::{collections::HashMap, sync::Arc};
-
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
 };
 
-use super::{applicant_of, digest_of, note_of};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, sea_query::Expr,
+};
+
+use super::{applicant_of, digest_of, note_of, texts};
 use crate::{
     caller::Caller,
     db::bulk,
     dossier::{
+        Dossier,
         queries::{Erase, Whose},
-        row::{dossier, erasure, event},
+        row::{documents_with, dossier, erasure, event, fees_with, of_dossier},
     },
     error::{Error, Reason, Result},
     hub::{BatchOutcome, Hub, WriteOp},
@@ -63,6 +67,7 @@ impl WriteOp for Erase {
 
     async fn run(self, hub: &Hub, write: &Write, caller: &Caller) -> Result<BatchOutcome> {
         caller.must_administer()?;
+        caller.must_show_certificate("erasing personal data")?;
         let Erase { whose, superseded_only, legal_basis } = self;
         let mut items = Vec::new();
         for (code, ids) in named(hub, write, whose).await? {
@@ -151,6 +156,11 @@ async fn take(write: &Write, id: i64, superseded_only: bool, legal_basis: &str) 
         rows = rows.filter(Column::SupersededAt.is_not_null());
     }
     let mut taken = rows.exec(&write.db).await?.rows_affected;
+    for row in of().all(&write.db).await? {
+        if row.superseded_at.is_some() || !superseded_only {
+            taken += u64::from(keep_texts(write, &row, without_texts(&row)?).await?);
+        }
+    }
     if !superseded_only {
         let notes = change_remarks()
             .col_expr(event::Column::Note, Expr::value(""))
@@ -169,7 +179,11 @@ async fn take(write: &Write, id: i64, superseded_only: bool, legal_basis: &str) 
     if let Some(row) = stands.filter(|_| !superseded_only) {
         let ended = vec![vec![id.into(), row.made_at.into(), number.into()]];
         bulk::end(&write.db, "dossier", &["id", "made_at"], ended).await?;
+        let [fees_json, components_json, results_json] = without_texts(&row)?;
         let row = dossier::Model {
+            fees_json,
+            components_json,
+            results_json,
             applicant: None,
             identity_digest: None,
             phone_digest: None,
@@ -191,8 +205,38 @@ async fn take(write: &Write, id: i64, superseded_only: bool, legal_basis: &str) 
     Ok(Outcome::Corrected)
 }
 
-/// Seals anew, under the newest key, what was kept in clear or is sealed with an older one: so many applicants and
-/// remarks, a part of them in each transaction.
+/// The lists of a version, without the texts in them.
+fn without_texts(row: &dossier::Model) -> Result<[String; 3]> {
+    let mut dossier = Dossier::try_from(row.clone())?;
+    dossier.header.drop_texts();
+    lists(dossier)
+}
+
+/// The lists of a dossier, as they are kept.
+fn lists(dossier: Dossier) -> Result<[String; 3]> {
+    let row = of_dossier(dossier)?;
+    Ok([row.fees_json, row.components_json, row.results_json])
+}
+
+/// Keeps the lists of a version, where they differ. Whether they did.
+async fn keep_texts(write: &Write, row: &dossier::Model, lists: [String; 3]) -> Result<bool> {
+    use dossier::Column::{ComponentsJson, FeesJson, Id, MadeAt, ResultsJson};
+    if [&row.fees_json, &row.components_json, &row.results_json] == lists.each_ref() {
+        return Ok(false);
+    }
+    let [fees, components, results] = lists;
+    let kept = change()
+        .col_expr(FeesJson, Expr::value(fees))
+        .col_expr(ComponentsJson, Expr::value(components))
+        .col_expr(ResultsJson, Expr::value(results))
+        .filter(Id.eq(row.id))
+        .filter(MadeAt.eq(row.made_at));
+    kept.exec(&write.db).await?;
+    Ok(true)
+}
+
+/// Seals anew, under the newest key, what was kept in clear or is sealed with an older one: so many applicants, texts
+/// and remarks, a part of them in each transaction.
 pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
     let caller = Caller::hub("hub/Reseal", hub.limits.longest);
     let mut done = 0;
@@ -212,7 +256,8 @@ impl WriteOp for Reseal {
     type Output = Done<u64>;
 
     async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<Done<u64>> {
-        let rows = applicants(hub, write).await? + notes(hub, write).await?;
+        let rows =
+            applicants(hub, write).await? + papers(hub, write).await? + notes(hub, write).await?;
         Ok(Done { answer: rows, effect: Effect::Kept { rejected: 0 } })
     }
 }
@@ -245,6 +290,39 @@ async fn applicants(hub: &Hub, write: &Write) -> Result<u64> {
             .exec(&write.db)
             .await?
             .rows_affected;
+    }
+    Ok(done)
+}
+
+/// Texts of fees and documents. What was erased while they were no personal data goes now.
+async fn papers(hub: &Hub, write: &Write) -> Result<u64> {
+    use dossier::Column::{ComponentsJson, FeesJson, ResultsJson};
+    let vault = hub.db.vault();
+    let mark = vault.current_mark()?;
+    let is_older = |it: dossier::Column, with: fn(&str) -> String| {
+        let is_there = Condition::all().add(it.ne("[]")).add(it.not_like(with(&mark) + "%"));
+        is_there.add(it.not_like(with("\"") + "%"))
+    };
+    let older = Condition::any()
+        .add(is_older(FeesJson, fees_with))
+        .add(is_older(ComponentsJson, documents_with))
+        .add(is_older(ResultsJson, documents_with));
+    let rows = versions().filter(older).limit(ROWS).all(&write.db).await?;
+    let ids: BTreeSet<i64> = rows.iter().map(|it| it.id).collect();
+    let erased = erasure::Entity::find().filter(erasure::Column::DossierId.is_in(ids));
+    let erased = erased.all(&write.db).await?;
+    let mut done = 0;
+    for row in rows {
+        let is_erased = erased.iter().filter(|it| it.dossier_id == row.id).any(|it| {
+            let ended = row.superseded_at.is_some_and(|at| at <= it.revision);
+            ended || !it.superseded_only && row.made_at <= it.revision
+        });
+        let mut dossier = Dossier::try_from(row.clone())?;
+        if is_erased {
+            dossier.header.drop_texts();
+        }
+        texts::renew(&mut dossier.header, vault, row.code.as_str())?;
+        done += u64::from(keep_texts(write, &row, lists(dossier)?).await?);
     }
     Ok(done)
 }

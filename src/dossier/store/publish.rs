@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{DossierSubject, applicant_of, every_version, is_inside_whole, note_of};
+use super::{DossierSubject, applicant_of, every_version, is_inside_whole, note_of, texts};
 use crate::{
     caller::{
         Caller,
@@ -101,6 +101,7 @@ impl KnownDossier {
         if let Some(it) = &mut self.dossier.header.applicant {
             *it = it.renewed(vault, &applicant_of(code))?;
         }
+        texts::renew(&mut self.dossier.header, vault, code)?;
         for event in self.events.values_mut() {
             event.sent.note = event.sent.note.renewed(vault, &note_of(code))?;
         }
@@ -437,7 +438,7 @@ impl<'a> DossierDraft<'a> {
         let resolve = |unit: Option<unit::Ref>, field| {
             unit.map(|it| self.forest.resolve(&it, day, field).map(|it| it.id)).transpose()
         };
-        Ok(Header {
+        let mut header = Header {
             procedure_id: known.id,
             source_procedure: procedure,
             procedure_case,
@@ -452,7 +453,9 @@ impl<'a> DossierDraft<'a> {
             fees,
             components,
             results,
-        })
+        };
+        texts::seal(&mut header, &self.vault, code.as_str())?;
+        Ok(header)
     }
 
     /// Ends the versions that stood, and adds the new ones, with the events that are new.

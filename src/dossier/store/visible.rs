@@ -18,7 +18,7 @@ use crate::{
     time::Day,
 };
 
-/// The one door to dossiers: those that stood at a revision, and that the caller may know of. (`find` keeps the same
+/// The one door to dossiers: those that stood at a revision, and that the caller may know of. (`look_up` keeps the same
 /// rule for look-ups, which are read together with those of other callers.)
 pub(super) fn visible(
     backend: DbBackend,

@@ -133,6 +133,7 @@ impl TryFrom<pb::Indicator> for Define {
     type Error = Error;
 
     fn try_from(msg: pb::Indicator) -> Result<Self> {
+        let mut fields = Fields::of(&msg);
         let pb::Indicator {
             code,
             name_vi,
@@ -168,7 +169,6 @@ impl TryFrom<pb::Indicator> for Define {
             continues,
             weight,
         } = msg;
-        let mut fields = Fields::default();
         let expected = fields.expected_revision(expected_revision);
         let code = fields.read("code", Code::parse(&code));
         let name_vi = fields.some_text("name_vi", name_vi, 300);
@@ -285,6 +285,7 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
     type Error = Error;
 
     fn try_from(msg: pb::ObservationEntry) -> Result<Self> {
+        let mut fields = Fields::of(&msg);
         let pb::ObservationEntry {
             indicator,
             unit,
@@ -300,7 +301,6 @@ impl TryFrom<pb::ObservationEntry> for ObservationEntry {
             correction_reason,
             released_on,
         } = msg;
-        let mut fields = Fields::default();
         let sent = SentCell { indicator, unit, period, breakdown };
         let cell = sent.read(&mut fields);
         let value = decimal(&mut fields, "value", value.as_deref());
@@ -352,9 +352,9 @@ impl TryFrom<pb::TargetEntry> for TargetEntry {
     type Error = Error;
 
     fn try_from(msg: pb::TargetEntry) -> Result<Self> {
+        let mut fields = Fields::of(&msg);
         let pb::TargetEntry { indicator, unit, period, comparison, value, provenance, breakdown } =
             msg;
-        let mut fields = Fields::default();
         let sent = SentCell { indicator, unit, period, breakdown };
         let cell = sent.read(&mut fields);
         let comparison = fields.word("comparison", comparison, Comparison::of);

@@ -97,6 +97,7 @@ impl TryFrom<pb::IndicatorGroup> for DefineGroup {
     type Error = Error;
 
     fn try_from(msg: pb::IndicatorGroup) -> Result<Self> {
+        let mut fields = Fields::of(&msg);
         let pb::IndicatorGroup {
             code,
             name_vi,
@@ -105,7 +106,6 @@ impl TryFrom<pb::IndicatorGroup> for DefineGroup {
             revision: _,
             expected_revision,
         } = msg;
-        let mut fields = Fields::default();
         let code = fields.read("code", Slug::parse(&code));
         let name_vi = fields.some_text("name_vi", name_vi, 300);
         let name_en = fields.text("name_en", name_en, 300);

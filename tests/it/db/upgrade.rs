@@ -6,7 +6,9 @@ mod facts;
 
 use std::{fs, path::Path};
 
+use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Map, Value};
+use sharehub::{dossier::store::erase, pb};
 
 use crate::{
     support::{engine, hub::Hub},
@@ -88,4 +90,35 @@ async fn watches_and_loads_go_on_from_where_they_were() {
 async fn the_audit_log_goes_on_from_where_it_was() {
     let ask = async |it: &Facts<'_>| [it.records().await, it.proofs().await].concat();
     compare("audit", ask).await;
+}
+
+/// That release kept names and codes of fees and documents in clear: they are read so, and sealed on demand.
+#[tokio::test]
+async fn names_of_documents_are_read_as_they_were_kept_and_can_be_sealed() {
+    let hub = Hub::open_kept(Path::new(FOLDER)).await;
+    let db = Database::connect(&hub.store.url).await.unwrap();
+    let in_clear = async || {
+        let sql = "SELECT COUNT(*) FROM dossier WHERE fees_json LIKE '%phí%' OR components_json LIKE '%khai%' \
+                   OR results_json LIKE '%GXN%'";
+        let row = Statement::from_string(db.get_database_backend(), sql);
+        db.query_one_raw(row).await.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
+    };
+    let told = async || {
+        let trusted = hub.by_certificate("so-tu-phap").await;
+        let list = pb::ListDossiersRequest::default();
+        let listed = trusted.dossiers().list_dossiers(list).await.unwrap().into_inner().dossiers;
+        let papers =
+            listed.iter().map(|it| [&it.fees[0].name, &it.results[0].code].map(String::clone));
+        papers.collect::<Vec<_>>()
+    };
+    let (before, rows) = (told().await, in_clear().await);
+    assert!(rows >= 4 && before[0][1] == "GXN", "{rows} {before:?}");
+    assert!(erase::reseal(&hub.hub).await.unwrap() >= rows.unsigned_abs());
+    assert_eq!(in_clear().await, 0);
+    assert_eq!(told().await, before);
+    assert_eq!(erase::reseal(&hub.hub).await.unwrap(), 0);
+    // The erased one shows none, sealed or not.
+    assert_eq!(before[2], ["", ""]);
+    db.close().await.unwrap();
+    hub.stop().await;
 }

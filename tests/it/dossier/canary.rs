@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, time};
 use tonic::Status;
 
 use crate::support::{
-    canary::{ADDRESS, ALL, EMAIL, NAME, NOTE, NUMBER, PHONE},
+    canary::{ADDRESS, ALL, EMAIL, FEE, NAME, NOTE, NUMBER, PAPER, PAPER_CODE, PHONE},
     client::{Client, Grants, Key, gso, refusal},
     pki::PKI,
     program::{Program, admin_key, sharehub, url},
@@ -69,7 +69,7 @@ impl Collector {
 }
 
 fn applicant() -> pb::Applicant {
-    let [name, identity_number, phone, email, address, _] = ALL.map(str::to_owned);
+    let [name, identity_number, phone, email, address, ..] = ALL.map(str::to_owned);
     pb::Applicant { name, identity_number, phone, email, address }
 }
 
@@ -84,7 +84,13 @@ fn event(id: &str, status: &str) -> pb::DossierEventEntry {
 }
 
 fn entry(code: &str) -> pb::DossierEntry {
+    let fee = pb::DossierFee { name: FEE.to_owned(), amount: "1".to_owned(), paid_online: true };
+    let (name, paper_code) = (PAPER.to_owned(), PAPER_CODE.to_owned());
+    let paper = pb::DossierDocument { name, code: paper_code, ..Default::default() };
     pb::DossierEntry {
+        fees: vec![fee],
+        components: vec![paper.clone()],
+        results: vec![paper],
         code: code.to_owned(),
         procedure: "1.004194".to_owned(),
         receiving_unit: gso("28915", ""),
@@ -161,8 +167,15 @@ async fn publish(source: &Client, said: &mut Said) {
         address: long(ADDRESS),
     };
     let controls = pb::Applicant { name: format!("{NAME}\u{7}"), ..applicant() };
+    let fee = pb::DossierFee { name: format!("{FEE}\u{7}"), ..Default::default() };
+    let paper = pb::DossierDocument {
+        name: long(PAPER),
+        code: format!("{PAPER_CODE}\u{7}"),
+        ..Default::default()
+    };
     for dossiers in [
         vec![entry("H-1"), entry("H-2")],
+        vec![pb::DossierEntry { fees: vec![fee], components: vec![paper], ..entry("H-3") }],
         vec![pb::DossierEntry { applicant: Some(too_long), ..entry("H-3") }],
         vec![pb::DossierEntry { applicant: Some(controls), ..entry("H-3") }],
         vec![pb::DossierEntry { procedure: "9.999999".to_owned(), ..entry("H-3") }],
@@ -330,7 +343,9 @@ async fn nothing_of_a_person_leaves_but_in_granted_answers() {
     let mut more = vec!["--log", "trace", "--otlp-endpoint", &collector.target];
     more.extend(files.iter().map(String::as_str));
     let mut program = Program::serve(dir.path(), &more).await;
-    let admin = as_(&program, &key);
+    // Agreements and erasures ask for a certificate.
+    let channel = PKI.channel(program.address, Some(&PKI.client("admin")));
+    let admin = Client { channel, ..as_(&program, &key) };
     let publisher =
         Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = system(&admin, &program, "mot-cua", publisher).await;

@@ -14,16 +14,22 @@ pub const PHONE: &str = "0973158264";
 pub const EMAIL: &str = "canary@thu.example.vn";
 pub const ADDRESS: &str = "97 Canary, ấp Địa Chỉ";
 pub const NOTE: &str = "canary ghi chú trong sự kiện";
-pub const ALL: [&str; 6] = [NAME, NUMBER, PHONE, EMAIL, ADDRESS, NOTE];
+pub const FEE: &str = "canary lệ phí của bà Tên";
+pub const PAPER: &str = "canary giấy khai sinh của bà Tên";
+pub const PAPER_CODE: &str = "CANARY-973158264911";
+pub const ALL: [&str; 9] = [NAME, NUMBER, PHONE, EMAIL, ADDRESS, NOTE, FEE, PAPER, PAPER_CODE];
 
 /// What the tests of the suite store of persons.
-const PERSONS: [&str; 20] = [
+const PERSONS: [&str; 23] = [
     NAME,
     NUMBER,
     PHONE,
     EMAIL,
     ADDRESS,
     NOTE,
+    FEE,
+    PAPER,
+    PAPER_CODE,
     "Nguyễn Thị Hoàng Yến",
     "083301001234",
     "0912345678",
