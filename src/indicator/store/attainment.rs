@@ -1,14 +1,16 @@
 //! Judges the targets of a snapshot: by the value of their own period, by the unit's own parts of it, or so far.
 use std::{
+    cmp::Reverse,
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, QueryFilter};
 
 use super::{
     latest::{ByCell, Patches},
     observations,
+    parts::{CellRow, has_parts, resolve_rows},
     read::{Names, TargetView},
     snapshot::Cell,
 };
@@ -80,6 +82,15 @@ pub(super) async fn judge_all(
         })
         .map(|it| it.definition.id)
         .collect();
+    // Of these a total may be made of other breakdowns than the one asked for.
+    let broken_down: BTreeSet<i64> = cells
+        .iter()
+        .filter(|it| has_parts(&it.definition, breakdown))
+        .map(|it| it.definition.id)
+        .collect();
+    let asked_for = Condition::any()
+        .add(Column::Breakdown.eq(breakdown.to_string()))
+        .add(Column::IndicatorId.is_in(broken_down));
     // Only what can be judged by, of a history that may be long.
     let speaks = Condition::any()
         .add(Column::Period.is_in(own))
@@ -88,11 +99,10 @@ pub(super) async fn judge_all(
     let rows = observations(&definitions, view.number())
         .filter(speaks)
         .filter(patches.hold(&hub.db, [Column::IndicatorId, Column::UnitId, Column::PeriodEnd])?)
-        .filter(Column::Breakdown.eq(breakdown.to_string()))
+        .filter(asked_for)
         .filter(Column::PeriodStart.gte(starts))
         .filter(Column::PeriodEnd.lte(ends))
         .filter(Column::PeriodStart.lte(by.unwrap_or(ends)))
-        .order_by_desc(Column::PeriodEnd)
         .all(&hub.db.at(view.position()))
         .await?;
     let mut by_cell: ByCell<observation::Model> = HashMap::new();
@@ -101,9 +111,12 @@ pub(super) async fn judge_all(
     }
     for cell in cells {
         let Some(TargetView { row: target, .. }) = &cell.target else { continue };
-        let key = (target.indicator_id, target.unit_id);
-        let rows = by_cell.get(&key).map_or(&[] as &[_], Vec::as_slice);
-        cell.attainment = Some(judged(names, &cell.definition, target, rows));
+        // Not taken out: a unit or an indicator may be asked for twice.
+        let rows = by_cell.get(&(target.indicator_id, target.unit_id)).cloned().unwrap_or_default();
+        let rows = resolve_rows(&cell.definition, breakdown, rows).into_iter();
+        let mut rows: Vec<_> = rows.filter(CellRow::is_whole).map(|it| it.row).collect();
+        rows.sort_by_key(|it| Reverse(it.period_end));
+        cell.attainment = Some(judged(names, &cell.definition, target, &rows));
     }
     Ok(())
 }

@@ -128,6 +128,47 @@ async fn row_7_values_by_breakdown_make_the_total_and_say_so() {
 }
 
 #[tokio::test]
+async fn a_target_is_judged_by_the_total_that_parts_make() {
+    use pb::{AttainmentState as State, TargetComparison::AtLeast};
+    let desk = desk().await;
+    let monthly = pb::ReportFrequency::Month.into();
+    desk.define(vec![pb::Indicator { frequency: monthly, ..by_sex_and_channel("m") }]).await;
+    let aims =
+        [("p", "20"), ("m", "100")].map(|(it, value)| target(it, UNIT, "2024", AtLeast, value));
+    aim(&desk, aims.to_vec()).await;
+    let judged = async |code: &str| {
+        let request = pb::GetSnapshotRequest {
+            units: gso(UNIT, "2024-12-31").into_iter().collect(),
+            indicators: vec![code.to_owned()],
+            date: "2024-12-31".to_owned(),
+            ..Default::default()
+        };
+        let answer = desk.source.indicators().get_snapshot(request).await.unwrap().into_inner();
+        let it = answer.cells[0].attainment.clone().unwrap();
+        (it.state(), it.judged_period, it.to_date, it.gap.unwrap_or_default())
+    };
+    let by = |state, period: &str, to_date, gap: &str| {
+        (state, period.to_owned(), to_date, gap.to_owned())
+    };
+    desk.publish(vec![part("p", UNIT, "2024", "sex=f", "12")]).await;
+    assert_eq!(judged("p").await.0, State::NoValue, "a part is no total");
+    desk.publish(vec![part("p", UNIT, "2024", "sex=m", "9")]).await;
+    assert_eq!(judged("p").await, by(State::Met, "2024", false, "1"));
+    // By the months whose parts are all there, beside one whose total was sent.
+    let month = |month: &str, cut: &str, value: &str| part("m", UNIT, month, cut, value);
+    desk.publish(vec![
+        month("2024-01", "sex=f", "30"),
+        month("2024-01", "sex=m", "25"),
+        month("2024-02", "", "40"),
+        month("2024-03", "sex=f", "500"),
+    ])
+    .await;
+    assert_eq!(judged("m").await, by(State::Undecided, "2024-02", true, "-5"));
+    desk.publish(vec![month("2024-03", "sex=m", "1")]).await;
+    assert_eq!(judged("m").await, by(State::Met, "2024-03", true, "496"));
+}
+
+#[tokio::test]
 async fn row_7_a_breakdown_uses_declared_categories_only() {
     let desk = desk().await;
     let table = ["age=old", "sex=x", "channel=online,size=big"];
