@@ -1,5 +1,5 @@
 //! Keeps definitions: what of a meaning is fixed by its values, and which changes make a version.
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QuerySelect};
 
@@ -16,6 +16,7 @@ use crate::{
     },
     outcome::Outcome,
     revision::{receipt::ItemResult, touched::TouchedSet, versioned::supersede, write::Write},
+    unit::Tree,
 };
 
 /// A batch of definitions under way.
@@ -51,11 +52,12 @@ impl WriteOp for DefineIndicators {
             DefinitionsDraft { write, caller, known, directory, next_id, made, made_groups };
         let groups: Vec<_> =
             groups.into_iter().map(|it| it.and_then(|it| draft.group(it))).collect();
-        let codes: Vec<Code> = entries.iter().flatten().map(|it| it.code.clone()).collect();
+        let trees: HashMap<Code, Tree> =
+            entries.iter().flatten().map(|it| (it.code.clone(), it.meaning.tree)).collect();
         let mut items = Vec::with_capacity(entries.len() + groups.len());
         for entry in entries {
             let item = match entry {
-                Ok(entry) => draft.item(entry, &codes).await,
+                Ok(entry) => draft.item(entry, &trees).await,
                 Err(err) => Err(err),
             };
             items.push(item);
@@ -91,7 +93,8 @@ const COLUMNS: usize = 34;
 const GROUP_COLUMNS: usize = 6;
 
 impl DefinitionsDraft<'_> {
-    async fn item(&mut self, entry: Define, codes: &[Code]) -> Result<ItemResult> {
+    /// `trees` are those of the definitions in this request.
+    async fn item(&mut self, entry: Define, trees: &HashMap<Code, Tree>) -> Result<ItemResult> {
         let Define { code, meaning, expected } = entry;
         if !any(&self.caller.grants().define_indicators, code.as_str()) {
             return Err(Error::not_permitted("define_indicators").at("code"));
@@ -101,7 +104,7 @@ impl DefinitionsDraft<'_> {
             let rule = "be the code of a registered system";
             return Err(Error::field("authoritative_source", rule));
         }
-        self.must_refer(&code, &meaning, codes)?;
+        self.must_refer(&code, &meaning, trees)?;
         if let Some(earlier) = self.made.iter().find(|it| it.code == code) {
             return match earlier.meaning == meaning {
                 true => Ok(ItemResult::new(Outcome::Unchanged, 0)),
@@ -152,8 +155,14 @@ impl DefinitionsDraft<'_> {
         Ok(ItemResult::new(outcome, 0))
     }
 
-    /// Refuses a definition that names a group or an indicator which is not there, or itself.
-    fn must_refer(&self, code: &Code, meaning: &Meaning, codes: &[Code]) -> Result<()> {
+    /// Refuses a definition that names itself, a group or an indicator which is not there, or a weight of another tree:
+    /// the units of one tree have no values in the other.
+    fn must_refer(
+        &self,
+        code: &Code,
+        meaning: &Meaning,
+        trees: &HashMap<Code, Tree>,
+    ) -> Result<()> {
         if let Some(named) = &meaning.group {
             let is_made = self.made_groups.iter().any(|it| it.code == *named);
             if !is_made && self.known.group(named).is_none() {
@@ -164,13 +173,27 @@ impl DefinitionsDraft<'_> {
         let fields = [("continues", &meaning.continues), ("weight", &meaning.weight)];
         for (field, named) in fields {
             let Some(named) = named else { continue };
-            let is_known = self.known.known_to(self.caller, named).is_ok() || codes.contains(named);
+            let is_known =
+                self.known.known_to(self.caller, named).is_ok() || trees.contains_key(named);
             if named == code || !is_known {
                 return Err(Error::field(
                     field,
                     "be the code of another indicator that is defined",
                 ));
             }
+        }
+        let tree_of = |named: &Code| {
+            let known = || self.known.known(named).map(|it| it.meaning.tree);
+            trees.get(named).copied().or_else(known)
+        };
+        if meaning.weight.as_ref().and_then(tree_of).is_some_and(|it| it != meaning.tree) {
+            return Err(Error::field("weight", "be an indicator of the same tree"));
+        }
+        let weighs = |it: &&Arc<Definition>| {
+            it.meaning.weight.as_ref() == Some(code) && tree_of(&it.code) != Some(meaning.tree)
+        };
+        if self.known.all().any(|it| weighs(&it)) {
+            return Err(Error::field("tree", "be that of the indicators that this one weighs"));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::{
     indicator::ranks::rank,
     support::{
         client::{Grants, gso, id, refusal},
-        desk::{BEN_TRE, Desk, aim, amount, parts, ratio, saw, target},
+        desk::{BEN_TRE, Desk, aim, amount, parts, ratio, rejected, saw, target},
     },
 };
 
@@ -339,6 +339,35 @@ async fn a_mean_is_weighted_by_another_indicator() {
     let blind = reader.indicators().roll_up(request).await.unwrap().into_inner().figures.remove(0);
     assert_eq!(told(&blind), (None, Incomplete, 9, 0));
     assert_eq!(blind.coverage.unwrap().weight_share, None);
+}
+
+#[tokio::test]
+async fn a_weight_is_of_the_tree_of_what_it_weighs() {
+    let desk = Desk::start().await;
+    let administration = pb::UnitTree::Administration.into();
+    let mean = |code: &str, weight: &str| pb::Indicator {
+        unit_rule: pb::UnitRule::Mean.into(),
+        weight: weight.to_owned(),
+        ..amount(code)
+    };
+    let other = |it: pb::Indicator| pb::Indicator { tree: administration, ..it };
+    desk.define(vec![amount("people"), other(amount("staff"))]).await;
+    let table = [
+        (vec![mean("score", "staff")], "weight"),
+        (vec![other(mean("score", "people"))], "weight"),
+        (vec![mean("score", "later"), other(amount("later"))], "weight"),
+    ];
+    for (indicators, field) in table {
+        let receipt = desk.define(indicators).await;
+        assert_eq!(rejected(&receipt), ("FIELD_INVALID", vec![field]), "{receipt:?}");
+    }
+    let good = vec![mean("score", "people"), other(mean("marks", "staff"))];
+    assert_eq!(desk.define(good).await.rejected, 0);
+    // Nor does a weight leave the tree of what it weighs, but together with it.
+    let receipt = desk.define(vec![other(amount("people"))]).await;
+    assert_eq!(rejected(&receipt), ("FIELD_INVALID", vec!["tree"]), "{receipt:?}");
+    let both = vec![other(amount("people")), other(mean("score", "people"))];
+    assert_eq!(desk.define(both).await.rejected, 0);
 }
 
 #[tokio::test]
