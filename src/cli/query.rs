@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     config::{BadConfig, Numbers, QueryArgs, QueryKind},
+    decimal::Decimal,
     pb,
 };
 
@@ -232,7 +233,9 @@ const CELLS: [(&str, Side); 10] = [
     ("code", Side::Left),
 ];
 
-fn cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<String> {
+/// A cell of the indicator of a name, rounded to so many decimals.
+fn cell(it: &pb::SnapshotCell, name: &str, decimals: Option<u32>, numbers: Numbers) -> Vec<String> {
+    let shown = |it: &pb::Figure| shown(it, decimals, numbers);
     // Where there is none of the frequency, the newest figure that stands beside; its period says which it is.
     let latest = it.latest.as_ref().or(it.beside.first());
     let figure = latest.and_then(|it| it.figure.as_ref());
@@ -255,9 +258,9 @@ fn cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<String> {
         name.to_owned(),
         it.unit.as_ref().map_or_else(String::new, |it| it.name.clone()),
         latest.map_or_else(String::new, |it| it.period.clone()),
-        figure.map_or_else(String::new, |it| shown(it, numbers)),
+        figure.map_or_else(String::new, shown),
         figure.map_or_else(String::new, |it| it.unit_of_measure.clone()),
-        before.map_or_else(String::new, |it| shown(it, numbers)),
+        before.map_or_else(String::new, shown),
         aim,
         met.map_or_else(String::new, |it| plain_word(it.as_str_name(), "ATTAINMENT_STATE_")),
         fresh,
@@ -266,10 +269,15 @@ fn cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<String> {
 }
 
 /// The rows of a cell by their sources: its own, and below it what others contributed.
-fn sourced_cell(it: &pb::SnapshotCell, name: &str, numbers: Numbers) -> Vec<Vec<String>> {
+fn sourced_cell(
+    it: &pb::SnapshotCell,
+    name: &str,
+    decimals: Option<u32>,
+    numbers: Numbers,
+) -> Vec<Vec<String>> {
     let row = |it: &pb::SnapshotCell| {
         let shown = it.latest.as_ref().or(it.beside.first());
-        let mut row = cell(it, name, numbers);
+        let mut row = cell(it, name, decimals, numbers);
         row.push(shown.map_or_else(String::new, source_of));
         row
     };
@@ -338,7 +346,7 @@ fn observation(it: &pb::Observation, numbers: Numbers) -> Vec<String> {
         unit.code,
         it.period.clone(),
         breakdown(&it.breakdown),
-        shown(&figure, numbers),
+        shown(&figure, None, numbers),
         parts,
         figure.unit_of_measure,
         it.revision.as_ref().map_or_else(String::new, |it| it.number.to_string()),
@@ -424,8 +432,9 @@ fn rejection(it: &pb::Rejection, _: Numbers) -> Vec<String> {
     ]
 }
 
-/// A figure in short: its bound, its value, and whether it is final; or why there is none.
-pub(super) fn shown(figure: &pb::Figure, numbers: Numbers) -> String {
+/// A figure in short: its bound, its value, and whether it is final; or why there is none. A value that is no bound is
+/// rounded where that is asked for: `> 55.6` would be wrong as `> 56`.
+pub(super) fn shown(figure: &pb::Figure, decimals: Option<u32>, numbers: Numbers) -> String {
     let status = figure.status();
     let is_final =
         matches!(status, pb::ObservationStatus::Unspecified | pb::ObservationStatus::Final);
@@ -434,6 +443,10 @@ pub(super) fn shown(figure: &pb::Figure, numbers: Numbers) -> String {
         false => plain_word(status.as_str_name(), "OBSERVATION_STATUS_"),
     };
     let Some(value) = &figure.value else { return status };
+    let decimals = decimals.filter(|_| {
+        use pb::ValueQualifier::{About, Exact};
+        matches!(figure.qualifier(), Exact | About)
+    });
     let bound = match figure.qualifier() {
         pb::ValueQualifier::Unspecified | pb::ValueQualifier::Exact => "",
         pb::ValueQualifier::MoreThan => ">",
@@ -443,11 +456,15 @@ pub(super) fn shown(figure: &pb::Figure, numbers: Numbers) -> String {
         pb::ValueQualifier::About => "~",
     };
     let status = if status.is_empty() { status } else { format!(" ({status})") };
-    format!("{bound}{}{status}", spell(&short(value), numbers))
+    format!("{bound}{}{status}", spell(&short(value, decimals), numbers))
 }
 
-/// A value that was computed has 20 digits; six decimals are enough to look at.
-fn short(value: &str) -> String {
+/// A value that was computed has 20 digits; six decimals are enough to look at where no definition says how many.
+fn short(value: &str, decimals: Option<u32>) -> String {
+    let exact = decimals.and_then(|it| Some((value.parse::<Decimal>().ok()?, it)));
+    if let Some((exact, decimals)) = exact {
+        return exact.round_to(decimals).to_string();
+    }
     match value.split_once('.') {
         Some((whole, decimals)) if decimals.len() > 6 => {
             format!("{whole}.{}\u{2026}", decimals.get(..6).unwrap_or_default())

@@ -181,7 +181,7 @@ impl Following {
             }
             Subject::Observation(it) => {
                 let figure = it.figure.as_ref().map_or_else(String::new, |figure| {
-                    format!(": {} {}", shown(figure, self.numbers), figure.unit_of_measure)
+                    format!(": {} {}", shown(figure, None, self.numbers), figure.unit_of_measure)
                 });
                 let breakdown = super::export::breakdown(&it.breakdown);
                 let breakdown =

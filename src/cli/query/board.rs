@@ -64,6 +64,11 @@ impl BoardNames {
         self.indicators.get(code).map_or_else(|| code.to_owned(), |it| it.name_vi.clone())
     }
 
+    /// How many decimals of it are shown, if its definition says so.
+    fn decimals(&self, code: &str) -> Option<u32> {
+        self.indicators.get(code)?.decimals.and_then(|it| u32::try_from(it).ok())
+    }
+
     /// The place of its group, and the group; none for one that is in no group.
     fn group(&self, code: &str) -> Option<(usize, &pb::IndicatorGroup)> {
         let named = self.indicators.get(code)?.group.as_str();
@@ -82,10 +87,10 @@ impl BoardNames {
         let mut tables: BTreeMap<usize, Vec<Vec<String>>> = BTreeMap::new();
         for it in cells {
             let place = self.group(&it.indicator).map_or(usize::MAX, |(place, _)| place);
-            let name = self.name(&it.indicator);
+            let (name, decimals) = (self.name(&it.indicator), self.decimals(&it.indicator));
             tables.entry(place).or_default().extend(match all_sources {
-                true => sourced_cell(it, &name, numbers),
-                false => vec![cell(it, &name, numbers)],
+                true => sourced_cell(it, &name, decimals, numbers),
+                false => vec![cell(it, &name, decimals, numbers)],
             });
         }
         let (mut is_first, one) = (true, tables.len() <= 1);

@@ -11,7 +11,7 @@ use crate::{
     indicator::breakdowns::dimension,
     support::{
         client::{Client, Key, all_indicators, gso},
-        desk::{SOURCE, count, ratio},
+        desk::{SOURCE, count, ratio, saw},
         hub::Hub,
         program::{Ran, sharehub},
     },
@@ -323,4 +323,30 @@ async fn a_query_is_a_table_for_people_and_json_for_machines() {
     }
     let refused = desk.run(&["query", "snapshot", "--indicator", "doc.rate"]).await;
     assert!(refused.code == Some(2) && refused.err.contains("units: must"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_board_rounds_to_the_decimals_of_the_definition() {
+    let desk = Desk::start().await;
+    let indicators = vec![pb::Indicator { decimals: Some(1), ..ratio("doc.share") }];
+    let request = pb::DefineIndicatorsRequest { indicators, ..Default::default() };
+    desk.source.indicators().define_indicators(request).await.unwrap();
+    let some = |it: &str| Some(it.to_owned());
+    let exact = pb::ObservationEntry {
+        numerator: some("62"),
+        denominator: some("102"),
+        ..saw("doc.share", "805", "2024", "")
+    };
+    let qualifier = Some(pb::ValueQualifier::MoreThan.into());
+    let bound = pb::ObservationEntry { qualifier, ..saw("doc.share", "794", "2024", "55.66") };
+    desk.publish(vec![exact, bound]).await;
+    let units = ["--unit", "805@2024-12-31", "--unit", "794@2024-12-31"];
+    let asked =
+        [&["query", "snapshot", "--indicator", "doc.share", "--date", "2025-06-01"], &units[..]];
+    let table = desk.good(&asked.concat()).await.out;
+    assert!(table.contains(" 60,8 ") && table.contains(" >55,66 "), "{table}");
+    let json = desk.good(&[asked.concat(), vec!["--json"]].concat()).await.out;
+    assert!(json.contains("\"60.784313725490196078\""), "{json}");
+    let table = desk.good(&["query", "observations", "--indicator", "doc.share"]).await.out;
+    assert!(table.contains("60,784313\u{2026}"), "{table}");
 }
