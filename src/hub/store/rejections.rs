@@ -17,6 +17,9 @@ use crate::{
 
 /// How long a rejection is kept at most, in microseconds: 90 days after the item was rejected last.
 pub const KEPT: i64 = 90 * 86_400_000_000;
+/// Rejections kept of one source, at most: of more, those that were rejected longest ago go. One that sends the same
+/// wrong file in new words each day does not fill the store.
+const MOST_OF_A_SOURCE: u64 = 10_000;
 /// Rows in one statement.
 const CHUNK: usize = 1_000;
 /// Characters of a message, and bad fields of an item, that are kept at most.
@@ -80,6 +83,10 @@ impl Buffered for RejectionNotes {
                 let insert = Entity::insert_many(rows).on_conflict(again());
                 insert.exec_without_returning(db).await?;
             }
+            let systems: BTreeSet<_> = rows.iter().map(|it| it.system_id).collect();
+            for system_id in systems {
+                cap(db, system_id).await?;
+            }
             Ok(())
         }
         .boxed()
@@ -122,6 +129,28 @@ async fn delete(db: &DatabaseTransaction, names: BTreeSet<ItemName>) -> Result<(
                 .await?;
         }
     }
+    Ok(())
+}
+
+/// Deletes what a system has more than [`MOST_OF_A_SOURCE`] of.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a rejection ends when there are too many newer ones"
+)]
+async fn cap(db: &DatabaseTransaction, system_id: i64) -> Result<()> {
+    let own = Entity::find().filter(Column::SystemId.eq(system_id));
+    let newest = own.order_by_desc(Column::LastAt).order_by_desc(Column::List);
+    let too_many = newest.order_by_desc(Column::Item).offset(MOST_OF_A_SOURCE).limit(1);
+    let Some(Model { last_at, list, item, .. }) = too_many.one(db).await? else { return Ok(()) };
+    let before_in_list =
+        Condition::all().add(Column::List.eq(list.as_str())).add(Column::Item.lte(item));
+    let before_then = Condition::any().add(Column::List.lt(list)).add(before_in_list);
+    let then = Condition::all().add(Column::LastAt.eq(last_at)).add(before_then);
+    Entity::delete_many()
+        .filter(Column::SystemId.eq(system_id))
+        .filter(Condition::any().add(Column::LastAt.lt(last_at)).add(then))
+        .exec(db)
+        .await?;
     Ok(())
 }
 

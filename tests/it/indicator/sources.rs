@@ -173,6 +173,27 @@ async fn a_load_keeps_its_rejected_items_too_and_a_repeated_answer_keeps_none_an
 }
 
 #[tokio::test]
+async fn of_one_source_ten_thousand_rejections_are_kept_the_newest() {
+    let desk = Desk::start().await;
+    let bad = |month: i32| saw("doc.count", BEN_TRE, &format!("bad-{month:05}"), "1");
+    // Each beside one that is kept: otherwise the whole is a call that is refused.
+    let publish = async |from: i32, before: i32| {
+        let receipt = desk.try_publish((from..before).map(bad).collect()).await;
+        assert_eq!(receipt.rejected, before - from);
+    };
+    publish(0, 3).await;
+    publish(3, 9_999).await;
+    assert_eq!(own(&desk.source).await.len(), 9_999);
+    // The second is rejected again, and so is not among the oldest.
+    publish(1, 2).await;
+    publish(9_999, 10_002).await;
+    let kept = own(&desk.source).await;
+    assert_eq!(kept.len(), 10_000);
+    let first: Vec<_> = items(&kept).into_iter().take(2).collect();
+    assert_eq!(first, ["doc.count 83 bad-00001", "doc.count 83 bad-00003"]);
+}
+
+#[tokio::test]
 async fn rejections_are_for_their_source_and_for_those_who_audit() {
     let desk = Desk::start().await;
     let bad: Vec<_> = (1..=250).map(|it| saw(&format!("no.{it:03}"), "83", "2024", "1")).collect();
