@@ -1,4 +1,4 @@
-//! Who asks, which grants it has, and by which agreements data is shared with it.
+//! The caller of a request: its system, its grants, and the agreements that share data with it.
 pub mod agreement;
 pub mod credential;
 pub mod directory;
@@ -32,27 +32,27 @@ use crate::{
     time::{Day, Timestamp},
 };
 
-/// The system behind a request, and what it may do by it. Made by the `identify` layer, given its rights by `permit`;
-/// every store function asks for it.
+/// The system behind a request, with its rights. The `identify` layer makes it, `permit` adds the rights, and every
+/// store function takes one.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The hub's id of the system.
     pub system_id: i64,
-    /// What is registered of it.
+    /// The system as it is registered.
     pub system: Arc<System>,
-    /// By what it showed who it is.
+    /// The credential that identified it.
     pub credential: Credential,
     /// Whether the call came by TLS, by which certificates can be shown.
     pub over_tls: bool,
-    /// When the call must have been answered: the caller's own deadline, or ours if that is sooner.
+    /// Deadline of the call: the caller's own, or the hub's if that comes first.
     pub deadline: Instant,
     /// The caller's own deadline, which also ends streams.
     pub until: Option<Instant>,
     /// Cuts the connection that the call came by, for a caller that cannot be told anything.
     pub connection: CancellationToken,
-    /// What is to be recorded of the call.
+    /// What the audit record of the call will say.
     pub trail: Arc<Trail>,
-    /// What its method needs.
+    /// The policy of its method.
     pub policy: Policy,
     /// The purpose that the call names.
     pub purpose: Option<Slug>,
@@ -63,8 +63,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The hub itself, for what it keeps of its own accord, by a name for it. It may do everything to itself, and has
-    /// no data.
+    /// The hub itself, in tasks that nobody asked for; the name says which task. It holds every grant and sees no data.
     pub fn hub(what: &'static str, longest: Duration) -> Self {
         let grants = Grants { administrator: true, publish_units: true, ..Grants::default() };
         let system = System {
@@ -131,14 +130,14 @@ impl Caller {
 
     // === what it may know of ===
 
-    /// Whether the caller may know that there is such an indicator: by any of its agreements, or because it defines it.
+    /// Whether the caller may know that the indicator exists: an agreement covers it, or the caller defines it.
     pub fn knows_indicator(&self, code: &str) -> bool {
         agreement::knows_indicator(self.grants(), &self.agreements, code, Timestamp::now())
     }
 
     // === what this call may be answered with ===
 
-    /// Whether the call may be answered with data of an indicator.
+    /// Whether the answer may hold data of an indicator.
     pub fn sees_indicator(&self, code: &str) -> bool {
         self.rights.indicators.as_ref().is_some_and(|it| it.agreement.has_indicator(code))
     }
@@ -191,7 +190,7 @@ impl Caller {
         self.grants().auditor || self.grants().administrator
     }
 
-    /// Refuses unless it may.
+    /// Refuses a caller that may not.
     pub fn must_audit(&self) -> Result<()> {
         if self.may_audit() {
             return Ok(());
@@ -219,7 +218,7 @@ impl SystemCode {
     }
 }
 
-/// Which indicators a grant is for: a code, a prefix that ends in `.*`, or `*`.
+/// A pattern of indicator codes: a code, a prefix that ends in `.*`, or `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pattern(String);
@@ -251,7 +250,7 @@ impl Pattern {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Grants {
-    /// Register systems, issue keys, make agreements.
+    /// Registers systems, issues keys, grants agreements.
     pub administrator: bool,
     /// Publish units and successions.
     pub publish_units: bool,
@@ -279,9 +278,9 @@ pub struct System {
     pub grants: Grants,
     /// Its status codes of dossiers, and the national states (1 to 10) they map to; empty for the national codes.
     pub statuses: BTreeMap<String, i32>,
-    /// The unit whose system it is.
+    /// The unit that runs it.
     pub agency_unit_id: Option<i64>,
-    /// Whom to ask about what it publishes; may be empty.
+    /// Contact for questions about what it publishes; may be empty.
     pub contact: String,
     /// Whether it was disabled.
     pub disabled: bool,
@@ -289,7 +288,7 @@ pub struct System {
     pub made_at: i64,
 }
 
-/// A key, as it is kept: the secret is not.
+/// A key as the hub stores it: without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Its id.
@@ -300,7 +299,7 @@ pub struct Key {
     pub hash: Vec<u8>,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// From when on it is refused.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,

@@ -10,19 +10,20 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use super::{SystemCode, refusals::Cause};
 use crate::time::Timestamp;
 
-/// How a certificate names its system: one URI among its subject alternative names, such as `urn:sharehub:system:ioc`.
+/// Prefix of the one URI among a certificate's subject alternative names that names its system, such as
+/// `urn:sharehub:system:ioc`.
 pub const URI: &str = "urn:sharehub:system:";
 
-/// By what the caller of a request showed who it is. Cheap to clone.
+/// The credential that a caller showed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Credential {
-    /// By nothing: the hub itself, for what it does of its own accord.
+    /// None: the hub itself, in tasks that nobody asked for.
     Internal,
-    /// By a key; this is its id.
+    /// A key, by its id.
     Key(Arc<str>),
-    /// By a client certificate.
+    /// A client certificate.
     Certificate(Arc<Certificate>),
-    /// By a token of the configured issuer.
+    /// A token of the configured issuer.
     Token(Arc<Token>),
 }
 
@@ -45,8 +46,8 @@ impl Credential {
         }
     }
 
-    /// What tells it from others of its kind: the id of a key, the fingerprint of a certificate, the id of a token (its
-    /// `jti`; empty when it has none).
+    /// Its identity among its kind: the id of a key, the fingerprint of a certificate, the id of a token (its `jti`;
+    /// empty when it has none).
     pub fn id(&self) -> &str {
         match self {
             Self::Internal => "",
@@ -64,13 +65,13 @@ pub struct Certificate {
     pub system: SystemCode,
     /// SHA-256 of the whole certificate, in lower-case hexadecimal digits.
     pub fingerprint: String,
-    /// From when on it is refused.
+    /// When it expires.
     pub not_after: Timestamp,
     ended: AtomicBool,
 }
 
 impl Certificate {
-    /// Reads one from its DER. Whether it is to be trusted is the business of the handshake.
+    /// Reads one from DER. The TLS handshake decides whether to trust it.
     pub fn read(der: &[u8]) -> Result<Self, Cause> {
         let (_, read) = X509Certificate::from_der(der).map_err(|_| Cause::CertificateUnreadable)?;
         let names = read.subject_alternative_name().map_err(|_| Cause::CertificateUnreadable)?;
@@ -94,7 +95,7 @@ impl Certificate {
         !self.ended.load(Ordering::Acquire) && at <= self.not_after
     }
 
-    /// Refuses it from now on: it was revoked, or its authority is no longer trusted.
+    /// Refuses it from now on: it was revoked, or its CA is no longer trusted.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }
@@ -107,6 +108,6 @@ pub struct Token {
     pub system: SystemCode,
     /// Its `jti`, or empty.
     pub id: String,
-    /// From when on it is refused.
+    /// When it expires.
     pub expires_at: Timestamp,
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Key, System, agreement::Agreement, credential::Credential, refusals::Cause};
 use crate::time::Timestamp;
 
-/// How a key begins.
+/// Prefix of every key.
 pub const PREFIX: &str = "shk_";
 
 /// Systems, keys and agreements.
@@ -25,7 +25,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// From every system, key and agreement.
+    /// Indexes every system, key and agreement.
     pub fn new(
         systems: BTreeMap<i64, Arc<System>>,
         keys: Vec<Key>,
@@ -80,7 +80,8 @@ impl Directory {
         if system.disabled { Err(Cause::SystemDisabled) } else { Ok((id, system)) }
     }
 
-    /// The system of a caller that was identified before, if what it showed is still good and it is not disabled.
+    /// The system of a caller that was identified before, if its credential is still accepted and the system is
+    /// enabled.
     pub fn again(
         &self,
         system_id: i64,

@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// What a system may do to the hub or to reference data.
+/// A right over the hub or its reference data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemGrant {
     /// Registers systems, issues keys, makes agreements.
@@ -62,7 +62,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As refusals name it.
+    /// Its name in refusals.
     pub fn name(self) -> &'static str {
         match self {
             Self::Indicators => "indicators",
@@ -162,7 +162,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("DossierService/SummarizeDossiers", Data(Kind::Dossiers, &[Read, Count], Never)),
     ("DossierService/WithdrawDossiers", PUBLISH_DOSSIERS),
     ("DossierService/WithdrawProcedures", Policy::Grant(SystemGrant::DefineProcedures)),
-    // A token is its owner's, whatever it may follow by now.
+    // A resume token stays its owner's, even where the rights behind it have ended.
     ("FeedService/Acknowledge", Identified),
     ("FeedService/ListConsumers", ADMINISTRATOR),
     ("FeedService/Watch", Feed),
@@ -170,7 +170,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("IndicatorService/DefineIndicators", Policy::Grant(SystemGrant::DefineIndicators)),
     ("IndicatorService/ExportObservations", READ_INDICATORS),
     ("IndicatorService/GetAvailability", READ_INDICATORS),
-    // Definitions are no data: they are for all who define them, or have an agreement that speaks of them.
+    // Definitions are no data: a system that defines them, or has an agreement about them, may read them.
     ("IndicatorService/GetIndicator", Identified),
     ("IndicatorService/GetSnapshot", READ_INDICATORS),
     ("IndicatorService/IngestObservations", PUBLISH_INDICATORS),
@@ -204,7 +204,7 @@ pub fn of(path: &str) -> Option<Policy> {
     POLICIES.get(place).map(|(_, policy)| *policy)
 }
 
-/// What of a system's agreements a call looks at.
+/// What decides which agreement answers a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
     /// The agreements of the system.
@@ -232,7 +232,7 @@ impl Search<'_> {
             let fit: Vec<_> = all.filter(|it| is_named(it)).collect();
             match fit.as_slice() {
                 [] => {}
-                // Of one purpose there is one: those that overlap are not granted.
+                // At most one per purpose: granting refuses agreements that overlap.
                 [one] => {
                     if personal.shows(one) && purpose.is_none() {
                         return Err(purpose_required(&fit, "the answer may show personal data"));

@@ -7,23 +7,23 @@ use std::{
 
 use crate::log::AuditLog;
 
-/// Why somebody was not accepted as a system. Strangers are not told which it is.
+/// Why a peer was not accepted as a system. The peer is not told which cause it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     // === connections ===
-    /// What came is no TLS.
+    /// The client did not speak TLS.
     NotTls,
-    /// TLS older than 1.3, or nothing that both sides can do.
+    /// The client offered TLS older than 1.3, or nothing that the hub supports.
     TlsIncompatible,
     /// The client did not ask for HTTP/2 by ALPN.
     NoAlpn,
     /// The handshake took too long.
     HandshakeSlow,
-    /// The client went away, or did not accept the hub's own certificate.
+    /// The client disconnected, or rejected the hub's certificate.
     HandshakeBroken,
     /// The certificate cannot be read.
     CertificateUnreadable,
-    /// No authority that is trusted has issued the certificate.
+    /// No trusted CA issued the certificate.
     CertificateUntrusted,
     /// The certificate has expired.
     CertificateExpired,
@@ -36,21 +36,21 @@ pub enum Cause {
     /// The certificate has no URI, several, or one that is no system's.
     CertificateNamesNobody,
     // === calls ===
-    /// Neither a certificate nor a key nor a token came with the call.
+    /// The call carries no certificate, key or token.
     NothingShown,
-    /// What came with the call is neither a key nor a token.
+    /// The call carries something that is neither a key nor a token.
     Malformed,
-    /// There is no such key.
+    /// The key is unknown.
     KeyUnknown,
     /// The key was revoked.
     KeyRevoked,
     /// The key has expired.
     KeyExpired,
-    /// The algorithm of the token is not the one that is configured.
+    /// The token's algorithm is not the configured one.
     TokenAlgorithm,
-    /// The token is signed by no key of the issuer.
+    /// No key of the issuer signed the token.
     TokenSignature,
-    /// A claim of the token is missing, or is not what it must be.
+    /// A claim of the token is missing or wrong.
     TokenClaim,
     /// The token has expired.
     TokenExpired,
@@ -62,17 +62,17 @@ pub enum Cause {
     SystemDisabled,
     /// The certificate names one system, the key or token another.
     NamesDiffer,
-    /// The system has as many connections open as it may.
+    /// The system has reached its limit of open connections.
     TooManyConnections,
 }
 
 impl Cause {
-    /// Whether it ends a connection before there was a call.
+    /// Whether it ends the connection before any call.
     fn is_of_connection(self) -> bool {
         self < Self::NothingShown
     }
 
-    /// Its name, as it is logged and counted.
+    /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::NotTls => "not_tls",
@@ -112,11 +112,11 @@ pub struct Refused {
     pub cause: Cause,
     /// From where.
     pub peer: Option<SocketAddr>,
-    /// Whom it claimed to be, as far as that is known and is a word of ours: a system's code or a key's id, or empty.
+    /// The system that the peer claimed to be: its code or a key's id where one can be read, else empty.
     pub claimed: String,
 }
 
-/// Every refused identification goes through here.
+/// Counts, logs and records refused identifications; all of them pass through here.
 #[derive(Debug, Default)]
 pub struct Refusals {
     counts: Mutex<BTreeMap<Cause, u64>>,
@@ -125,12 +125,12 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// Recorded in this log.
+    /// Records into this log.
     pub fn new(audit: &Arc<AuditLog>) -> Arc<Self> {
         Arc::new(Self { audit: Arc::downgrade(audit), ..Self::default() })
     }
 
-    /// Counts and logs one, and records it, unless it was a call, which leaves its own record.
+    /// Counts and logs one, and records it unless it was a call: calls leave their own record.
     pub fn record(&self, refused: &Refused) {
         let Refused { cause, peer, claimed } = refused;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,11 +13,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// How far the issuer's clock may be from ours, in seconds.
+/// Clock skew allowed to the issuer, in seconds.
 const LEEWAY: u64 = 30;
-/// From `nbf` to `exp`, at most, in seconds: a token cannot be revoked.
+/// Longest life of a token, from `nbf` to `exp`, in seconds: a token cannot be revoked.
 const LONGEST: u64 = 900;
-/// Bytes of a token, at most.
+/// Longest token, in bytes.
 const MOST: usize = 4 * 1024;
 /// Algorithms that can be pinned. All are asymmetric: a verifier cannot sign.
 pub const ALGORITHMS: [(&str, Algorithm); 4] = [
@@ -27,12 +27,12 @@ pub const ALGORITHMS: [(&str, Algorithm); 4] = [
     ("PS256", Algorithm::PS256),
 ];
 
-/// Whose tokens are accepted.
+/// The issuer of tokens, as configured.
 #[derive(Clone, Debug)]
 pub struct IssuerSettings {
-    /// The `iss` that they must have.
+    /// Required `iss`.
     pub issuer: String,
-    /// The `aud` that they must have, or have among others.
+    /// Required `aud`, alone or among others.
     pub audience: String,
     /// The one algorithm.
     pub algorithm: Algorithm,
@@ -48,7 +48,7 @@ impl IssuerSettings {
     }
 }
 
-/// An issuer, as it is configured now.
+/// An issuer with its current keys.
 pub struct Issuer {
     validation: Validation,
     keys: Vec<(Option<String>, DecodingKey)>,
@@ -76,20 +76,20 @@ impl Issuer {
         let mut validation = Validation::new(*algorithm);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
-        // The library looks at these only when they are there, unless it is told that they must be.
+        // The library checks these claims only where they are present, unless it is told to require them.
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
         Ok(Self { validation, keys: keys(*algorithm, file)? })
     }
 
-    /// Whom a token names.
+    /// Verifies a token, and returns it with the system that it names.
     pub fn read(&self, text: &str) -> Result<Token, Cause> {
         if text.len() > MOST {
             return Err(Cause::Malformed);
         }
         let header = decode_header(text).map_err(|_| Cause::Malformed)?;
-        // `kid` picks among the keys that we have. Where to find others is nothing that a token could tell us.
+        // `kid` only picks among the configured keys: a token must not say where to find others.
         let key = match (self.keys.as_slice(), header.kid.as_deref()) {
             ([(None, only)], _) | ([(_, only)], None) => Some(only),
             (keys, kid) => {
@@ -178,7 +178,7 @@ impl Tokens {
         *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(issuer);
     }
 
-    /// Whom a token names.
+    /// Verifies a token, and returns it with the system that it names.
     pub fn read(&self, text: &str) -> Result<Token, Cause> {
         let issuer = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         issuer.as_ref().ok_or(Cause::Malformed)?.read(text)
