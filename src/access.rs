@@ -1,4 +1,4 @@
-//! Systems, keys and agreements: how they are registered, what they permit a call, and why it is refused.
+//! Registers systems, issues keys, grants agreements, and decides which calls they permit.
 pub mod explain;
 pub mod last_used;
 pub mod permit;
@@ -19,7 +19,7 @@ use crate::{
     slots::Slots,
 };
 
-/// What is kept in memory to identify callers and to permit their calls.
+/// In-memory state that identifies callers and permits their calls.
 #[derive(Debug)]
 pub struct Access {
     /// Refused identifications, counted and logged.
@@ -36,7 +36,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Starts to count on a store; refused connections are recorded in its audit log.
+    /// Starts on a store, and records refused connections in its audit log.
     pub fn start(db: Db, limits: &Limits, audit: &Arc<AuditLog>) -> Arc<Self> {
         Arc::new(Self {
             refusals: Refusals::new(audit),

@@ -30,26 +30,26 @@ use crate::{
     unit::forest::Forest,
 };
 
-/// Asks what a call would be answered.
+/// A question about how a call would be answered.
 #[derive(Debug)]
 pub struct Explain {
-    /// Of this system; of the caller where there is none.
+    /// The system that would call; none for the caller.
     pub system: Option<SystemCode>,
     /// The method, such as `UnitService/GetUnit`.
     pub method: String,
     /// The purpose.
     pub purpose: Option<Slug>,
-    /// Indicators that the call would be about.
+    /// Indicators that the call would ask for.
     pub indicators: Vec<indicator::Code>,
-    /// Units that it would be about.
+    /// Units that it would ask for.
     pub units: Vec<unit::Ref>,
-    /// Procedures that it would be about.
+    /// Procedures that it would ask for.
     pub procedures: Vec<String>,
-    /// An agreement as if it were granted.
+    /// A draft, judged as if it were granted.
     pub draft: Option<Grant>,
 }
 
-/// An agreement that answers, and how far it goes.
+/// An agreement that would answer, and what of the question it covers.
 #[derive(Debug)]
 pub struct Answering {
     /// The agreement.
@@ -60,11 +60,11 @@ pub struct Answering {
     pub own_only: bool,
     /// How much personal data is shown, where there is any.
     pub tier: Option<Tier>,
-    /// Indicators asked about that are outside.
+    /// Indicators asked for that it does not cover.
     pub indicators: Vec<String>,
-    /// Units asked about that are outside.
+    /// Units asked for that it does not cover.
     pub units: Vec<unit::Name>,
-    /// Procedures asked about that are outside.
+    /// Procedures asked for that it does not cover.
     pub procedures: Vec<String>,
     /// What is left of each limit, and until when.
     pub limits: Vec<(limits::Left, Timestamp)>,
@@ -87,7 +87,7 @@ pub struct Opens {
     pub units: usize,
 }
 
-/// What a call would be answered: by which agreements, and why it would be refused.
+/// The explanation: the agreements that would answer, and the refusal, if any.
 #[derive(Debug)]
 pub struct Explained {
     /// The revision it was read at.
@@ -99,7 +99,7 @@ pub struct Explained {
 }
 
 impl Access {
-    /// Says what a call would be answered.
+    /// Explains how a call would be answered.
     pub async fn explain(&self, hub: &Hub, caller: &Caller, asked: Explain) -> Result<Explained> {
         let Explain { system, method, purpose, indicators, units, procedures, draft: grant } =
             asked;
@@ -130,7 +130,7 @@ impl Access {
             policy: policy::of(&path).ok_or_else(unknown)?,
             purpose,
             agreements: agreements.into(),
-            // By what another system will show itself is not known: it is said beside what is answered.
+            // The credential of another system is unknown here, so the answer states the requirement instead.
             credential: match system == own {
                 true => caller.credential.clone(),
                 false => Credential::Internal,
@@ -168,7 +168,7 @@ impl Access {
     }
 }
 
-/// Says how far an agreement goes in answering a call.
+/// Judges which part of a call an agreement covers.
 async fn describe(
     hub: &Hub,
     view: &View,
@@ -236,7 +236,7 @@ async fn describe(
     })
 }
 
-/// What a call would be about.
+/// What a call would ask for.
 struct About<'a> {
     indicators: &'a [indicator::Code],
     units: &'a [unit::Ref],

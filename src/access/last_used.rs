@@ -1,4 +1,4 @@
-//! When keys were last used: kept in memory and written in groups, outside the revisions.
+//! When keys were last used: collected in memory, written in batches, outside the revisions.
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -6,12 +6,12 @@ use std::{
 
 use crate::time::Timestamp;
 
-/// What was not written yet, by the keys' ids.
+/// Uses not written yet, by key id.
 #[derive(Debug, Default)]
 pub struct LastUsed(Mutex<HashMap<String, Timestamp>>);
 
 impl LastUsed {
-    /// A key was used.
+    /// Notes the use of a key.
     pub fn saw(&self, key: &str, at: Timestamp) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match uses.get_mut(key) {
@@ -20,12 +20,12 @@ impl LastUsed {
         }
     }
 
-    /// When a key was used last, as far as that was not written.
+    /// The last use of a key, if it is not written yet.
     pub fn last(&self, key: &str) -> Option<Timestamp> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 
-    /// All that was not written; the caller writes it, or gives it back with `saw`.
+    /// Takes every use not written yet; the caller writes them, or returns them with `saw`.
     pub fn take(&self) -> Vec<(String, Timestamp)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
     }

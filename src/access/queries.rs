@@ -1,4 +1,4 @@
-//! What administrators ask of systems, keys and agreements.
+//! Parsed requests about systems, keys and agreements.
 use std::collections::BTreeMap;
 
 use crate::{
@@ -26,41 +26,41 @@ pub struct Register {
     pub grants: Grants,
     /// Its status codes.
     pub statuses: BTreeMap<String, i32>,
-    /// The unit whose system it is.
+    /// The unit that runs it.
     pub agency_unit: Option<unit::Ref>,
-    /// Whom to ask about what it publishes.
+    /// Contact for questions about what it publishes.
     pub contact: String,
 }
 
 impl Register {
-    /// With nothing but a name and grants.
+    /// One with a name and grants only.
     pub fn plain(code: SystemCode, name: String, grants: Grants) -> Self {
         let (statuses, contact) = (BTreeMap::new(), String::new());
         Self { code, name, grants, statuses, agency_unit: None, contact }
     }
 }
 
-/// Changes what is registered of a system: what is none stays as it is.
+/// Updates a system; a field that is none stays.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// Its code.
     pub code: SystemCode,
     /// Its name.
     pub name: Option<String>,
-    /// What it may do, duty by duty.
+    /// Its grants, one by one.
     pub grants: GrantsUpdate,
     /// Its status codes.
     pub statuses: Option<BTreeMap<String, i32>>,
-    /// The unit whose system it is, or that there is none.
+    /// The unit that runs it, or none to clear it.
     pub agency_unit: Option<Option<unit::Ref>>,
-    /// Whom to ask about what it publishes.
+    /// Contact for questions about what it publishes.
     pub contact: Option<String>,
-    /// The version that it changes.
+    /// The version that the update expects.
     pub expected: Expected,
 }
 
 impl Update {
-    /// The system as it is after the change, with the unit that was found for it; that it is disabled is not changed.
+    /// The system after the update, with the unit resolved; it stays disabled if it was.
     pub fn of(self, known: &System, agency: Option<i64>) -> System {
         let Self { code: _, name, grants, statuses, agency_unit, contact, expected: _ } = self;
         let known = known.clone();
@@ -75,7 +75,7 @@ impl Update {
     }
 }
 
-/// Changes what a system may do: what is none stays as it is.
+/// Updates the grants of a system; a field that is none stays.
 #[derive(Clone, Debug, Default)]
 pub struct GrantsUpdate {
     /// Register systems, issue keys, make agreements.
@@ -109,7 +109,7 @@ impl GrantsUpdate {
 pub struct List {
     /// The page.
     pub page: Page,
-    /// What the read must have seen.
+    /// The revision to read at.
     pub consistency: Consistency,
 }
 
@@ -118,12 +118,12 @@ pub struct List {
 pub struct Issue {
     /// For this system.
     pub system: SystemCode,
-    /// From when on it is refused.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Issue {
-    /// When the key will expire: within 366 days, a year when not said.
+    /// When the key will expire: within 366 days, after a year by default.
     pub fn expiry(&self, write: &Write) -> Result<Timestamp> {
         const DAY: i64 = 86_400_000_000;
         let now = write.revision.at;
@@ -149,12 +149,12 @@ pub struct Switch {
 #[derive(Clone, Debug)]
 pub struct RevokeKey(pub String);
 
-/// Makes an agreement, or replaces the version that is expected.
+/// Grants an agreement, or replaces the expected version.
 #[derive(Clone, Debug)]
 pub struct PutAgreement {
     /// The agreement.
     pub grant: Grant,
-    /// The version that it replaces; where none is named, the agreement is new.
+    /// The version that it replaces; none for a new agreement.
     pub expected: Expected,
 }
 
@@ -163,11 +163,11 @@ pub struct PutAgreement {
 pub struct RevokeAgreement {
     /// Its code.
     pub code: Slug,
-    /// The version that it ends.
+    /// The version that the request expects.
     pub expected: Expected,
 }
 
-/// What is agreed.
+/// The content of an agreement.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// Its code.
@@ -186,22 +186,22 @@ pub struct Grant {
     pub terms: Terms,
     /// The units.
     pub units: Vec<unit::Ref>,
-    /// From when on; absent: as it was, or now.
+    /// First instant of validity; absent: unchanged, or now.
     pub valid_from: Option<Timestamp>,
-    /// Until when.
+    /// End of validity.
     pub valid_before: Timestamp,
 }
 
 /// Asks for agreements.
 #[derive(Debug)]
 pub struct ListAgreements {
-    /// Of this system; of all that the caller may know of where there is none.
+    /// Of this system; none for all that the caller may know of.
     pub system: Option<SystemCode>,
-    /// Also those that hold no more.
+    /// Whether to include ended ones.
     pub with_ended: bool,
     /// The page.
     pub page: Page,
-    /// What the read must have seen.
+    /// The revision to read at.
     pub consistency: Consistency,
 }
 

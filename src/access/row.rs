@@ -29,7 +29,7 @@ pub mod system {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// When keys were used last. It is no part of what is known at a revision.
+/// When keys were used last; outside the revisions.
 pub mod key_use {
     use sea_orm::entity::prelude::*;
 

@@ -29,7 +29,7 @@ use crate::{
 pub struct Rpc {
     /// The hub.
     pub hub: Arc<Hub>,
-    /// What is kept to permit calls.
+    /// State that permits calls.
     pub access: Arc<Access>,
 }
 

@@ -1,4 +1,4 @@
-//! What we ask the database about systems and keys.
+//! Queries about systems and keys.
 pub mod agreements;
 pub mod held;
 pub mod limits;
@@ -48,7 +48,7 @@ fn visible(number: i64) -> sea_orm::Select<system::Entity> {
     standing(number)
 }
 
-/// The one door to keys, likewise.
+/// The one door to keys: those that stood at a revision.
 fn visible_keys(number: i64) -> sea_orm::Select<key::Entity> {
     standing(number)
 }
@@ -67,7 +67,7 @@ impl Reference for Directory {
     }
 }
 
-/// Registers a system; one that is registered is left as it is.
+/// Registers a system; a registered one stays unchanged.
 impl WriteOp for Register {
     type Output = ItemResult;
 
@@ -93,7 +93,7 @@ impl WriteOp for Register {
     }
 }
 
-/// Changes what is registered of a system.
+/// Updates a system.
 impl WriteOp for Update {
     type Output = ItemResult;
 
@@ -122,7 +122,7 @@ impl WriteOp for Switch {
     }
 }
 
-/// The unit whose system one is, as it is named today.
+/// The unit that runs a system, by its name of today.
 async fn agency(
     hub: &Hub,
     write: &Write,
@@ -139,7 +139,7 @@ fn known<'a>(directory: &'a Directory, code: &SystemCode) -> Result<&'a System> 
     known.ok_or_else(|| Error::not_found("system", code.as_str()))
 }
 
-/// Keeps a version of a system, unless it stands already; `replaces` may refuse to replace the one that stands.
+/// Writes a version of a system unless the same one stands; `replaces` may refuse to supersede the standing one.
 async fn put(
     write: &Write,
     directory: &Directory,
@@ -175,8 +175,8 @@ async fn put(
     Ok(ItemResult::new(outcome, id))
 }
 
-/// Issues a key: its text, what is kept of it, and the revision that made it. The secret is not kept, so a repeated
-/// request is refused: an answer without it would look like a success.
+/// Issues a key, and returns its text, its row and its revision. The hub stores no secret, so a repeated request is
+/// refused: an answer without the secret would look like a success.
 pub async fn issue(
     hub: &Arc<Hub>,
     caller: &Caller,
@@ -203,7 +203,7 @@ pub async fn issue(
     Ok((text, key, receipt.revision))
 }
 
-/// A key that was drawn, to be kept.
+/// A new key, to be written.
 #[derive(Clone)]
 struct AddKey {
     issue: Issue,
@@ -211,7 +211,7 @@ struct AddKey {
     hash: Vec<u8>,
 }
 
-/// The result names the key, for whoever repeats the request.
+/// The result names the key, so that a repeated request can name it.
 impl WriteOp for AddKey {
     type Output = ItemResult;
 
@@ -273,7 +273,7 @@ async fn insert_key(write: &Write, key: Key) -> Result<()> {
     Ok(())
 }
 
-/// Registers an administrator if there is no system with its code: how the first one comes to be.
+/// Registers an administrator unless its code is taken: the way to the first one.
 pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<()> {
     let directory = hub.reference::<Directory>(&hub.revisions.latest()).await?;
     if directory.by_code(code.as_str()).is_some() {
@@ -290,16 +290,16 @@ pub async fn ensure_administrator(hub: &Arc<Hub>, code: &SystemCode) -> Result<(
 
 // === when keys were used ===
 
-/// How often it is written.
+/// How often uses are written.
 const EACH: Duration = Duration::from_secs(60);
 
-/// The one door to the uses of keys; callers of it have the keys already.
+/// The one door to the uses of keys; callers already hold the keys.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible_uses() -> sea_orm::Select<key_use::Entity> {
     key_use::Entity::find()
 }
 
-/// Writes when keys were used, each minute, and once more after `stop`.
+/// Writes the uses of keys each minute, and once more after `stop`.
 pub async fn keep_uses(hub: Weak<Hub>, access: Arc<Access>, stop: CancellationToken) {
     loop {
         let is_last = tokio::select! {
@@ -316,7 +316,7 @@ pub async fn keep_uses(hub: Weak<Hub>, access: Arc<Access>, stop: CancellationTo
     }
 }
 
-/// Writes when keys were used, as far as that was not written.
+/// Writes the uses of keys that are not written yet.
 pub async fn write_uses(hub: &Arc<Hub>, access: &Access) -> Result<()> {
     let uses = access.last_used.take();
     if uses.is_empty() {
@@ -339,7 +339,7 @@ pub async fn write_uses(hub: &Arc<Hub>, access: &Access) -> Result<()> {
     written
 }
 
-/// Keeps when keys were used, unless another hub saw them used later.
+/// Writes uses of keys, unless another hub wrote later ones.
 #[derive(Clone)]
 struct KeepUses {
     rows: Vec<key_use::ActiveModel>,
@@ -362,7 +362,7 @@ impl WriteOp for KeepUses {
     }
 }
 
-/// Keys, with when they were used last: what is written, or what was seen here since.
+/// Keys with their last use: as written, or as seen by this hub since.
 fn used(access: &Access, keys: Vec<Key>, written: &HashMap<String, i64>) -> Vec<Used> {
     let used = |key: Key| {
         let written = written.get(&key.id).copied().map(Timestamp::from_micros);
@@ -388,7 +388,7 @@ pub struct Used {
     pub last: Option<Timestamp>,
 }
 
-/// A system with the unit whose it is, and its keys.
+/// A system with the unit that runs it, and its keys.
 #[derive(Debug)]
 pub struct ListedSystem {
     /// The system.
@@ -429,7 +429,7 @@ pub async fn list(
     Ok((view.revision, Paged { items, next }))
 }
 
-/// The caller's own registration, with the key that it used; and until when what it showed is good.
+/// The caller's own registration, with the key that it used and the expiry of its credential.
 pub async fn who_am_i(
     hub: &Hub,
     access: &Access,

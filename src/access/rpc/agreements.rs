@@ -26,9 +26,9 @@ use crate::{
 
 // === words in ===
 
-/// Limits of one agreement, at most.
+/// Most limits of one agreement.
 const MOST_LIMITS: usize = 10;
-/// Fields, procedures or units of one agreement, at most.
+/// Most fields, procedures or units of one agreement.
 const MOST_NAMES: usize = 1_000;
 
 impl TryFrom<pb::GrantAgreementRequest> for (BatchOptions, PutAgreement) {

@@ -15,7 +15,7 @@ use crate::{
     wire::Fields,
 };
 
-/// Things that one question is about, at most; and that one answer names.
+/// Most things that one question names, and one answer lists.
 const MOST: usize = 1_000;
 /// The fields of dossiers that hold personal data.
 const PERSONAL: [&str; 5] = [

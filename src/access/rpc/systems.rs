@@ -1,4 +1,4 @@
-//! Systems in: what is registered of one, and what of it is to change.
+//! Reads the requests that register or update a system.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
@@ -49,7 +49,7 @@ impl TryFrom<pb::RegisterSystemRequest> for (BatchOptions, Register) {
     }
 }
 
-/// Characters of a contact, at most.
+/// Longest contact, in characters.
 const MOST_CONTACT: usize = 300;
 
 fn read_grants(fields: &mut Fields, grants: pb::Grants) -> Option<Grants> {
@@ -110,7 +110,7 @@ impl TryFrom<pb::UpdateSystemRequest> for (BatchOptions, Update) {
     }
 }
 
-/// What of a system can be changed, by its paths in a mask; `grants` stands for all of its fields.
+/// The paths of a system that a mask may name; `grants` stands for all of its fields.
 const CHANGEABLE: [&str; 9] = [
     "name",
     "grants.administrator",
@@ -133,7 +133,7 @@ fn read_mask(fields: &mut Fields, paths: &[String]) -> BTreeSet<&'static str> {
         let named: Vec<_> = CHANGEABLE.into_iter().filter(below).collect();
         if named.is_empty() {
             let known = "name only `name`, `grants`, a field of `grants`, `statuses`, `agency_unit` and `contact`";
-            // Told as it was sent, unless it is long.
+            // The refusal repeats the path as it was sent, unless it is long.
             let shown: String = path.chars().take(100).collect();
             fields.refuse("update_mask", format!("{known}, not {shown:?}"));
             return mask;
@@ -143,7 +143,7 @@ fn read_mask(fields: &mut Fields, paths: &[String]) -> BTreeSet<&'static str> {
     mask
 }
 
-/// Reads the fields that the mask names; the others are not looked at.
+/// Reads the fields that the mask names, and ignores the others.
 fn read_update(
     fields: &mut Fields,
     system: pb::RegisteredSystem,

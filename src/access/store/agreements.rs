@@ -1,4 +1,4 @@
-//! What we ask the database about agreements: who may use which data.
+//! Queries about agreements.
 use std::sync::Arc;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait};
@@ -39,7 +39,7 @@ pub async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Vec<Agreemen
     rows.into_iter().map(Agreement::try_from).collect()
 }
 
-/// An agreement with the system that it is made with, for answers.
+/// An agreement with its system, for answers.
 #[derive(Debug)]
 pub struct ListedAgreement {
     /// The agreement.
@@ -55,10 +55,10 @@ impl ListedAgreement {
     }
 }
 
-/// What a grant did: its receipt, the agreement as it stood, and as it stands now, or would.
+/// The effect of a grant: its receipt, the agreement before, and the agreement now (or as it would be).
 pub type Granted = (Receipt, Option<ListedAgreement>, ListedAgreement);
 
-/// Makes an agreement, or replaces the version that it names.
+/// Grants an agreement, or replaces the version that it names.
 pub async fn grant(
     hub: &Arc<Hub>,
     caller: &Caller,
@@ -88,7 +88,7 @@ pub async fn grant(
     Ok((receipt, before, after))
 }
 
-/// Makes an agreement, or replaces the version that is expected.
+/// Grants an agreement, or replaces the expected version.
 impl WriteOp for PutAgreement {
     type Output = ItemResult;
 
@@ -111,8 +111,8 @@ impl WriteOp for PutAgreement {
     }
 }
 
-/// An agreement as it would stand: with its system and units found, and no other one that would answer the same calls.
-/// A refusal names fields by their path from the agreement.
+/// Resolves an agreement's system and units, and refuses one that overlaps another. Refusals name fields by their path
+/// from the agreement.
 pub fn draft(
     directory: &Directory,
     forest: &Forest,
@@ -209,7 +209,7 @@ impl WriteOp for RevokeAgreement {
     }
 }
 
-/// Ends the version that stands, and adds a new one.
+/// Supersedes the standing version with a new one.
 async fn keep(write: &Write, kept: Agreement) -> Result<()> {
     supersede::<agreement::Entity>(write, agreement::Column::Code.eq(kept.code.as_str())).await?;
     let Agreement {

@@ -18,7 +18,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A call that is to be counted. No two are the same, so that each is counted.
+/// A call to count. No two are equal, so that a batch counts each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Use {
     code: String,
@@ -26,26 +26,26 @@ struct Use {
     number: u64,
 }
 
-/// What came of counting a call.
+/// The result of counting a call.
 #[derive(Clone, Copy, Debug)]
 enum Counted {
-    /// It may be answered.
+    /// The call is within the limits.
     In,
-    /// It is one too many by this limit, until this instant.
+    /// The call exceeds this limit, which ends at this instant.
     Out(Limit, Timestamp),
 }
 
-/// Counts calls: those that arrive together in one transaction, across every hub of the store.
+/// Counts calls across every hub of the store; calls that arrive together share a transaction.
 #[derive(Debug)]
 pub struct QuotaMeter {
     db: Db,
     together: Batcher<Use, Counted>,
     next: AtomicU64,
-    /// Agreements that are used up, by code: their version, by which limit, and until when.
+    /// Exhausted agreements by code: version, limit, and end of the window.
     spent: Mutex<HashMap<String, (i64, Limit, Timestamp)>>,
 }
 
-/// Agreements that are remembered as used up.
+/// Most exhausted agreements kept in memory.
 const MOST_SPENT: usize = 10_000;
 
 impl QuotaMeter {
@@ -103,7 +103,7 @@ impl QuotaMeter {
     }
 }
 
-/// The refusal of a call that is one too many.
+/// The refusal of a call over a limit.
 pub fn refuse(code: &str, Limit { calls, per }: Limit, until: Timestamp, now: Timestamp) -> Error {
     let left = until.micros().saturating_sub(now.micros()).max(1_000);
     let (per, wait) = (per.name(), Duration::from_micros(left.unsigned_abs()));
@@ -121,9 +121,9 @@ pub struct Left {
     pub left: i64,
 }
 
-/// Counts calls in one transaction; of those of one agreement, as many as it allows are in, the first ones first.
+/// Counts calls in one transaction; of one agreement's calls the first ones pass, as many as its limit leaves.
 async fn count(db: &Db, uses: Vec<Use>) -> Result<HashMap<Use, Counted>> {
-    // In the order of codes, as every hub does it: none waits for another that waits for it.
+    // In the order of codes, on every hub, so that two hubs cannot deadlock.
     let mut by_code: BTreeMap<String, Vec<Use>> = BTreeMap::new();
     for it in uses {
         by_code.entry(it.code.clone()).or_default().push(it);
@@ -134,8 +134,8 @@ async fn count(db: &Db, uses: Vec<Use>) -> Result<HashMap<Use, Counted>> {
     let mut counted = HashMap::new();
     for (code, mut uses) in by_code {
         uses.sort_by_key(|it| it.number);
-        // A hub that has another version of the agreement by now counts by that one: the last one asked is the newest
-        // here.
+        // A hub that already has another version of the agreement counts by that one; the last one asked for is the
+        // newest here.
         let Some(limits) = uses.last().map(|it| Arc::clone(&it.limits)) else { continue };
         let asked = i64::try_from(uses.len()).unwrap_or(i64::MAX);
         let (mut allowed, mut refusal) = (asked, None);
@@ -166,8 +166,8 @@ async fn count(db: &Db, uses: Vec<Use>) -> Result<HashMap<Use, Counted>> {
     Ok(counted)
 }
 
-/// Adds calls to the window that runs: how many were counted in it by now, and when it began. A hub whose clock is
-/// behind counts in the window that another one has begun.
+/// Adds calls to the running window; returns its count and its start. A hub whose clock is behind joins the window that
+/// another hub began.
 async fn add(
     db: &impl ConnectionTrait,
     code: &str,
@@ -197,7 +197,7 @@ async fn give_back(db: &impl ConnectionTrait, code: &str, per: Window, calls: i6
     Ok(())
 }
 
-/// How many calls an agreement has answered in the windows that run, in the order of its limits.
+/// Calls that an agreement has answered in its running windows, in the order of its limits.
 pub async fn used(
     db: &impl ConnectionTrait,
     agreement: &Agreement,
@@ -215,7 +215,7 @@ pub async fn used(
     Ok(all)
 }
 
-/// A statement with the engine's own places for values.
+/// A statement with the engine's own placeholders.
 fn spell<const N: usize>(
     db: &impl ConnectionTrait,
     statement: &str,
