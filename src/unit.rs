@@ -49,17 +49,17 @@ impl Level {
 }
 
 db_enum! {
-    /// How much was handed over.
+    /// How much of a unit a succession hands over.
     pub enum Transfer {
-        /// All of it.
+        /// The whole unit.
         Whole = 1,
-        /// A part of it.
+        /// A part of the unit.
         Part = 2,
     }
 }
 
 db_enum! {
-    /// What kind of change a succession is.
+    /// The kind of a succession.
     pub enum SuccessionKind {
         /// Several became one.
         Merge = 1,
@@ -73,7 +73,7 @@ db_enum! {
         ChangeOfType = 5,
         /// Closed, without a successor.
         Abolition = 6,
-        /// The same, carried over into a new list.
+        /// Unchanged, carried over into a new list.
         Continuation = 7,
     }
 }
@@ -109,7 +109,7 @@ impl Scheme {
     }
 }
 
-/// Reads a code of a unit: what schemes allow is theirs to say, so only its shape is checked.
+/// Reads the code of a unit. Each scheme sets its own rules, so only the shape is checked.
 pub fn parse_code(text: &str) -> Result<String, Rule> {
     let ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if !text.is_empty() && text.len() <= 35 && text.bytes().all(ok) {
@@ -118,12 +118,12 @@ pub fn parse_code(text: &str) -> Result<String, Rule> {
     Err("be 1 to 35 letters, digits, dots, hyphens or underscores".into())
 }
 
-/// Names one unit.
+/// A reference to one unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ref {
-    /// By the hub's id.
+    /// The hub's id.
     Id(i64),
-    /// By a code, at its own date or at the date that the request speaks about.
+    /// A code, at its own date or at the date that the request speaks about.
     Code {
         /// The scheme.
         scheme: Scheme,
@@ -189,7 +189,7 @@ pub struct CodeSpan {
     pub span: Span,
 }
 
-/// That a unit belongs to another for a while.
+/// A link from a unit to its parent, for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentSpan {
     /// In which tree.
@@ -213,13 +213,13 @@ pub struct Unit {
     pub span: Span,
     /// Its codes.
     pub codes: Vec<CodeSpan>,
-    /// What it belongs to.
+    /// Its parents.
     pub parents: Vec<ParentSpan>,
     /// The revision that made this version.
     pub made_at: i64,
 }
 
-/// That a unit took over from another.
+/// A succession: one unit takes over from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Succession {
     /// The unit before.
@@ -230,28 +230,28 @@ pub struct Succession {
     pub effective: Day,
     /// The kind of change.
     pub kind: SuccessionKind,
-    /// Whether all of it went there.
+    /// Whether the whole unit went there.
     pub transfer: Transfer,
     /// The share that went there, where a source gives one.
     pub weight: Option<Decimal>,
-    /// What that is a share of.
+    /// The basis of the share: population, households or area.
     pub weight_basis: String,
     /// The legal act.
     pub legal_act: String,
-    /// Where this comes from.
+    /// The source.
     pub source: String,
 }
 
-/// Asks for one unit.
+/// A parsed request for one unit.
 #[derive(Debug)]
 pub struct Get {
     /// Which.
     pub unit: Ref,
-    /// What the read must have seen.
+    /// The revision to read at.
     pub consistency: Consistency,
 }
 
-/// Asks for units.
+/// A parsed request for units.
 #[derive(Debug)]
 pub struct List {
     /// The date at which they must be valid.
@@ -262,30 +262,30 @@ pub struct List {
     pub below: Option<Ref>,
     /// In this tree.
     pub tree: Tree,
-    /// With this in their names, folded.
+    /// Text that their names contain, folded.
     pub name: String,
-    /// With words in their names, or codes, that begin so; folded.
+    /// Beginnings of words in their names, or of their codes; folded.
     pub text: Vec<String>,
     /// Direct children only.
     pub children_only: bool,
     /// The page.
     pub page: Page,
-    /// What the read must have seen.
+    /// The revision to read at.
     pub consistency: Consistency,
 }
 
-/// Asks what became of a unit.
+/// A parsed request for the lineage of a unit.
 #[derive(Debug)]
 pub struct Trace {
     /// Which.
     pub unit: Ref,
     /// The date to follow it to.
     pub date: Day,
-    /// What the read must have seen.
+    /// The revision to read at.
     pub consistency: Consistency,
 }
 
-/// A unit to be kept.
+/// A unit to be published.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The hub's id, when the caller knows it.
@@ -298,13 +298,13 @@ pub struct Entry {
     pub span: Span,
     /// Its codes.
     pub codes: Vec<CodeSpan>,
-    /// What it belongs to.
+    /// Its parents.
     pub parents: Vec<ParentEntry>,
     /// The version that it replaces.
     pub expected: Expected,
 }
 
-/// That a unit belongs to another.
+/// A link from a unit to its parent.
 #[derive(Clone, Debug)]
 pub struct ParentEntry {
     /// In which tree.
@@ -315,7 +315,7 @@ pub struct ParentEntry {
     pub span: Span,
 }
 
-/// A succession to be kept.
+/// A succession to be published.
 #[derive(Clone, Debug)]
 pub struct SuccessionEntry {
     /// The unit before.
@@ -326,19 +326,19 @@ pub struct SuccessionEntry {
     pub kind: SuccessionKind,
     /// The first day on which it holds.
     pub effective: Day,
-    /// Whether all of it went there.
+    /// Whether the whole unit went there.
     pub transfer: Transfer,
     /// The share that went there.
     pub weight: Option<Decimal>,
-    /// What that is a share of.
+    /// The basis of the share: population, households or area.
     pub weight_basis: String,
     /// The legal act.
     pub legal_act: String,
-    /// Where this comes from.
+    /// The source.
     pub source: String,
 }
 
-/// Units and successions to be kept, as they were read: each entry, or why it is refused.
+/// Units and successions to be published: each entry as it was read, or its refusal.
 #[derive(Clone, Debug)]
 pub struct Publish {
     /// Units.

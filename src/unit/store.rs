@@ -1,4 +1,4 @@
-//! What we ask the database about units.
+//! Queries about units.
 mod publish;
 pub mod reference;
 
@@ -47,7 +47,7 @@ pub async fn made(db: &impl ConnectionTrait, stretch: &Stretch) -> Result<Vec<Ar
     rows.into_iter().map(|it| Ok(Arc::new(it.try_into()?))).collect()
 }
 
-/// The one door to successions, likewise.
+/// The one door to successions: those that stood at a revision.
 fn visible_successions(number: i64) -> sea_orm::Select<succession::Entity> {
     standing(number)
 }
@@ -55,8 +55,8 @@ fn visible_successions(number: i64) -> sea_orm::Select<succession::Entity> {
 impl Reference for Forest {
     const WHICH: ReferenceData = ReferenceData::Units;
 
-    /// Loads every unit and succession as they stood at a revision, some at a time: rows take several times the room
-    /// of what is kept of them, and what was once taken stays with the process.
+    /// Loads every unit and succession as they stood at a revision, in chunks: rows take several times the memory of
+    /// the forest, and the allocator does not give it back.
     async fn load(db: &impl ConnectionTrait, number: i64) -> Result<Self> {
         use succession::Column::PredecessorId;
         const SOME: i64 = 500;
@@ -128,7 +128,7 @@ pub async fn list(
     Ok((view.revision, forest, page))
 }
 
-/// What a search by words looks at: the name of a unit, and the codes that it bears on a day.
+/// The text that a search by words reads: the name of a unit, and its codes on a day.
 fn searched(unit: &Unit, day: Day) -> String {
     let codes = unit.codes.iter().filter(|it| it.span.contains(day));
     codes.fold(unit.name.clone(), |text, it| text + " " + &it.code)
@@ -149,7 +149,7 @@ pub async fn trace(
 
 // === rows in and out ===
 
-/// How a code or a link is kept inside its unit's row; days as numbers.
+/// A code or a link as the row of its unit holds it; days are numbers.
 #[derive(Serialize, Deserialize)]
 struct KeptCode(Scheme, String, i32, i32);
 

@@ -3,13 +3,13 @@ use crate::{pb, unit, wire::Fields};
 
 /// Reads references to units.
 pub trait UnitFields {
-    /// A reference to a unit that must be there.
+    /// Reads a required reference.
     fn unit(&mut self, field: &str, unit: Option<pb::UnitRef>) -> Option<unit::Ref>;
 
-    /// A reference to a unit, or none.
+    /// Reads an optional reference.
     fn maybe_unit(&mut self, field: &str, unit: Option<pb::UnitRef>) -> Option<Option<unit::Ref>>;
 
-    /// References to units, at most so many.
+    /// Reads a list of references, at most so many.
     fn units(
         &mut self,
         field: &str,

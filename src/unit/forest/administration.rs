@@ -1,4 +1,4 @@
-//! The tree ADMINISTRATION: what is published of it, and what follows from TERRITORY and from lineage.
+//! The tree ADMINISTRATION: its published links, and those that follow from TERRITORY and lineage.
 //!
 //! A locality belongs in ADMINISTRATION to what it belongs to in TERRITORY, unless a link of its own says otherwise:
 //! the reference data holds each link once. An agency or a facility whose parent closed belongs to the unit that holds
@@ -11,14 +11,14 @@ use crate::{
     unit::{Level, ParentSpan, Tree, Unit},
 };
 
-/// Units that are followed from one closed unit to the next, at most: links that were published badly may go round.
+/// Most steps from one closed unit to the next: bad links may form a cycle.
 const MOST_STEPS: usize = 32;
 
-/// Links that nobody published, from each parent: when, and which unit is below it.
+/// Inherited links by parent: the days, and the unit below.
 pub(super) type Implied = HashMap<i64, Vec<(Span, i64)>>;
 
 impl Forest {
-    /// The links of a unit in ADMINISTRATION that nobody published, the earliest first.
+    /// The inherited links of a unit in ADMINISTRATION, earliest first.
     pub fn implied_parents(&self, unit: &Unit) -> Vec<ParentSpan> {
         if unit.level.is_locality() { from_territory(unit) } else { self.inherited(unit) }
     }
@@ -118,7 +118,7 @@ impl Forest {
         held.into_iter().map(share).collect()
     }
 
-    /// Whether a link of its own says where a unit belongs on a day.
+    /// Whether a unit has a published link of its own on a day.
     fn has_place(&self, id: i64, day: Day) -> bool {
         let link = self.get(id).and_then(|it| own_link(it, Tree::Administration, day));
         link.is_some_and(|it| self.stands(it, day))
@@ -152,7 +152,7 @@ impl Forest {
                 continue;
             }
             let next = own.get(i + 1).map_or(unit.span.to, |it| it.span.from.previous());
-            // A link that was to end after its parent closed ends when it was to end.
+            // A link that outlives its parent still ends on its own last day.
             let until = if link.span.to > closed { next.min(link.span.to) } else { next };
             let mut below = Span { from: closed.next().max(link.span.from), to: until };
             let mut parent = Some(link.parent_id);

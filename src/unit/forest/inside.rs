@@ -1,4 +1,4 @@
-//! Which units are below others, and on which days: the units of an agreement.
+//! The units below others, with their days: the units of an agreement.
 use std::collections::BTreeMap;
 
 use super::{Forest, Tree};
@@ -15,7 +15,7 @@ impl Forest {
         let mut next: Vec<(i64, Span)> = tops.into_iter().map(|it| (it, ever)).collect();
         while let Some((id, days)) = next.pop() {
             let known = found.entry(id).or_default();
-            // Links that were published badly may go round.
+            // Bad links may form a cycle.
             if known.iter().any(|it| it.from <= days.from && days.to <= it.to) {
                 continue;
             }

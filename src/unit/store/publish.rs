@@ -1,4 +1,4 @@
-//! How the database takes units and successions.
+//! Writes units and successions.
 use std::sync::Arc;
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait};
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Keeps units and successions.
+/// Publishes units and successions.
 impl WriteOp for Publish {
     type Output = BatchOutcome;
 
@@ -48,7 +48,7 @@ impl WriteOp for Publish {
     }
 }
 
-/// A forest that takes entries, and remembers what must be written.
+/// A forest that takes the entries of a write, and collects the rows to be written.
 struct Draft {
     forest: Forest,
     /// The systems whose codes name schemes.
@@ -90,7 +90,7 @@ impl Draft {
         Ok(ItemResult::new(outcome, id))
     }
 
-    /// The unit that an entry is about: the one with its id, or else the one that bears one of its codes at the time.
+    /// The unit of an entry: the one with its id, else the one that bears one of its codes at the time.
     fn known(&self, entry: &Entry) -> Result<Option<i64>> {
         let mut known = entry.id;
         if let Some(id) = known
@@ -124,7 +124,7 @@ impl Draft {
         Ok(known)
     }
 
-    /// Whether there is somebody who gives out the codes of a scheme.
+    /// Whether somebody issues the codes of a scheme.
     fn is_known(&self, scheme: &Scheme) -> bool {
         *scheme == Scheme::gso()
             || *scheme == Scheme::agency()

@@ -1,4 +1,4 @@
-//! What we ask the database about the units that come with the product: loading them, and bringing them up to date.
+//! Loads the units that ship with the program, and updates them.
 use std::sync::Arc;
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     unit::{self, forest::Forest},
 };
 
-/// Loads the reference data that comes with the product into a store that has no units yet.
+/// Loads the reference data of the program into a store that has no units yet.
 pub async fn load_reference(hub: &Arc<Hub>) -> Result<()> {
     if hub.revisions.latest().touched(ReferenceData::Units) > 0 {
         return Ok(());
@@ -18,13 +18,13 @@ pub async fn load_reference(hub: &Arc<Hub>) -> Result<()> {
     Ok(())
 }
 
-/// Whether the store's units are those of an earlier release, which did not know of some change.
+/// Whether the store holds the units of an earlier release, without some later change.
 pub async fn is_reference_behind(hub: &Hub) -> Result<bool> {
     let forest = hub.reference::<Forest>(&hub.revisions.latest()).await?;
     unit::reference::is_behind(&forest)
 }
 
-/// Publishes the reference data as it stands in the product. Publishing it twice changes nothing.
+/// Publishes the reference data of the program. Publishing it twice changes nothing.
 pub async fn publish_reference(hub: &Arc<Hub>) -> Result<Receipt> {
     let publication = unit::reference::entries()?;
     let caller = Caller::hub("hub/LoadReference", hub.limits.longest);
