@@ -1,4 +1,4 @@
-//! The change feed: what changed, in order, for systems that keep a copy.
+//! The change feed: every change in order, for systems that keep a copy.
 pub mod filter;
 pub mod position;
 pub mod row;
@@ -19,16 +19,16 @@ use crate::{
     unit,
 };
 
-/// Asks for changes.
+/// A parsed request to watch.
 #[derive(Debug)]
 pub struct Watch {
-    /// What to follow.
+    /// The filters.
     pub filters: Vec<Filter>,
-    /// A hash of the filters: a token is good for the filters it came with.
+    /// A hash of the filters: a token is valid only with the filters it came with.
     pub question: [u8; 32],
-    /// Where to start.
+    /// The start.
     pub from: From,
-    /// At least one message in so much time.
+    /// Longest time between two messages.
     pub bookmark: Duration,
 }
 
@@ -37,7 +37,7 @@ pub struct Watch {
 pub enum From {
     /// After the newest revision.
     Now,
-    /// With the state.
+    /// With the state at one revision.
     Beginning,
     /// After the message that this token came with.
     Token(String),
@@ -65,13 +65,13 @@ pub struct IndicatorFilter {
     pub units: Vec<unit::Ref>,
     /// Also the units below them.
     pub with_descendants: bool,
-    /// What of them.
+    /// The kinds of things about them.
     pub parts: BTreeSet<Part>,
     /// Only these breakdowns.
     pub breakdowns: BreakdownFilter,
 }
 
-/// What of an indicator is followed.
+/// The kinds of things about an indicator that a filter follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// Definitions.
@@ -91,7 +91,7 @@ pub struct DossierFilter {
     pub procedure: Option<dossier::ProcedureCode>,
 }
 
-/// What a revision made.
+/// A version that a revision made.
 #[derive(Clone, Debug)]
 pub enum Thing {
     /// A version of a unit.
@@ -125,7 +125,7 @@ impl Thing {
         }
     }
 
-    /// Why it was withdrawn. Of dossiers it is not told: it may speak of a person.
+    /// The reason of its withdrawal. That of a dossier is not sent: it may hold personal data.
     pub fn withdrawal_reason(&self) -> Option<&str> {
         match self {
             Self::Unit(_) | Self::Dossier(_) => None,
@@ -134,7 +134,7 @@ impl Thing {
         }
     }
 
-    /// About how many bytes it takes on the wire.
+    /// Its approximate size on the wire, in bytes.
     pub fn weight(&self) -> usize {
         match self {
             Self::Unit(_) => 600,
@@ -148,7 +148,7 @@ impl Thing {
     }
 }
 
-/// The kinds of things, in the order in which one revision's are sent.
+/// The kinds of things, in the order in which a revision's changes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Units.
@@ -166,7 +166,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them.
+    /// All stages, in order.
     pub const ALL: [Self; 6] = [
         Self::Units,
         Self::Definitions,
@@ -176,12 +176,12 @@ impl Stage {
         Self::Dossiers,
     ];
 
-    /// The one after.
+    /// The next stage.
     pub fn next(self) -> Option<Self> {
         Self::ALL.into_iter().find(|it| *it > self)
     }
 
-    /// What a revision touched that made things of it.
+    /// The reference data that a revision touched when it made things of this stage.
     pub fn touched(self) -> TouchedSet {
         match self {
             Self::Units => TouchedSet::UNITS,
@@ -194,7 +194,7 @@ impl Stage {
     }
 }
 
-/// What happened to a thing, for one watch.
+/// The effect of a change on one watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
     /// It is part of the state at the beginning.
@@ -208,13 +208,13 @@ pub enum Happened {
 /// A change, for one watch.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Of a thing.
+    /// A version of a thing.
     Thing(Happened, Thing),
-    /// Of what is shared, at the revision that the watch had come to: gained, or else lost.
+    /// Access, at the revision that the watch had reached: gained or lost.
     Access(i64, SharedPart, bool),
 }
 
-/// Something that is shared or not.
+/// The data whose access changed.
 #[derive(Clone, Debug)]
 pub enum SharedPart {
     /// An indicator.
@@ -227,36 +227,36 @@ pub enum SharedPart {
     Scope,
 }
 
-/// Why a watch cannot go on.
+/// Why a watch must start over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resync {
-    /// The floor has passed it.
+    /// The retention floor has passed its position.
     Compacted,
     /// A backup was restored.
     Restored,
 }
 
-/// What a watch sends.
+/// A message of a watch.
 #[derive(Debug)]
 pub enum Message {
-    /// Changes; the names to name them with; how far they go, and the token after them, where a token may stand.
+    /// Changes, with their names, their revision, and a token where one may stand.
     Changes {
         /// The changes.
         changes: Vec<Change>,
-        /// Names for what they speak of.
+        /// The names that they refer to.
         names: Arc<watch::ChangeNames>,
-        /// Who they are for.
+        /// The caller of the watch.
         caller: Arc<Caller>,
         /// Every match up to here was sent.
         through: Option<Revision>,
-        /// Goes on after them.
+        /// The token that resumes after them.
         token: String,
     },
-    /// Nothing more up to here.
+    /// Nothing more matches up to a revision.
     Bookmark {
         /// Here.
         through: Revision,
-        /// Goes on after it.
+        /// The token that resumes after it.
         token: String,
         /// The newest checkpoint of the audit log.
         checkpoint: Arc<str>,
@@ -267,21 +267,21 @@ pub enum Message {
         reason: Resync,
         /// The oldest revision that is kept.
         floor: i64,
-        /// Begins with the state.
+        /// The token that starts over with the state.
         token: String,
     },
 }
 
-/// Says how far a consumer has come.
+/// A parsed request to acknowledge.
 #[derive(Debug)]
 pub struct Acknowledge {
     /// Its name.
     pub consumer: String,
-    /// The token of what it took up last.
+    /// The token of the last message that it applied.
     pub token: String,
 }
 
-/// Asks how far consumers have come.
+/// A parsed request to list consumers.
 #[derive(Debug)]
 pub struct ListConsumers {
     /// The page.

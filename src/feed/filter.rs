@@ -1,4 +1,4 @@
-//! Filters, opened: whether a change is for a watch.
+//! Resolved filters: they decide whether a change is for a watch.
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -24,7 +24,7 @@ pub struct Matcher {
     dossiers: Vec<Dossiers>,
     has_procedures: bool,
     has_units: bool,
-    /// The units that any indicator filter is about; all where there are none.
+    /// The units that indicator filters name; all where they name none.
     units: Option<HashSet<i64>>,
     codes: HashMap<i64, Code>,
     /// The revisions of the names that it was opened with.
@@ -71,7 +71,7 @@ impl Matcher {
                     });
                     let known = procedure.as_ref().map(|it| {
                         let missing = || Error::not_found("procedure", it.as_str()).at("procedure");
-                        // One that was withdrawn is followed by who followed it before.
+                        // A withdrawn one stays followed by the watches that followed it before.
                         let known = catalogue.by_code(it.as_str());
                         let known = known.or_else(|| catalogue.withdrawn(it.as_str()));
                         known.map(|it| it.id).ok_or_else(missing)
@@ -100,7 +100,7 @@ impl Matcher {
         Ok(Self { indicators, dossiers, has_procedures, has_units, units, codes, opened })
     }
 
-    /// Whether a book has moved on since it was opened.
+    /// Whether reference data has changed since they were resolved.
     pub fn is_old(&self, view: &View) -> bool {
         self.opened != opened_with(view)
     }
@@ -133,7 +133,7 @@ impl Matcher {
         self.indicators.iter().any(|it| it.names(&definition.code))
     }
 
-    /// The units that any indicator filter is about; all where there are none.
+    /// The units that indicator filters name; all where they name none.
     pub fn units(&self) -> Option<&HashSet<i64>> {
         self.units.as_ref()
     }
@@ -152,7 +152,7 @@ impl Matcher {
         }
     }
 
-    /// What a thing's change is to the watch, if it is for it.
+    /// The effect of a change on the watch, if it is for it.
     pub fn happened(&self, caller: &Caller, thing: &Thing) -> Option<Happened> {
         let is_withdrawal = thing.is_withdrawal();
         if self.is_match(caller, thing) {
@@ -174,7 +174,7 @@ impl Matcher {
             IndicatorChange::Observation(_) => Part::Observations,
             IndicatorChange::Target(_) => Part::Targets,
         };
-        // Only what is shared with the caller has a code here.
+        // Only indicators that are shared with the caller have a code here.
         let Some(code) = self.codes.get(&made.indicator_id()) else { return false };
         if made.speaks_of().is_some_and(|(unit, day)| !caller.sees_unit(unit, day)) {
             return false;

@@ -42,11 +42,11 @@ pub struct Opened {
     pub epoch: i64,
     /// The filters that it came with.
     pub question: [u8; 32],
-    /// Where it goes on.
+    /// The position.
     pub position: Position,
 }
 
-/// What the tokens are sealed as, so that no other token of the hub passes for one.
+/// The purpose that tokens are sealed with, so that no other token of the hub passes for one.
 const KIND: &[u8] = b"watch-1";
 
 /// The token of a position.

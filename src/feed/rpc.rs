@@ -32,7 +32,7 @@ use crate::{
 pub struct Rpc {
     /// The hub.
     pub hub: Arc<Hub>,
-    /// What the newest revisions made.
+    /// The changes of the newest revisions.
     pub tail: Arc<Tail>,
     /// Concurrent watches.
     pub watches: Arc<Slots>,
@@ -92,7 +92,7 @@ impl pb::feed_service_server::FeedService for Rpc {
 
 // === words in ===
 
-/// Filters in one watch, at most.
+/// Most filters of one watch.
 const MOST_FILTERS: usize = 20;
 
 impl TryFrom<pb::WatchRequest> for Watch {
@@ -309,7 +309,7 @@ fn subject(
         Thing::Procedure(it) => Subject::Procedure(it.procedure.clone().into()),
         Thing::Dossier(it) => {
             let shown = it.shown(&names.vault, caller);
-            // What cannot be opened is told as withheld: the watch goes on.
+            // Personal data that cannot be opened is sent as withheld, and the watch goes on.
             let shown = shown.unwrap_or_else(|err| it.withheld(&err));
             Subject::Dossier(dossier::rpc::answer(&names.dossiers, shown))
         }
@@ -323,7 +323,7 @@ fn subject(
     })
 }
 
-/// Only the key of what is no longer for a watch.
+/// The key alone, of a thing that left a watch.
 fn key(names: &watch::ChangeNames, thing: &Thing) -> Option<pb::feed_change::Subject> {
     use pb::feed_change::Subject;
     match thing {

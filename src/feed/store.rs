@@ -1,4 +1,4 @@
-//! What we ask the database about changes, and about those who follow them.
+//! Queries about changes and consumers.
 use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{
@@ -26,15 +26,15 @@ use crate::{
     unit::forest::Forest,
 };
 
-/// Items in what is read at once, at most: a revision with more is read in pieces.
+/// Most items read at once: a larger revision is read in pieces.
 pub const MOST: u32 = 2_000;
-/// Revisions that are looked at in one question.
+/// Revisions read by one query.
 const LINES: u64 = 500;
 /// Things in a piece.
 pub const PIECE: u64 = 1_000;
 
-/// What the revisions after one made, each whole, up to about [`MOST`] items. A revision with more comes without its
-/// things, and is the last.
+/// Reads the changes of the revisions after one, each whole, up to about [`MOST`] items. A larger revision comes
+/// without its things, and last.
 pub async fn entries(
     db: &impl ConnectionTrait,
     after: i64,
@@ -113,7 +113,7 @@ fn told(made: Vec<indicator::store::changes::IndicatorChange>) -> Vec<Thing> {
     made.into_iter().map(Thing::Indicator).collect()
 }
 
-/// What of a state is asked for.
+/// A question for a piece of the state.
 #[derive(Debug)]
 pub struct State<'a> {
     /// The caller.
@@ -163,7 +163,7 @@ pub async fn state(hub: &Hub, stage: Stage, state: &State<'_>) -> Result<Vec<(St
         }
         Stage::Observations => keyed(changes::state_observations(&db, &asked).await?),
         Stage::Targets => keyed(changes::state_targets(&db, &asked).await?),
-        // Without a right to any there are none, in the state as in what follows.
+        // Without a right to any there are none, neither in the state nor in the changes after it.
         Stage::Dossiers if caller.rights.dossiers.is_none() => Vec::new(),
         Stage::Dossiers => {
             let revision = view.number();
@@ -188,14 +188,14 @@ pub fn key(thing: &Thing) -> String {
 
 // === consumers ===
 
-/// The one door to positions: an administrator sees them all.
+/// The one door to the positions of consumers: an administrator sees all.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn visible(caller: &Caller) -> Result<sea_orm::Select<consumer::Entity>> {
     caller.must_administer()?;
     Ok(consumer::Entity::find())
 }
 
-/// Keeps how far a consumer has come. The newest revision, and how many it is behind.
+/// Stores the position of a consumer. Returns the newest revision, and how many it lags behind.
 pub async fn acknowledge(
     hub: &Arc<Hub>,
     caller: &Caller,
@@ -219,7 +219,7 @@ pub async fn acknowledge(
     Ok((newest, (newest.number - revision).max(0)))
 }
 
-/// Keeps a consumer in place of what was kept of it.
+/// Inserts a consumer, or updates its row.
 #[derive(Clone)]
 struct KeepConsumer {
     row: consumer::ActiveModel,
@@ -238,12 +238,12 @@ impl WriteOp for KeepConsumer {
     }
 }
 
-/// How far a consumer has come.
+/// The position of a consumer.
 #[derive(Debug)]
 pub struct Consumer {
     /// The code of its system.
     pub system: String,
-    /// What it said.
+    /// Its row.
     pub row: consumer::Model,
     /// When the first revision after it was committed, if there is one.
     pub next_at: Option<Timestamp>,

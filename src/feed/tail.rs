@@ -16,16 +16,16 @@ use crate::{
     slots::Slots,
 };
 
-/// Things that are kept.
+/// Most things in memory.
 const KEPT: usize = 20_000;
-/// Revisions that are kept.
+/// Most revisions in memory.
 const REVISIONS: usize = 20_000;
-/// How long to wait when the store does not answer.
+/// The pause after a failed read of the store.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// The more watches there are, the more revisions share a wake-up: so long for each of them, and no longer than that.
+/// The more watches there are, the more revisions share a wake-up: the pause for each watch, and the longest pause.
 const PACE: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(250));
 
-/// A revision, and what it made; nothing where that is too much to be kept.
+/// A revision with its changes; none where there are too many to keep.
 #[derive(Debug)]
 pub struct Entry {
     /// Its line in the log.
@@ -53,7 +53,7 @@ impl fmt::Debug for Tail {
 }
 
 impl Tail {
-    /// Starts to follow the head. It ends when the head does.
+    /// Starts to follow the head, and ends with it.
     pub fn start(db: Db, head: watch::Receiver<Head>, watches: Arc<Slots>) -> Arc<Self> {
         let newest = head.borrow().newest.number;
         let tail = Arc::new(Self { kept: RwLock::default(), newest: watch::Sender::new(newest) });
@@ -61,17 +61,17 @@ impl Tail {
         tail
     }
 
-    /// The newest revision that it knows all of.
+    /// The newest revision that it holds completely.
     pub fn newest(&self) -> i64 {
         *self.newest.borrow()
     }
 
-    /// The newest revision as it moves on.
+    /// A receiver of the newest revision.
     pub fn follow(&self) -> watch::Receiver<i64> {
         self.newest.subscribe()
     }
 
-    /// What the revisions after one made, at most so many of them; nothing where they are no longer kept.
+    /// The changes of at most so many revisions after one; none where they have left the memory.
     pub fn since(&self, after: i64, most: usize) -> Option<Vec<Arc<Entry>>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let first = kept.entries.front()?.line.revision.number;
@@ -84,7 +84,8 @@ impl Tail {
         let count = |it: &Arc<Entry>| it.things.as_ref().map_or(0, Vec::len);
         kept.things += entries.iter().map(count).sum::<usize>();
         kept.entries.extend(entries.iter().map(Arc::clone));
-        // What was erased is not sent from memory either: watches from before it read the store.
+        // Erased personal data must not come from memory either: a watch that stands before the erasure reads the
+        // store.
         let erased = kept.entries.iter().rposition(|it| it.line.touched.meets(TouchedSet::ERASED));
         for _ in 0..erased.unwrap_or(0) {
             let Some(oldest) = kept.entries.pop_front() else { break };
@@ -104,7 +105,7 @@ async fn run(tail: Arc<Tail>, db: Db, mut head: watch::Receiver<Head>, watches: 
         while tail.newest() < newest {
             match read(&tail, &db, newest).await {
                 Ok(true) => has_failed = false,
-                // The head is seen before its line, where a replica of the store is in between.
+                // With a standby, the head may be known before its line can be read.
                 Ok(false) => time::sleep(PATIENCE).await,
                 Err(err) => {
                     if !has_failed {

@@ -40,7 +40,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A watch looks at least so often whether it may go on.
+/// How often a watch checks its rights, at least.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// The names that changes refer to.
@@ -54,7 +54,7 @@ pub struct ChangeNames {
     pub vault: Vault,
 }
 
-/// Starts a watch. What can be refused at once is refused before the first message.
+/// Starts a watch. Whatever can be refused at once is refused before the first message.
 pub async fn watch(
     Rpc { hub, tail, watches }: &Rpc,
     caller: Caller,
@@ -75,7 +75,7 @@ pub async fn watch(
                 return Err(Error::field("resume_token", rule));
             }
             if opened.epoch == epoch {
-                // Another hub of the same store may have been further.
+                // Another hub of the same store may have been ahead.
                 let number = opened.position.revision();
                 view = hub.revisions.view(&caller, Consistency::AtLeast(number)).await?;
             } else {
@@ -104,7 +104,7 @@ pub async fn watch(
         piece: None,
         ready: VecDeque::new(),
         bookmark,
-        // The first bookmark comes as soon as there is nothing else to send.
+        // The first bookmark goes out as soon as there is nothing else to send.
         bookmark_due: now,
         resync,
         refused: None,
@@ -142,7 +142,7 @@ impl Stall {
     }
 }
 
-/// A caller that takes nothing at all cannot be told so: what is in its way is its own connection.
+/// A caller that takes no message cannot receive an error either, so its connection is closed.
 async fn cut_when_stalled(pulse: Arc<Stall>, connection: CancellationToken, slow: Duration) {
     loop {
         time::sleep(LOOK.min(slow)).await;
@@ -174,7 +174,7 @@ fn versions(caller: &Caller) -> [Option<(&str, i64)>; 2] {
 
 struct Watching {
     hub: Arc<Hub>,
-    /// The newest revision that the tail knows all of.
+    /// The newest revision that the tail holds completely.
     newest: watch::Receiver<i64>,
     tail: Arc<Tail>,
     caller: Caller,
@@ -184,12 +184,12 @@ struct Watching {
     epoch: i64,
     position: Position,
     piece: Option<Piece>,
-    /// Messages of what was read already.
+    /// Messages ready to be sent.
     ready: VecDeque<Message>,
     bookmark: Duration,
     bookmark_due: Instant,
     resync: Option<Resync>,
-    /// Why it ends, once what it followed is not shared any more, and that was told.
+    /// The refusal that ends it, after it has sent that access was lost.
     refused: Option<Error>,
     pulse: Arc<Stall>,
     has_ended: bool,
@@ -198,7 +198,7 @@ struct Watching {
 }
 
 impl Watching {
-    /// The next message; nothing after the last one, and after a refusal.
+    /// The next message; none after the last one or a refusal.
     async fn next(&mut self) -> Option<Result<Message>> {
         if self.has_ended {
             return None;
@@ -236,7 +236,7 @@ impl Watching {
             if let Some(message) = self.ready.pop_front() {
                 return Ok(message);
             }
-            // In this order: what is newer than the names and rights that are looked up now waits for the next turn.
+            // The order matters: changes newer than the names and rights read here wait for the next turn.
             let newest = *self.newest.borrow_and_update();
             self.look_again().await?;
             if let Some(message) = self.ready.pop_front() {
@@ -293,7 +293,7 @@ impl Watching {
         Ok(())
     }
 
-    /// Waits for something new, or until it is time to look.
+    /// Waits for a new revision, or for the next check.
     async fn wait(&mut self) {
         let mut until = self.bookmark_due.min(Instant::now() + LOOK);
         let ends = self.caller.rights.all().map(|it| it.agreement.valid_before).min();
@@ -313,7 +313,7 @@ impl Watching {
         }
     }
 
-    /// Takes up the caller's rights and the filters' units as they stand now.
+    /// Renews the caller's rights and the filters' units.
     async fn look_again(&mut self) -> Result<()> {
         let now = self.hub.renew(&self.caller).await?;
         let view = self.hub.revisions.latest();

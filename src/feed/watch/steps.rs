@@ -13,10 +13,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// Changes in one message, at most, and about how many bytes.
+/// Most changes in one message, and its approximate size in bytes.
 const MOST: usize = 1_000;
 const WEIGHT: usize = 1_500_000;
-/// Revisions that are looked through at a time.
+/// Revisions scanned at a time.
 const REVISIONS: usize = 500;
 
 impl Watching {
@@ -73,7 +73,7 @@ impl Watching {
             self.push(changes, times, None, token).await?;
         }
         if matches!(self.position, Position::Through(_)) {
-            // The state is whole: that is said at once.
+            // The state is complete: a bookmark says so at once.
             let bookmark = self.bookmark(revision).await?;
             self.ready.push_back(bookmark);
         }
@@ -94,7 +94,7 @@ impl Watching {
         for entry in entries.into_iter().filter(|it| it.line.revision.number <= newest) {
             let Entry { line, things } = entry.as_ref();
             let Some(things) = things else {
-                // A large one: what came before it first.
+                // A large revision: the changes before it go first.
                 if batch.through.is_none() {
                     let (revision, touched) = (line.revision, line.touched);
                     let (stage, key, has_sent) = (Stage::Units, None, false);
@@ -106,7 +106,7 @@ impl Watching {
             for thing in things {
                 let Some(happened) = self.matcher.happened(&self.caller, thing) else { continue };
                 if batch.weight > WEIGHT || batch.changes.len() >= MOST {
-                    // A revision is whole only in its last message: no token before.
+                    // A revision is complete only in its last message, so no token stands before.
                     let changes = std::mem::take(&mut batch.changes);
                     batch.weight = 0;
                     self.push(changes, batch.times.clone(), None, String::new()).await?;
@@ -177,7 +177,7 @@ impl Watching {
     }
 }
 
-/// What is gathered for a message.
+/// The changes collected for a message.
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
