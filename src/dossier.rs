@@ -72,7 +72,7 @@ db_enum! {
 }
 
 db_enum! {
-    /// In what a processing time is counted.
+    /// The unit of a processing time.
     pub enum TimeUnit {
         /// Hours.
         Hour = 1,
@@ -102,7 +102,7 @@ db_enum! {
 }
 
 db_enum! {
-    /// By what dossiers are counted; in the order in which groups are sorted.
+    /// The grouping of counts of dossiers, in the order in which groups are sorted.
     pub enum SummaryDimension {
         /// By receiving unit.
         Unit = 1,
@@ -137,7 +137,7 @@ impl ProcedureCode {
     }
 }
 
-/// Code of a dossier, as text. Two shapes are in use and others will come: it is never taken apart.
+/// Code of a dossier, as text. Two shapes are in use and more will come, so no code parses it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
 pub struct Code(String);
 
@@ -157,12 +157,12 @@ impl Code {
     }
 }
 
-/// The longest time that a procedure may take.
+/// The longest processing time of a procedure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Longest {
-    /// How many.
+    /// The number of units of time.
     pub count: i32,
-    /// Of what.
+    /// The unit of time.
     pub unit: TimeUnit,
 }
 
@@ -177,7 +177,7 @@ pub struct Case {
     pub longest: Option<Longest>,
 }
 
-/// What a source calls a procedure.
+/// A source's own code for a procedure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
     /// Code of the source system.
@@ -186,7 +186,7 @@ pub struct Alias {
     pub alias: String,
 }
 
-/// A procedure. One that is to be kept has neither an id nor a revision yet: both are 0.
+/// A procedure. A new one has no id and no revision yet: both are 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Procedure {
     /// The hub's id.
@@ -207,7 +207,7 @@ pub struct Procedure {
     pub has_fee: bool,
     /// Its cases.
     pub cases: Vec<Case>,
-    /// What sources call it.
+    /// The codes that sources use for it.
     pub aliases: Vec<Alias>,
     /// The revision that made this version.
     pub made_at: i64,
@@ -235,7 +235,7 @@ pub struct Fee {
     pub paid_online: bool,
 }
 
-/// A document that was handed in or issued: what is known of it, not the file.
+/// A document that was handed in or issued: its description, not the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// Its name, which may speak of a person.
@@ -248,23 +248,23 @@ pub struct Document {
     pub reused: bool,
 }
 
-/// Something that happened to a dossier, as it is sent.
+/// An event of a dossier, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventEntry {
-    /// The source's id of it; may be empty.
+    /// The source's id of the event; may be empty.
     pub event_id: String,
     /// When it happened.
     pub occurred_at: Timestamp,
-    /// The source's own code of the state that the dossier came to.
+    /// The source's own code of the new state.
     pub source_status: String,
-    /// The promised date from then on, when it changed.
+    /// The new promised date, when it changed.
     pub due_at: Option<Timestamp>,
     /// A remark.
     pub note: Personal,
 }
 
 impl EventEntry {
-    /// What makes it the same event when it is sent again. The prefix keeps the two kinds apart.
+    /// The identity of the event when it is sent again. The prefix keeps ids and contents apart.
     pub fn identity(&self) -> String {
         match self.event_id.as_str() {
             "" => format!("at:{}:{}", self.occurred_at.micros(), self.source_status),
@@ -273,25 +273,25 @@ impl EventEntry {
     }
 }
 
-/// Something that happened to a dossier, as it is kept.
+/// An event of a dossier, as the hub stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What makes it the same event.
+    /// Its identity.
     pub identity: String,
     /// As it was sent.
     pub sent: EventEntry,
-    /// The state that it came to, by the source's mapping when it was sent.
+    /// The new state, by the source's mapping when it was sent.
     pub state: State,
-    /// The revision that brought it.
+    /// The revision that added it.
     pub made_at: i64,
 }
 
-/// What a source says of a dossier, apart from its events.
+/// The content of a dossier without its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The procedure.
     pub procedure_id: i64,
-    /// What the source called it.
+    /// The source's code for the procedure.
     pub source_procedure: String,
     /// The case of the procedure; may be empty.
     pub procedure_case: String,
@@ -350,14 +350,14 @@ pub struct Dossier {
     pub source_id: i64,
     /// What its source says of it.
     pub header: Header,
-    /// How it stands, by its events.
+    /// Its state, computed from its events.
     pub standing: history::Standing,
     /// The revision that made this version.
     pub made_at: i64,
 }
 
-/// A dossier as one caller may see it: what personal data it may not see is out already, the rest is opened, and leaves
-/// the hub as its tier shows it.
+/// A dossier as one caller may see it: personal data that the caller may not see is removed, the rest is decrypted, and
+/// the tier decides how it leaves the hub.
 #[derive(Clone, Debug)]
 pub struct DossierView {
     /// The dossier, without its applicant.
@@ -366,7 +366,7 @@ pub struct DossierView {
     pub applicant: Option<Applicant>,
     /// Its events, in the order of time; none in lists.
     pub events: Vec<Event>,
-    /// How much of it the caller may see.
+    /// The tier of personal data that the caller may see.
     pub tier: Tier,
     /// Whether something was taken out.
     pub withheld: bool,

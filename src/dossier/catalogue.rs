@@ -1,4 +1,4 @@
-//! Every procedure at one revision, in memory: by id, by national code, by what a source calls it.
+//! Every procedure at one revision, in memory: by id, by national code, by a source's own code.
 use std::collections::{BTreeMap, HashMap};
 
 use super::Procedure;
@@ -14,7 +14,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// From every procedure that stands, and those that were withdrawn.
+    /// Builds the catalogue of the procedures that stand and those that were withdrawn.
     pub fn new(procedures: Vec<Procedure>, withdrawn: Vec<Procedure>) -> Self {
         let withdrawn = withdrawn.into_iter().map(|it| (it.id, it)).collect();
         let mut catalogue = Self { withdrawn, ..Self::default() };
@@ -24,7 +24,7 @@ impl Catalogue {
         catalogue
     }
 
-    /// Takes a procedure out: from then on it is only known to what was said of it before.
+    /// Removes a procedure; earlier dossiers still find its name.
     pub fn withdraw(&mut self, id: i64) {
         if let Some(old) = self.take(id) {
             self.withdrawn.insert(id, old);
@@ -54,7 +54,7 @@ impl Catalogue {
         self.procedures.insert(id, procedure);
     }
 
-    /// A procedure by its id, also one that was withdrawn: what was said of it before still names it.
+    /// A procedure by its id, withdrawn or not: earlier dossiers still name it.
     pub fn get(&self, id: i64) -> Option<&Procedure> {
         self.procedures.get(&id).or_else(|| self.withdrawn.get(&id))
     }
@@ -74,7 +74,7 @@ impl Catalogue {
         self.get(*self.codes.get(code)?)
     }
 
-    /// A procedure by what a source calls it.
+    /// A procedure by a source's own code.
     pub fn by_alias(&self, source: &str, alias: &str) -> Option<&Procedure> {
         self.get(*self.aliases.get(source)?.get(alias)?)
     }

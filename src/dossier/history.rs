@@ -3,7 +3,7 @@
 use super::{Event, State};
 use crate::time::{Day, Timestamp};
 
-/// One event, as far as it moves the dossier.
+/// The parts of an event that decide the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventStep {
     /// When.
@@ -14,7 +14,7 @@ pub struct EventStep {
     pub due_at: Option<Timestamp>,
 }
 
-/// How a dossier stands.
+/// The state of a dossier and its dates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The state of the last event; none before the first.
@@ -23,19 +23,19 @@ pub struct Standing {
     pub submitted_at: Option<Timestamp>,
     /// When it was first accepted.
     pub accepted_at: Option<Timestamp>,
-    /// The promised date that was given last.
+    /// The last promised date.
     pub due_at: Option<Timestamp>,
-    /// When it was finished, unless it was opened again since. A second report of the same does not move it.
+    /// When it was finished, unless it was reopened since. A repeated report does not move it.
     pub finished_at: Option<Timestamp>,
-    /// When the result was handed over, likewise.
+    /// When the result was handed over, unless it was reopened since.
     pub returned_at: Option<Timestamp>,
     /// The day on which it was received: of acceptance, else of submission, else of the first event.
     pub received_on: Option<Day>,
 }
 
 impl State {
-    /// Whether a dossier that comes to this state is open, even if it had ended. A request for payment is not: fees are
-    /// asked for after the end too.
+    /// Whether this state opens a dossier that had ended. A request for payment does not: fees are asked for after the
+    /// end too.
     pub fn opens(self) -> bool {
         match self {
             Self::Submitted | Self::Accepted | Self::InProcess | Self::SupplementRequested => true,
@@ -64,13 +64,13 @@ pub fn steps<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<EventStep> 
     events.into_iter().map(step).collect()
 }
 
-/// What had happened by an instant.
+/// The steps up to an instant.
 pub fn until(steps: &[EventStep], at: Timestamp) -> &[EventStep] {
     let count = steps.partition_point(|it| it.at <= at);
     steps.get(..count).unwrap_or_default()
 }
 
-/// How a dossier stands after these steps.
+/// The state after these steps.
 pub fn standing(steps: &[EventStep]) -> Standing {
     let last = closing(steps);
     Standing {
@@ -101,7 +101,7 @@ pub fn day(steps: &[EventStep]) -> Option<Day> {
     at.or(steps.first().map(|it| it.at)).map(Timestamp::day)
 }
 
-/// How many supplements were asked for; what is said twice of one instant is one.
+/// How many supplements were requested; repeated requests of one instant count once.
 pub fn supplements(steps: &[EventStep]) -> usize {
     let asked = |it: &&EventStep| it.state == State::SupplementRequested;
     let mut at: Vec<_> = steps.iter().filter(asked).map(|it| it.at).collect();
@@ -109,7 +109,7 @@ pub fn supplements(steps: &[EventStep]) -> usize {
     at.len()
 }
 
-/// Since when it waits for a supplement, if it does.
+/// Start of the current wait for a supplement, if any.
 pub fn waits_since(steps: &[EventStep]) -> Option<Timestamp> {
     let asked = |it: &&EventStep| it.state == State::SupplementRequested;
     steps.iter().rev().take_while(asked).last().map(|it| it.at)

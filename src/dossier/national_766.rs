@@ -34,7 +34,7 @@ impl SummaryRule {
     }
 }
 
-/// The period that is counted, and up to when.
+/// The period of a count, and its last instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Its first instant.
@@ -45,7 +45,7 @@ pub struct Frame {
     pub counted_to: Timestamp,
 }
 
-/// Where a dossier is counted.
+/// The bucket that a dossier counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bucket {
     /// Finished on a day before the promised one.
@@ -106,14 +106,14 @@ impl Bucket {
     ];
 }
 
-/// How a dossier counts.
+/// The verdict on one dossier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// When it was first accepted.
     pub accepted_at: Timestamp,
-    /// Whether that was in the period; if not, it was carried over.
+    /// Whether it was accepted in the period; otherwise it was carried over.
     pub received: bool,
-    /// Where it is counted.
+    /// Its bucket.
     pub bucket: Bucket,
 }
 
@@ -138,14 +138,14 @@ impl Frame {
         Self { from: days.from.start(), before, counted_to: as_of.min(before) }
     }
 
-    /// What counts of a dossier: what happened by the end of the count, inside the period or before it.
+    /// The steps that count: those up to the end of the count, in the period or before it.
     fn cut(self, steps: &[EventStep]) -> &[EventStep] {
         let count = steps.partition_point(|it| it.at <= self.counted_to && it.at < self.before);
         steps.get(..count).unwrap_or_default()
     }
 }
 
-/// How a dossier counts; none when it does not: not accepted before the period's end, or ended before its start.
+/// Judges a dossier; none when it does not count: not accepted before the period's end, or ended before its start.
 pub fn judge(frame: Frame, steps: &[EventStep], longest: Option<Longest>) -> Option<Verdict> {
     let steps = frame.cut(steps);
     let accepted_at = history::first(steps, &[State::Accepted])?;
@@ -230,14 +230,14 @@ fn timing(
     }
 }
 
-/// The last instant within the longest time; none when that takes a working calendar.
+/// The last instant within the processing time; none where that takes a working calendar.
 fn latest(accepted_at: Timestamp, Longest { count, unit }: Longest) -> Option<Timestamp> {
     const HOUR: i64 = 3_600_000_000;
     match unit {
         TimeUnit::Hour => accepted_at.checked_add_micros(i64::from(count) * HOUR),
         TimeUnit::Day => accepted_at.checked_add_micros(i64::from(count) * 24 * HOUR),
         TimeUnit::Month => {
-            // The same time of the same day, so many months on; the last day of a shorter month.
+            // The same time of day, so many months later; the last day where the month is shorter.
             let (year, month, date) = accepted_at.day().ymd();
             let months = i64::from(year) * 12 + i64::from(month) - 1 + i64::from(count);
             let year = i32::try_from(months.div_euclid(12)).ok()?;
@@ -322,7 +322,7 @@ impl DossierCounts {
         self.received + self.carried_over - self.undetermined
     }
 
-    /// The rate of component 2.1, in percent; none of nothing.
+    /// The rate of component 2.1, in percent; none without any dossier to judge.
     pub fn rate(&self) -> Option<Decimal> {
         let percent = Decimal::from_int(self.numerator()).mul(&Decimal::from_int(100));
         percent.div(&Decimal::from_int(self.denominator()))

@@ -1,4 +1,4 @@
-//! Queries of dossiers and procedures, already parsed.
+//! Parsed requests about dossiers and procedures.
 use super::{
     ApplicantKind, Code, Document, EventEntry, Fee, Procedure, ProcedureCode, State,
     SubmissionChannel, SummaryDimension, national_766::SummaryRule,
@@ -13,11 +13,11 @@ use crate::{
     unit,
 };
 
-/// Procedures to be kept, as they were read: each one, or why it is refused.
+/// Procedures to be published: each as it was read, or its refusal.
 #[derive(Clone, Debug)]
 pub struct Define(pub Vec<error::Result<ProcedureEntry>>);
 
-/// A procedure to be kept.
+/// A procedure to be published.
 #[derive(Clone, Debug)]
 pub struct ProcedureEntry {
     /// The procedure.
@@ -26,7 +26,7 @@ pub struct ProcedureEntry {
     pub expected: Expected,
 }
 
-/// Asks for one procedure.
+/// A parsed request for one procedure.
 #[derive(Debug)]
 pub struct GetProcedure {
     /// Its national code, or a source's alias.
@@ -37,7 +37,7 @@ pub struct GetProcedure {
     pub consistency: Consistency,
 }
 
-/// Asks for procedures.
+/// A parsed request for procedures.
 #[derive(Debug)]
 pub struct ListProcedures {
     /// Of this field; all when empty.
@@ -48,7 +48,7 @@ pub struct ListProcedures {
     pub consistency: Consistency,
 }
 
-/// A dossier to be kept.
+/// A dossier to be published.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Its code.
@@ -75,19 +75,19 @@ pub struct Entry {
     pub components: Vec<Document>,
     /// The documents issued.
     pub results: Vec<Document>,
-    /// What happened to it.
+    /// Its events.
     pub events: Vec<EventEntry>,
 }
 
-/// Dossiers to be kept, as they were read: each one, or why it is refused.
+/// Dossiers to be published: each as it was read, or its refusal.
 #[derive(Clone, Debug)]
 pub struct Publish(pub Vec<error::Result<Entry>>);
 
-/// Events to be added, each with the code of its dossier, as they were read: each one, or why it is refused.
+/// Events to be published, with the codes of their dossiers: each as it was read, or its refusal.
 #[derive(Clone, Debug)]
 pub struct PublishEvents(pub Vec<error::Result<(Code, EventEntry)>>);
 
-/// Asks for one dossier.
+/// A parsed request for one dossier.
 #[derive(Debug)]
 pub struct Get {
     /// Its code.
@@ -98,7 +98,7 @@ pub struct Get {
     pub consistency: Consistency,
 }
 
-/// Asks how one dossier stands.
+/// A parsed request for the state of one dossier.
 #[derive(Debug)]
 pub struct LookUp {
     /// Its code.
@@ -107,7 +107,7 @@ pub struct LookUp {
     pub consistency: Consistency,
 }
 
-/// Which dossiers are meant.
+/// A filter of dossiers.
 #[derive(Debug)]
 pub struct Filter {
     /// Received by this unit or one below it.
@@ -124,7 +124,7 @@ pub struct Filter {
     pub applicant: Option<Sought>,
 }
 
-/// Asks for dossiers.
+/// A parsed request for a page of dossiers.
 #[derive(Debug)]
 pub struct List {
     /// Which.
@@ -135,10 +135,10 @@ pub struct List {
     pub consistency: Consistency,
 }
 
-/// Whose personal data is erased.
+/// The personal data to erase.
 #[derive(Clone, Debug)]
 pub enum Whose {
-    /// That of these dossiers.
+    /// That of these dossiers' applicants.
     Dossiers(Vec<Code>),
     /// That of this applicant.
     Applicant(Sought),
@@ -155,7 +155,7 @@ pub struct Erase {
     pub legal_basis: String,
 }
 
-/// Asks for all of them.
+/// A parsed request for an export.
 #[derive(Debug)]
 pub struct Export {
     /// Which.
@@ -175,11 +175,11 @@ pub struct Summarize {
     pub receiving_unit: Option<unit::Ref>,
     /// Of this procedure.
     pub procedure: Option<ProcedureCode>,
-    /// That came in this way.
+    /// Of this channel.
     pub channel: Option<SubmissionChannel>,
-    /// By what to count.
+    /// The grouping.
     pub by: Vec<SummaryDimension>,
-    /// Count what had happened by this instant; now when none.
+    /// Count the events up to this instant; now when none.
     pub as_of: Option<Timestamp>,
     /// What the read must have seen.
     pub consistency: Consistency,

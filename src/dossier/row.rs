@@ -1,4 +1,4 @@
-//! The tables of dossiers, and how their lists are kept.
+//! The tables of dossiers, and the encoding of their lists.
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,7 @@ pub mod dossier {
         pub due_at: Option<Timestamp>,
         pub finished_at: Option<Timestamp>,
         pub returned_at: Option<Timestamp>,
-        /// The day by which agreements are judged.
+        /// The day that agreements are judged by.
         pub received_on: Day,
         #[sea_orm(primary_key, auto_increment = false)]
         pub made_at: i64,
@@ -127,7 +127,7 @@ pub mod event {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What was erased, and why.
+/// Erasures, with their reasons.
 pub mod erasure {
     use sea_orm::entity::prelude::*;
 
@@ -150,11 +150,11 @@ pub mod erasure {
 
 // === rows in and out ===
 
-/// How a case is kept inside its procedure's row: code, name, longest time, number of its unit.
+/// A case inside its procedure's row: code, name, longest time, number of its unit.
 #[derive(Serialize, Deserialize)]
 struct KeptCase(String, String, i32, i32);
 
-/// How a fee is kept inside its dossier's row: name, amount, paid online.
+/// A fee inside its dossier's row: name, amount, paid online.
 #[derive(Serialize, Deserialize)]
 struct KeptFee(String, String, bool);
 
@@ -177,11 +177,11 @@ pub fn documents_with(text: &str) -> String {
     format!("[{{\"name\":\"{text}")
 }
 
-/// The columns of an event, where it is read as a list beside its dossier.
+/// The columns of an event that is read as a list beside its dossier.
 pub const KEPT_EVENT: &str =
     "e.identity, e.event_id, e.occurred_at, e.state, e.source_status, e.due_at, e.note, e.made_at";
 
-/// An event that was read so.
+/// An event from such a list.
 #[derive(Deserialize)]
 struct KeptEvent(String, String, i64, i32, String, Option<i64>, String, i64);
 
@@ -283,7 +283,7 @@ impl TryFrom<procedure::Model> for Procedure {
     }
 }
 
-/// The row of a dossier. One without any event has no state, and is not kept.
+/// The row of a dossier. A dossier without events has no state and no row.
 pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
     let Dossier { id, code, source_id, header, standing, made_at } = it;
     let Header {
@@ -355,7 +355,7 @@ pub fn of_dossier(it: Dossier) -> Result<dossier::Model> {
     })
 }
 
-/// The tombstone that withdraws a dossier. There is nothing of a person in it.
+/// The tombstone that withdraws a dossier. It holds no personal data.
 pub fn tombstone(it: Dossier, reason: &str) -> Result<dossier::Model> {
     let mut header = Header { applicant: None, digests: [None, None, None], ..it.header };
     header.drop_texts();

@@ -1,4 +1,4 @@
-//! What we ask the database about dossiers.
+//! Queries about dossiers.
 pub mod changes;
 pub mod erase;
 pub mod export;
@@ -39,12 +39,12 @@ use crate::{
     unit::forest::Forest,
 };
 
-/// Every dossier that stood at a revision: for [`visible`], and for a write, which must know whose a code is.
+/// Every dossier that stood at a revision: for [`visible`], and for writes, which must know who owns a code.
 fn standing(number: i64) -> sea_orm::Select<dossier::Entity> {
     versioned::standing(number)
 }
 
-/// With the versions that were superseded by then: for the feed, which sorts out for each watch what it may see.
+/// Also the superseded versions: for the feed, which checks each watch's rights itself.
 fn every_version(number: i64) -> sea_orm::Select<dossier::Entity> {
     versioned::every(number)
 }
@@ -73,7 +73,7 @@ fn events_json(backend: DbBackend, number: i64) -> SimpleExpr {
     Expr::cust_with_values(events, [number])
 }
 
-/// The names that name what dossiers speak of, at one revision.
+/// The names that dossiers refer to, at one revision.
 #[derive(Debug)]
 pub struct DossierNames {
     /// Units.
@@ -82,7 +82,7 @@ pub struct DossierNames {
     pub catalogue: Arc<Catalogue>,
     /// Systems.
     pub directory: Arc<Directory>,
-    /// When the revisions of what is answered were committed.
+    /// When the revisions in the answer were committed.
     pub times: HashMap<i64, Timestamp>,
 }
 
@@ -184,7 +184,7 @@ impl DossierSelection {
         let Filter { receiving_unit, procedure, state, accepted_from, accepted_before, applicant } =
             filter;
         let applicant = match applicant {
-            // Who sees a mask could try out what is behind it.
+            // A caller that sees masked data could guess the value behind the mask.
             Some(_) if caller.tier() != Tier::Full => {
                 return Err(not_in_full().at("applicant"));
             }
@@ -255,7 +255,7 @@ impl DossierSelection {
     }
 }
 
-/// Where the digest of a kind is kept.
+/// The column of the digest of a kind.
 fn digest_of(kind: Kind) -> dossier::Column {
     match kind {
         Kind::Phone => dossier::Column::PhoneDigest,
@@ -285,7 +285,7 @@ fn of_units(
     Ok(unit.is_in(all))
 }
 
-/// Which of these dossiers have remarks; none of interest to a caller who may read them.
+/// Which of these dossiers have remarks; empty for a caller that may read them.
 async fn with_remarks(
     hub: &Hub,
     caller: &Caller,

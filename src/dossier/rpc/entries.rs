@@ -1,4 +1,4 @@
-//! Entries in: procedures, dossiers and events to be kept, or every bad field of each.
+//! Reads procedures, dossiers and events to be published, or names every bad field of each.
 use prost::Message;
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     wire::{Fields, fingerprint},
 };
 
-/// How far ahead of ours a source's clock may be, in microseconds.
+/// How far a source's clock may be ahead of the hub's, in microseconds.
 const SKEW: i64 = 5 * 60 * 1_000_000;
 
 // === procedures ===
@@ -354,7 +354,7 @@ fn read_list<M, T>(
     read.into_iter().collect()
 }
 
-/// An applicant of whom nothing is said is none.
+/// An applicant without any field set counts as absent.
 fn read_applicant(
     fields: &mut Fields,
     applicant: Option<pb::Applicant>,
@@ -394,7 +394,7 @@ fn read_document(fields: &mut Fields, document: pb::DossierDocument) -> Option<D
     Some(Document { name, code, digitized, reused })
 }
 
-/// The latest instant at which something may be said to have happened.
+/// The latest instant that an event may have.
 pub(super) fn latest() -> Timestamp {
     Timestamp::from_micros(Timestamp::now().micros() + SKEW)
 }

@@ -1,4 +1,4 @@
-//! Keys in: what is withdrawn, or why each is refused.
+//! Reads the keys of withdrawals, or refuses each.
 use crate::{
     dossier::{Code, ProcedureCode},
     error::{Error, Result},

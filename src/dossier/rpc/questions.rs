@@ -1,4 +1,4 @@
-//! Questions in: messages become queries, or every bad field is named; whose personal data is meant.
+//! Turns messages into queries, or names every bad field.
 use super::entries::latest;
 use crate::{
     dossier::{
@@ -137,7 +137,7 @@ fn read_codes(fields: &mut Fields, codes: &[String]) -> Option<Vec<Code>> {
     Some(read)
 }
 
-/// Which dossiers are meant, in a page or in all.
+/// Reads the filter of a page or an export.
 fn filter(
     fields: &mut Fields,
     receiving_unit: Option<pb::UnitRef>,
@@ -166,7 +166,7 @@ fn filter(
     })
 }
 
-/// What a person is looked for by.
+/// Reads the detail that identifies a person.
 pub fn read_sought(fields: &mut Fields, key: pb::ApplicantKey) -> Option<Sought> {
     use pb::applicant_key::Key;
     let (name, kind, text, longest) = match key.key {

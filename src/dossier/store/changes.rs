@@ -24,14 +24,14 @@ use crate::{
     time::Day,
 };
 
-/// A version of a dossier, and what came with it.
+/// A version of a dossier, with what a watch needs beside it.
 #[derive(Clone, Debug)]
 pub struct DossierChange {
     /// The dossier.
     pub dossier: Dossier,
     /// The events that the same revision added, in their order; none in a state.
     pub events: Vec<Event>,
-    /// Where the version before was received, and of which procedure it was.
+    /// The receiving unit and the procedure of the version before.
     pub before: Option<Before>,
     /// Whether it is a tombstone.
     pub is_withdrawal: bool,
@@ -46,7 +46,7 @@ pub struct ProcedureChange {
     pub withdrawal_reason: Option<String>,
 }
 
-/// What a filter must know of the version before.
+/// The fields of the version before that filters read.
 #[derive(Clone, Copy, Debug, FromQueryResult)]
 pub struct Before {
     id: i64,
@@ -80,7 +80,7 @@ impl DossierChange {
         without(self.dossier.clone(), self.events.clone(), true)
     }
 
-    /// About how many bytes it takes on the wire.
+    /// Its approximate size on the wire, in bytes.
     pub fn weight(&self) -> usize {
         let header = &self.dossier.header;
         let documents = header.components.iter().chain(&header.results);

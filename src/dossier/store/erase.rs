@@ -1,4 +1,4 @@
-//! Takes personal data out of every version of a dossier, on lawful request; and seals it anew under the newest key.
+//! Erases personal data from every version of a dossier on lawful request, and reseals it under the newest key.
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -29,18 +29,18 @@ use crate::{
     },
 };
 
-/// Dossiers of one applicant, at most: more than any person has.
+/// Most dossiers of one applicant: more than any person has.
 const MOST: usize = 10_000;
-/// Rows that are sealed anew in one transaction.
+/// Rows that one transaction reseals.
 const ROWS: u64 = 1_000;
 
-/// Every version of every dossier: what is erased or sealed anew is so wherever it is kept.
+/// Every version of every dossier: erasing and resealing must reach all of them.
 #[expect(clippy::disallowed_methods, reason = "what is kept of a person has no other door")]
 fn versions() -> sea_orm::Select<dossier::Entity> {
     dossier::Entity::find()
 }
 
-/// Every dossier, in whichever version: its code and its id.
+/// The code and the id of every dossier, in any version.
 fn dossiers() -> sea_orm::Select<dossier::Entity> {
     use dossier::Column::{Code, Id};
     versions().select_only().column(Code).column(Id).distinct()
@@ -88,7 +88,7 @@ impl WriteOp for Erase {
     }
 }
 
-/// The dossiers that are meant, by code: each with its ids. One that was withdrawn and published again has several.
+/// The dossiers to erase, by code, each with its ids: one that was withdrawn and published again has several.
 async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Vec<i64>)>> {
     use dossier::Column::{Code, Id};
     match whose {
@@ -117,7 +117,7 @@ async fn named(hub: &Hub, write: &Write, whose: Whose) -> Result<Vec<(String, Ve
     }
 }
 
-/// The dossiers in which somebody is the applicant, in whichever version: code and id, by code.
+/// The dossiers in which a person is the applicant in any version: code and id, by code.
 pub async fn of_applicant(
     vault: &Vault,
     db: &impl ConnectionTrait,
@@ -143,7 +143,7 @@ async fn take(write: &Write, id: i64, superseded_only: bool, legal_basis: &str) 
     let number = write.revision.number;
     let of = || versions().filter(Column::Id.eq(id));
     let stands = of().filter(Column::SupersededAt.is_null()).one(&write.db).await?;
-    // Of one that was withdrawn, its tombstone remembers what was erased.
+    // The tombstone of a withdrawn dossier records the erasure.
     let tombstone = of().filter(Column::WithdrawalReason.is_not_null()).one(&write.db).await?;
     let mut rows = change()
         .col_expr(Column::Applicant, Expr::value(None::<String>))
@@ -248,7 +248,7 @@ pub async fn reseal(hub: &Arc<Hub>) -> Result<u64> {
     }
 }
 
-/// A part of that, in one transaction: how many were sealed.
+/// Reseals one part in one transaction. Returns how many texts.
 #[derive(Clone, Copy)]
 struct Reseal;
 

@@ -1,4 +1,4 @@
-//! Exports dossiers: what a list lists, all of it.
+//! Exports dossiers: all pages of a list.
 use std::sync::Arc;
 
 use futures_util::Stream;
@@ -13,7 +13,7 @@ use crate::{
     revision::{Revision, View},
 };
 
-/// An export, for a caller as it stood when it asked: what it may see does not change in the middle.
+/// An export, with the caller's rights as they stood at the start: they do not change in the middle.
 struct DossierExport {
     wanted: DossierSelection,
     caller: Caller,

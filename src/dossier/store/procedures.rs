@@ -1,4 +1,4 @@
-//! What we ask the database about procedures: loading, reading and keeping them.
+//! Loads, reads and writes procedures.
 use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -99,7 +99,7 @@ pub async fn list(
     Ok((view.revision, page))
 }
 
-/// Keeps procedures.
+/// Publishes procedures.
 impl WriteOp for Define {
     type Output = BatchOutcome;
 
@@ -157,7 +157,7 @@ async fn in_use(write: &Write, procedures: Vec<i64>) -> Result<HashSet<i64>> {
     Ok(found)
 }
 
-/// A catalogue that takes procedures, and remembers what must be written.
+/// A catalogue that takes the procedures of a write, and collects the rows to be written.
 struct CatalogueDraft {
     catalogue: Catalogue,
     made_at: i64,
@@ -187,7 +187,7 @@ impl CatalogueDraft {
     fn put(&mut self, entry: ProcedureEntry) -> Result<ItemResult> {
         let ProcedureEntry { procedure, expected } = entry;
         let known = self.catalogue.by_code(procedure.code.as_str());
-        // Under its old id: agreements that name the procedure cover it again.
+        // It keeps its old id, so that agreements about it cover it again.
         let before = known.or_else(|| self.catalogue.withdrawn(procedure.code.as_str()));
         let id = before.map_or_else(|| self.catalogue.next_id(), |it| it.id);
         let procedure = Procedure { id, made_at: self.made_at, ..procedure };

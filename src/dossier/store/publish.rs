@@ -1,5 +1,5 @@
-//! Publishes dossiers and events: reads what is known of them in one query, computes in memory, and writes what
-//! differs is written at once.
+//! Publishes dossiers and events: reads the known ones by one query, computes in memory, and writes all differences at
+//! once.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -33,7 +33,7 @@ use crate::{
     unit::{self, forest::Forest},
 };
 
-/// Keeps dossiers, with what happened to them.
+/// Publishes dossiers with their events.
 impl WriteOp for Publish {
     const PUBLISHES: bool = true;
     type Output = BatchOutcome;
@@ -81,7 +81,7 @@ impl WriteOp for PublishEvents {
     }
 }
 
-/// A dossier as it is known, with what this batch adds to it.
+/// A dossier as it stands, with the changes of this batch.
 pub(super) struct KnownDossier {
     pub(super) dossier: Dossier,
     events: BTreeMap<String, Event>,
@@ -91,12 +91,12 @@ pub(super) struct KnownDossier {
     pub(super) withdrawn: Option<Arc<str>>,
     /// Whether it must be written.
     pub(super) is_changed: bool,
-    /// Whether this batch spoke of it before.
+    /// Whether an earlier item of this batch named it.
     is_seen: bool,
 }
 
 impl KnownDossier {
-    /// What is kept of the person, as it would be sealed today.
+    /// The applicant as stored, resealed under today's key.
     fn renew(&mut self, vault: &Vault, code: &str) -> Result<()> {
         if let Some(it) = &mut self.dossier.header.applicant {
             *it = it.renewed(vault, &applicant_of(code))?;
@@ -116,7 +116,7 @@ pub(super) struct Withdrawn {
     erased: bool,
 }
 
-/// Everything that a batch speaks of.
+/// Every dossier that a batch names.
 pub(super) struct DossierDraft<'a> {
     pub(super) caller: &'a Caller,
     made_at: i64,
@@ -138,12 +138,12 @@ impl<'a> DossierDraft<'a> {
         codes: impl Iterator<Item = &str>,
     ) -> Result<Self> {
         let (db, number) = (&write.db, write.head.newest.number);
-        // The same keys from here to the end: what is compared must be sealed alike.
+        // One set of keys for the whole write: compared texts must be sealed alike.
         let vault = hub.db.vault().pinned();
         let codes: BTreeSet<_> = codes.collect();
         let mut known = HashMap::new();
         let mut by_id = HashMap::new();
-        // Whosever they are: a write must know whose a code is.
+        // Of any owner: a write must know who owns a code.
         let keys = Keys::new(db, &["code"], codes.iter().map(|it| vec![(*it).into()]))?;
         let rows: Vec<dossier::Model> = keys.standing(db, "dossier").await?;
         for row in rows {
@@ -175,7 +175,7 @@ impl<'a> DossierDraft<'a> {
                 of.events.insert(row.identity.clone(), Event::from(row));
             }
         }
-        // Twice: the first time may meet a newer key, and then that one seals.
+        // Sealed twice: the first pass may switch to a newer key, which then seals all.
         for _ in 0..2 {
             for (code, it) in &mut known {
                 it.renew(&vault, code)?;
@@ -215,7 +215,7 @@ impl<'a> DossierDraft<'a> {
         let events = known.map_or(&none, |it| &it.events);
         let erased = match known {
             Some(it) => it.dossier.header.erased,
-            // Its source still has what was erased here, also when it was withdrawn since.
+            // Its source still holds the erased data, even after a withdrawal.
             None => self.withdrawn_before(&code).is_some_and(|it| it.erased),
         };
         let path = |i: usize| format!("events[{i}]");
@@ -349,7 +349,7 @@ impl<'a> DossierDraft<'a> {
             let identity = sent.identity();
             let kept = known.get(&identity);
             let note = match &sent.note {
-                // Its remark was erased, here and not where it is sent from.
+                // Its remark was erased in the hub, but not at the source.
                 _ if erased && kept.is_some() => Personal::default(),
                 note if erased && !note.is_empty() => {
                     return Err(was_erased().at(format!("{}.note", path(i))));
@@ -360,7 +360,7 @@ impl<'a> DossierDraft<'a> {
             };
             let sent = &EventEntry { note, ..sent.clone() };
             match kept.or_else(|| fresh.get(&identity)) {
-                // Whatever its code is mapped to by now: it is kept already.
+                // It is stored already; a later mapping of its code changes nothing.
                 Some(same) if same.sent == *sent => continue,
                 Some(_) => {
                     let rule = "not be that of an event that was sent with other content: an event is never \
@@ -388,13 +388,13 @@ impl<'a> DossierDraft<'a> {
         if bad.is_empty() { Ok(fresh) } else { Err(Error::fields(bad)) }
     }
 
-    /// The state that the caller means by its code.
+    /// The national state of the caller's code.
     fn state(&self, status: &str) -> Option<State> {
         let statuses = &self.caller.system.statuses;
         if let Some(number) = statuses.get(status) {
             return State::of(*number);
         }
-        // Without a mapping, the national codes, as they are written.
+        // Without a mapping the codes are the national ones.
         let number = status.parse().ok().filter(|it: &i32| it.to_string() == status)?;
         statuses.is_empty().then(|| State::of(number)).flatten()
     }
@@ -458,7 +458,7 @@ impl<'a> DossierDraft<'a> {
         Ok(header)
     }
 
-    /// Ends the versions that stood, and adds the new ones, with the events that are new.
+    /// Supersedes the standing versions, and inserts the new ones with their new events.
     pub(super) async fn keep(self, write: &Write) -> Result<()> {
         let made_at = self.made_at;
         let mut changed: Vec<_> = self.known.into_values().filter(|it| it.is_changed).collect();

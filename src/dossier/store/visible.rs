@@ -1,4 +1,4 @@
-//! The door to dossiers: which of them a caller may know of.
+//! The door to dossiers: it lets through those that a caller may know of.
 use sea_orm::{
     ColumnTrait, Condition, DbBackend, QueryFilter,
     sea_query::{Expr, ExprTrait},
@@ -58,7 +58,7 @@ pub(super) fn is_visible(caller: &Caller, source_id: i64, subject: DossierSubjec
     (is_own || caller.sees_others_dossiers()) && is_inside(right, subject)
 }
 
-/// What an agreement judges a dossier by.
+/// The fields of a dossier that agreements judge.
 #[derive(Clone, Copy)]
 pub(super) struct DossierSubject {
     pub(super) procedure_id: i64,

@@ -1,4 +1,4 @@
-//! Withdraws dossiers: the version that stands is superseded by a tombstone. What is kept of it stays in its history.
+//! Withdraws dossiers: a tombstone supersedes the standing version. The history stays.
 use std::sync::Arc;
 
 use super::publish::DossierDraft;
@@ -30,7 +30,7 @@ impl DossierDraft<'_> {
     fn withdraw(&mut self, code: &Code, reason: &Arc<str>) -> Result<ItemResult> {
         let not_found = || Error::not_found("dossier", code.as_str());
         let Some(known) = self.known.get(code.as_str()) else {
-            // Of whom it was: nobody else learns that there was one.
+            // Only the owner learns that it existed.
             return match self.withdrawn_before(code) {
                 Some(_) => Ok(ItemResult::new(Outcome::Unchanged, 0)),
                 None => Err(not_found()),
