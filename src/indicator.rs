@@ -48,7 +48,7 @@ impl Code {
 }
 
 db_enum! {
-    /// What kind of number an indicator is.
+    /// The kind of number of an indicator.
     pub enum Kind {
         /// A count of things.
         Count = 1,
@@ -127,7 +127,7 @@ impl Frequency {
 }
 
 db_enum! {
-    /// Which days a period code stands for.
+    /// The calendar that gives a period code its days.
     pub enum Calendar {
         /// The calendar's own.
         Calendar = 1,
@@ -137,7 +137,7 @@ db_enum! {
 }
 
 db_enum! {
-    /// How the values of shorter periods make that of a longer one.
+    /// How values of shorter periods combine into a longer one.
     pub enum TimeRule {
         /// Their sum.
         Sum = 1,
@@ -153,7 +153,7 @@ db_enum! {
 }
 
 db_enum! {
-    /// How the values of units make that of the unit above.
+    /// How values of units combine into that of the unit above.
     pub enum UnitRule {
         /// Their sum.
         Sum = 1,
@@ -265,19 +265,19 @@ db_enum! {
 pub struct Provenance {
     /// How it came to its source.
     pub channel: Option<Channel>,
-    /// The document it stands in.
+    /// The source document.
     pub source_document: String,
-    /// The record of it in the source.
+    /// The record in the source.
     pub source_record: String,
-    /// The words it stands in.
+    /// The quoted words.
     pub quote: String,
-    /// The value as it is written there.
+    /// The value as the document writes it.
     pub as_written: String,
     /// A remark.
     pub note: String,
 }
 
-/// What was observed: the number, and how well it is known.
+/// The number that was observed, and how well it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The value as reported.
@@ -295,7 +295,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The value that counts: as reported, else numerator / denominator x scale.
+    /// The effective value: as reported, else numerator / denominator x scale.
     pub fn effective(&self, scale: Option<&Decimal>) -> Option<Decimal> {
         self.value.clone().or_else(|| self.quotient(scale))
     }
@@ -346,10 +346,10 @@ impl Breakdown {
     }
 }
 
-/// An observation to be kept. Its indicator and unit are resolved in the store.
+/// An observation to be published. The store resolves its indicator and unit.
 #[derive(Clone, Debug)]
 pub struct ObservationEntry {
-    /// What it is of.
+    /// Its key.
     pub cell: CellKey,
     /// The value as reported.
     pub value: Option<Decimal>,
@@ -361,17 +361,17 @@ pub struct ObservationEntry {
     pub qualifier: Qualifier,
     /// How final it is, or why there is none.
     pub status: Status,
-    /// The date of a value of a moment.
+    /// The as-of date of a point-in-time value.
     pub as_of: Option<Day>,
-    /// Where it comes from.
+    /// Its provenance.
     pub provenance: Provenance,
-    /// Why it corrects an earlier one.
+    /// The reason of a correction.
     pub correction_reason: String,
-    /// The day on which the source released it, where it says so.
+    /// The day on which the source released it, if the source tells.
     pub released_on: Option<Day>,
 }
 
-/// What names an observation, or a target.
+/// The key of an observation or a target.
 #[derive(Clone, Debug)]
 pub struct CellKey {
     /// The indicator.
@@ -384,21 +384,21 @@ pub struct CellKey {
     pub breakdown: Breakdown,
 }
 
-/// A target to be kept.
+/// A target to be published.
 #[derive(Clone, Debug)]
 pub struct TargetEntry {
-    /// What it is for.
+    /// Its key.
     pub cell: CellKey,
     /// How the value must compare.
     pub comparison: Comparison,
     /// The value; none for a qualitative target.
     pub value: Option<Decimal>,
-    /// Where it comes from.
+    /// Its provenance.
     pub provenance: Provenance,
 }
 
 db_enum! {
-    /// Whose values make a figure.
+    /// The units whose values make a figure.
     pub enum RollUpOf {
         /// Those of the units below.
         Below = 1,
@@ -407,7 +407,7 @@ db_enum! {
     }
 }
 
-/// Into which tree values are added up.
+/// The dated tree that a roll-up adds up in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Geography {
     /// The units as they stood in each period.

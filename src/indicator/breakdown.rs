@@ -1,4 +1,4 @@
-//! Resolves a breakdown: what was reported for it, or what its parts make, or which parts lack.
+//! Resolves a breakdown to the reported figure, the total of its parts, or the missing parts.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -8,33 +8,33 @@ use super::{
 };
 use crate::{decimal::Decimal, time::Day};
 
-/// What is known of one breakdown in one unit and period.
+/// The resolution of one breakdown of one unit and period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
     /// It was reported as such.
     Reported {
-        /// Whether the parts that make it up say something else.
+        /// Whether its parts contradict it.
         inconsistent: bool,
     },
-    /// It was reported by the parts that make it up.
+    /// Its parts were reported, and make it up.
     Computed {
-        /// What they make.
+        /// Their total.
         reading: Reading,
-        /// How many categories.
+        /// How many categories make it.
         parts: usize,
         /// Whether two dimensions make different totals, or a part contradicts its own parts.
         inconsistent: bool,
     },
-    /// It was reported by parts that do not make it up.
+    /// Some parts were reported, but not enough to make it up.
     Partial {
-        /// The breakdowns that lack, where they can be told.
+        /// The missing breakdowns, where they are known.
         lacking: Vec<Breakdown>,
     },
     /// Nothing was reported.
     Nothing,
 }
 
-/// What was reported for one unit and period: readings by breakdown.
+/// The readings of one unit and period, by breakdown.
 pub type Reported<'a> = BTreeMap<&'a Breakdown, &'a Reading>;
 
 /// Resolves the breakdown that is wanted; `day` is the last one of the period.
@@ -85,8 +85,8 @@ pub fn resolve(
     lacking.map_or(Resolved::Nothing, |lacking| Resolved::Partial { lacking })
 }
 
-/// What the categories of a dimension make, of how many, and whether one of them contradicts its parts; or those that
-/// lack.
+/// Totals the categories of a dimension. Returns the total, the number of categories, and whether one contradicts its
+/// own parts; or the missing ones.
 fn total(
     meaning: &Meaning,
     day: Day,
@@ -113,7 +113,7 @@ fn total(
             Resolved::Partial { .. } | Resolved::Nothing => None,
         };
         match reading {
-            // What does not apply adds nothing, and does not lack.
+            // A category that does not apply adds nothing, and is not missing.
             Some(it) if it.status == Status::NotApplicable => {}
             Some(it) if adds(meaning, dimension.rule, &it) => readings.push(it),
             Some(_) | None => lacking.push(part),
@@ -163,7 +163,7 @@ fn combine(meaning: &Meaning, rule: DimensionRule, readings: &[Reading]) -> Opti
     })
 }
 
-/// Whether a total that was reported cannot be what its parts make.
+/// Whether a reported total contradicts the total of its parts.
 fn contradict(meaning: &Meaning, reported: &Reading, computed: &Reading) -> bool {
     let scale = meaning.scale.as_ref();
     let known = (reported.effective(scale), computed.effective(scale));
@@ -172,7 +172,7 @@ fn contradict(meaning: &Meaning, reported: &Reading, computed: &Reading) -> bool
         (Qualifier::About, _) | (_, Qualifier::About) => return false,
         (Qualifier::Exact, Qualifier::Exact) => (true, Qualifier::Exact),
         (Qualifier::Exact, bound) => (false, bound),
-        // A bound on the total: what the parts make at least, or at most, is on the wrong side of it.
+        // A bound on the total: the total of the parts lies on the wrong side of it.
         (bound, Qualifier::Exact) => {
             return match bound {
                 Qualifier::MoreThan => value <= reported_value,
@@ -199,18 +199,18 @@ fn contradict(meaning: &Meaning, reported: &Reading, computed: &Reading) -> bool
     }
 }
 
-/// By which rows a breakdown was reported.
+/// The rows that report a breakdown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// By these: its own, or its parts.
+    /// These: its own, or all of its parts.
     Whole(Vec<Breakdown>),
-    /// By some of its parts; these lack, where they can be told.
+    /// Some of its parts; these are missing, where they are known.
     Partial(Vec<Breakdown>),
-    /// By none.
+    /// None.
     Nothing,
 }
 
-/// Finds by which rows a breakdown was reported, whatever they say; `day` is the last one of the period.
+/// Finds the rows that report a breakdown, with or without a value; `day` is the last one of the period.
 pub fn presence(
     meaning: &Meaning,
     day: Day,

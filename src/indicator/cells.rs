@@ -18,56 +18,56 @@ use crate::{
 /// An indicator and a unit, by their ids.
 pub type Key = (i64, i64);
 
-/// Steps of the follower that are remembered: who read a little earlier may still keep what it read.
+/// Steps of the follower kept in memory, so that a slightly older read may still enter the cache.
 const STEPS: usize = 32;
-/// Answers kept for one cell: to questions of another day, or for a period.
+/// Most answers cached for one cell: for other days or periods.
 const EACH: usize = 4;
-/// What a cell costs beside its bytes: its place in the map, the allocation, the words around it.
+/// The memory that a cell takes beside its bytes: its map entry, the allocation, the fields around it.
 const OVERHEAD: usize = 200;
 
-/// What was asked of a cell.
+/// The question that a cached cell answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Only this period.
     pub period: Option<Period>,
-    /// The day on which the dashboard stands.
+    /// The date of the dashboard.
     pub date: Day,
     /// The breakdown; the total when empty.
     pub breakdown: Breakdown,
 }
 
-/// What revisions made versions of.
+/// The cells that revisions touched.
 #[derive(Clone, Debug)]
 pub enum Touched {
-    /// Of these.
+    /// These cells.
     Keys(HashSet<Key>),
-    /// Of more than is worth telling, or of it is not known what.
+    /// Too many to list, or unknown ones.
     Everything,
 }
 
-/// Kept cells. What they cost is bounded; what was not asked for lately goes first.
+/// Cached cells. Their memory is bounded; the least recently used go first.
 pub struct Cells {
     kept: Mutex<Generations>,
     reached: watch::Sender<i64>,
     most_bytes: usize,
 }
 
-/// Two generations: what is asked for moves to the young one; when that is full, the old one goes.
+/// Two generations: a cell that is used moves to the young one; when that is full, the old one is dropped.
 #[derive(Default)]
 struct Generations {
-    /// The revision up to which it is known what was touched.
+    /// The revision up to which touched cells are known.
     through: i64,
     young: HashMap<Key, Vec<CachedCell>>,
     old: HashMap<Key, Vec<CachedCell>>,
     young_bytes: usize,
-    /// What the last steps touched: after the first revision, through the second.
+    /// The cells that the last steps touched: after the first revision, through the second.
     steps: VecDeque<(i64, i64, HashSet<Key>)>,
 }
 
 #[derive(Clone)]
 struct CachedCell {
     question: Question,
-    /// The epoch and the names that it was read with: units, indicators, access.
+    /// The epoch and the reference data that it was read with: units, indicators, access.
     names: [i64; 4],
     /// The revision that it was read at; it has held since.
     at: i64,
@@ -88,18 +88,18 @@ impl fmt::Debug for Cells {
 }
 
 impl Cells {
-    /// None yet, on a store whose newest revision is known; of about so many bytes, at most.
+    /// An empty cache of about so many bytes at most, on a store with this newest revision.
     pub fn new(through: i64, most_bytes: usize) -> Self {
         let kept = Mutex::new(Generations { through, ..Generations::default() });
         Self { kept, reached: watch::Sender::new(through), most_bytes }
     }
 
-    /// The revision up to which it is known what was touched, as it moves.
+    /// A receiver of the revision up to which touched cells are known.
     pub fn follow(&self) -> watch::Receiver<i64> {
         self.reached.subscribe()
     }
 
-    /// Everything up to a revision is known now: these are no longer what they were.
+    /// Drops the cells that the revisions up to this one touched.
     pub fn touched(&self, through: i64, touched: Touched) {
         {
             let mut kept = self.lock();
@@ -126,7 +126,7 @@ impl Cells {
         self.reached.send_replace(through);
     }
 
-    /// What is kept of these at a view, in their order.
+    /// The cached ones of these cells at a view, in their order.
     pub fn at(&self, view: &View, question: &Question, keys: &[Key]) -> Vec<Option<Bytes>> {
         let (number, names) = (view.number(), names(view));
         let mut kept = self.lock();
@@ -147,7 +147,7 @@ impl Cells {
         found.collect()
     }
 
-    /// Keeps what was read at a view, except what may have changed since.
+    /// Caches cells that were read at a view, except those that may have changed since.
     pub fn keep(
         &self,
         view: &View,

@@ -1,4 +1,4 @@
-//! Every definition at one revision, in memory, and what of them a caller may know.
+//! Every definition at one revision, in memory, and which of them a caller may know.
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
@@ -12,19 +12,20 @@ use crate::{
     slug::Slug,
 };
 
-/// Definitions, by code; of each the newest version, and the earlier ones for what was published under them.
+/// Definitions by code: the newest version of each, and earlier ones for the values published under them.
 #[derive(Debug, Default)]
 pub struct Definitions {
     by_code: BTreeMap<Code, Arc<Definition>>,
     by_id: BTreeMap<i64, Arc<Definition>>,
     versions: BTreeMap<(i64, i32), Arc<Definition>>,
     groups: BTreeMap<Slug, Arc<IndicatorGroup>>,
-    /// What each says in words, folded, by its id; made when it is first searched.
+    /// The searchable words of each, folded, by its id; built at the first search.
     said: OnceLock<BTreeMap<i64, String>>,
 }
 
 impl Definitions {
-    /// From every row of each, and the groups that stand. A version may have several rows: its newest labels count.
+    /// Builds from every row of each, and the standing groups. A version may have several rows: its newest labels
+    /// count.
     pub fn new(mut all: Vec<Definition>, groups: Vec<IndicatorGroup>) -> Self {
         let groups = groups.into_iter().map(|it| (it.code.clone(), Arc::new(it))).collect();
         let mut definitions = Self { groups, ..Self::default() };

@@ -1,7 +1,7 @@
 //! Groups that indicators are shown in.
 use crate::{revision::expected::Expected, slug::Slug};
 
-/// A group of indicators, as kept.
+/// A group of indicators, as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndicatorGroup {
     /// Its code.
@@ -23,7 +23,7 @@ pub struct GroupLabel {
     pub display_order: i32,
 }
 
-/// A group to be kept.
+/// A group to be defined.
 #[derive(Clone, Debug)]
 pub struct DefineGroup {
     /// Its code.

@@ -1,13 +1,14 @@
-//! What an item of a batch is about, in one text: `indicator unit period breakdown`, as they were sent.
+//! The name of an item of a batch: `indicator unit period breakdown`, as they were sent.
 use std::fmt;
 
 use super::{Breakdown, CellKey, Code};
 use crate::{period::Period, unit};
 
-/// Characters of each of the four that are kept, at most: more than any that is well formed has.
+/// Most characters kept of each of the four: more than any well-formed one has.
 const MOST: [usize; 4] = [80, 150, 40, 1_000];
 
-/// Writes the four as they were sent, also badly: what is empty is `?`, and what would part them is `_`.
+/// Writes the four as they were sent, even if malformed: an empty one is `?`, and a character that would separate them
+/// is `_`.
 pub fn spell(indicator: &str, unit: &str, period: &str, breakdown: &str) -> String {
     let parts = [indicator, unit, period, breakdown].into_iter().zip(MOST);
     let parts: Vec<_> = parts.map(|(text, most)| tidy(text, most)).collect();

@@ -94,7 +94,7 @@ pub struct Lateness {
     pub days_late: i32,
 }
 
-/// Judges an exact value against a target. A bound decides only what it can; a value that is known about decides
+/// Judges an exact value against a target. A bound decides only where it must lie on one side; an ABOUT value decides
 /// nothing.
 pub fn attain(
     comparison: Comparison,
@@ -203,7 +203,7 @@ pub fn rank(direction: Direction, values: Vec<(i64, Option<Fraction>)>) -> Resul
     Ok((ranked, unknown))
 }
 
-/// Whether what is known is the bound or more; None when it cannot be said.
+/// Whether the value is at least the bound; None when undecided.
 fn at_least(value: &Fraction, qualifier: Qualifier, bound: &Fraction) -> Option<bool> {
     match qualifier {
         Qualifier::Exact => Some(value >= bound),
@@ -214,7 +214,7 @@ fn at_least(value: &Fraction, qualifier: Qualifier, bound: &Fraction) -> Option<
     }
 }
 
-/// Whether what is known is more than the bound; None when it cannot be said.
+/// Whether the value exceeds the bound; None when undecided.
 fn more_than(value: &Fraction, qualifier: Qualifier, bound: &Fraction) -> Option<bool> {
     match qualifier {
         Qualifier::Exact => Some(value > bound),

@@ -1,4 +1,4 @@
-//! What an indicator means: one version of its definition, and what of it must not move under its values.
+//! The meaning of an indicator: one version of its definition, and the fields that its values fix.
 use super::{
     Calendar, Code, Direction, Frequency, Kind, SharingLevel, TimeRule, UnitRule,
     dimension::Dimensions,
@@ -13,7 +13,7 @@ use crate::{
     unit::{Level, Tree},
 };
 
-/// What an indicator means, without its code: one version of it.
+/// One version of an indicator's meaning, without its code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// Name in Vietnamese.
@@ -24,13 +24,13 @@ pub struct Meaning {
     pub description: String,
     /// The same in English.
     pub description_en: String,
-    /// What kind of number it is.
+    /// The kind of number.
     pub kind: Kind,
     /// Unit of measure.
     pub unit_of_measure: String,
     /// Its name in English.
     pub unit_of_measure_en: String,
-    /// For a ratio: what the quotient is multiplied with.
+    /// Factor of a ratio's quotient.
     pub scale: Option<Decimal>,
     /// Which way is better.
     pub direction: Direction,
@@ -82,12 +82,12 @@ impl Meaning {
         period.range(self.calendar == Calendar::Report1514)
     }
 
-    /// The code under which the values of a period are kept.
+    /// The canonical code of a period, which its values are stored under.
     pub fn canonical(&self, period: Period) -> Period {
         period.canonical(self.frequency.kind())
     }
 
-    /// What is fixed once there are values, and differs in `next`: the fields of the proto.
+    /// The proto fields that values fix and that differ in `next`.
     pub fn moved(&self, next: &Self) -> Vec<&'static str> {
         let fields = [
             ("kind", self.kind != next.kind),
@@ -100,8 +100,8 @@ impl Meaning {
         fields.into_iter().filter(|(_, moved)| *moved).map(|(field, _)| field).collect()
     }
 
-    /// Whether a value says another thing under `next`, which is then a version of its own. Names, labels, owners and
-    /// due days may change under a version.
+    /// Whether a value means something else under `next`, which then is a new version. Names, labels, owners and due
+    /// days may change under a version.
     pub fn makes_version(&self, next: &Self) -> bool {
         let rules = |it: &Self| (it.direction, it.time_rule, it.unit_rule);
         !self.moved(next).is_empty()
@@ -112,7 +112,7 @@ impl Meaning {
     }
 }
 
-/// One version of a definition, as kept.
+/// One version of a definition, as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// The hub's id of the indicator.
@@ -127,7 +127,7 @@ pub struct Definition {
     pub made_at: i64,
 }
 
-/// A definition to be kept.
+/// A definition to be published.
 #[derive(Clone, Debug)]
 pub struct Define {
     /// Its code.

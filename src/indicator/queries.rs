@@ -1,4 +1,4 @@
-//! Queries of indicators, already parsed.
+//! Parsed requests about indicators.
 use super::{Breakdown, Code, Geography, RollUpOf};
 use crate::{
     caller::{Pattern, SystemCode},
@@ -10,7 +10,7 @@ use crate::{
     unit::{self, Level},
 };
 
-/// Asks for one definition.
+/// A parsed request for one definition.
 #[derive(Debug)]
 pub struct Get {
     /// Its code.
@@ -19,10 +19,10 @@ pub struct Get {
     pub consistency: Consistency,
 }
 
-/// Asks for definitions.
+/// A parsed request for definitions.
 #[derive(Debug)]
 pub struct List {
-    /// Codes that begin so.
+    /// A prefix of their codes.
     pub code_prefix: String,
     /// Of this group.
     pub group: Option<Slug>,
@@ -63,7 +63,7 @@ pub enum WantedCells {
     Selected(CellSelection, Page),
 }
 
-/// Asks for groups.
+/// A parsed request for groups.
 #[derive(Debug)]
 pub struct ListGroups {
     /// The page.
@@ -72,7 +72,7 @@ pub struct ListGroups {
     pub consistency: Consistency,
 }
 
-/// Asks for code lists.
+/// A parsed request for code lists.
 #[derive(Debug)]
 pub struct ListCodes {
     /// The lists with these codes; all when empty.
@@ -81,7 +81,7 @@ pub struct ListCodes {
     pub consistency: Consistency,
 }
 
-/// Asks for the latest values of units x indicators.
+/// A parsed request for the latest values of units x indicators.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The cells.
@@ -98,7 +98,7 @@ pub struct Snapshot {
     pub consistency: Consistency,
 }
 
-/// Which observations are meant.
+/// A filter of observations.
 #[derive(Debug)]
 pub struct Filter {
     /// The indicators; all when empty.
@@ -119,7 +119,7 @@ pub struct Filter {
     pub all_sources: bool,
 }
 
-/// Which breakdowns of an indicator are meant.
+/// A filter of breakdowns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BreakdownFilter {
     /// Those that hold these categories.
@@ -129,7 +129,7 @@ pub struct BreakdownFilter {
 }
 
 impl BreakdownFilter {
-    /// Whether a breakdown is meant.
+    /// Whether a breakdown matches.
     pub fn is_for(&self, breakdown: &Breakdown) -> bool {
         match self.exact {
             true => self.categories == *breakdown,
@@ -139,13 +139,13 @@ impl BreakdownFilter {
         }
     }
 
-    /// Whether every breakdown is meant.
+    /// Whether every breakdown matches.
     pub fn is_any(&self) -> bool {
         !self.exact && self.categories.0.is_empty()
     }
 }
 
-/// Asks for observations.
+/// A parsed request for a page of observations.
 #[derive(Debug)]
 pub struct Query {
     /// Which.
@@ -156,7 +156,7 @@ pub struct Query {
     pub consistency: Consistency,
 }
 
-/// Asks for all of them.
+/// A parsed request for an export.
 #[derive(Debug)]
 pub struct Export {
     /// Which.
@@ -165,7 +165,7 @@ pub struct Export {
     pub consistency: Consistency,
 }
 
-/// Asks for targets.
+/// A parsed request for targets.
 #[derive(Debug)]
 pub struct QueryTargets {
     /// The indicators; all when empty.
@@ -180,7 +180,7 @@ pub struct QueryTargets {
     pub consistency: Consistency,
 }
 
-/// Asks for a sum over the units below a unit.
+/// A parsed request for a roll-up.
 #[derive(Debug)]
 pub struct RollUp {
     /// The indicator.
@@ -199,7 +199,7 @@ pub struct RollUp {
     pub consistency: Consistency,
 }
 
-/// Asks for a ranking.
+/// A parsed request for a ranking.
 #[derive(Debug)]
 pub struct Rank {
     /// The indicator.
@@ -218,7 +218,7 @@ pub struct Rank {
     pub consistency: Consistency,
 }
 
-/// Asks for the versions of one observation.
+/// A parsed request for the versions of one observation.
 #[derive(Debug)]
 pub struct ListRevisions {
     /// The indicator.
@@ -237,7 +237,7 @@ pub struct ListRevisions {
     pub consistency: Consistency,
 }
 
-/// Asks for sources.
+/// A parsed request for sources.
 #[derive(Debug)]
 pub struct ListSources {
     /// The page.
@@ -246,16 +246,16 @@ pub struct ListSources {
     pub consistency: Consistency,
 }
 
-/// Asks for rejected items.
+/// A parsed request for rejected items.
 #[derive(Debug)]
 pub struct ListRejections {
-    /// Of this source; of the caller itself where there is none.
+    /// The source; the caller itself when none.
     pub source: Option<SystemCode>,
     /// The page.
     pub page: Page,
 }
 
-/// Asks who has reported what.
+/// A parsed request for availability.
 #[derive(Debug)]
 pub struct Availability {
     /// The indicators.

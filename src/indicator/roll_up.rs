@@ -1,10 +1,10 @@
 //! Adds values up over units and over time.
 //!
-//! Time comes first: each unit is asked what it says of the period (`told.rs`), as it reported it or from its own
-//! parts. Then the topmost units that say something are taken, and no unit twice (`cover.rs`). Units that closed inside
-//! the period speak for the time until then, and add to their successors (`closed.rs`, `groups.rs`). What is taken is
-//! combined by the rule over units as exact fractions, and rounded once (`amount.rs`). What was expected and is not in
-//! it is named (`coverage.rs`).
+//! Time comes first: each unit answers for the period (`told.rs`), by its own report or from its own parts. Then the
+//! cover takes the topmost units with a value, and no unit twice (`cover.rs`). Units that closed inside the period
+//! speak for the time until then, and add to their successors (`closed.rs`, `groups.rs`). The rule over units combines
+//! the values as exact fractions, rounded once (`amount.rs`). Expected units that are not in the sum are named
+//! (`coverage.rs`).
 mod amount;
 mod closed;
 mod cover;
@@ -37,10 +37,10 @@ use crate::{
     unit::forest::{Forest, spell},
 };
 
-/// What a unit said of a period.
+/// A unit's report for a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// A reading of what is asked for.
+    /// A reading of the breakdown asked for.
     Whole(Reading),
     /// Only some of the parts that would make it up.
     Partial,
@@ -52,10 +52,10 @@ impl From<Reading> for Said {
     }
 }
 
-/// What units said, by period and unit.
+/// Reports by period and unit.
 pub type Readings = HashMap<(Period, i64), Said>;
 
-/// How much each unit weighs in a mean; none of one that has no weight.
+/// Weights of units in a mean; a unit without one is absent.
 pub type Weights = HashMap<i64, Fraction>;
 
 db_enum! {
@@ -87,7 +87,7 @@ db_enum! {
 }
 
 impl LeftOutReason {
-    /// Whether the unit did say something with a value.
+    /// Whether the unit did report a value.
     fn has_value(self) -> bool {
         match self {
             Self::NoComponents
@@ -152,10 +152,10 @@ impl Sum {
     }
 }
 
-/// Whether the caller may read what a unit says of a period that ends on a day.
+/// Whether the caller may read a unit's value of a period that ends on a day.
 pub type IsShared<'a> = &'a (dyn Fn(i64, Day) -> bool + Sync);
 
-/// What is asked: into which unit, in which tree.
+/// The region of a roll-up: the unit, the tree, the rights.
 #[derive(Clone, Copy)]
 pub struct Region<'a> {
     /// The units.
@@ -166,9 +166,9 @@ pub struct Region<'a> {
     pub unit_id: i64,
     /// Into which tree values are added up.
     pub geography: Geography,
-    /// What may be in an answer.
+    /// The values that the caller may read.
     pub shared: IsShared<'a>,
-    /// What units weigh, where means are weighted.
+    /// Weights of units, where means are weighted.
     pub weights: Option<&'a Weights>,
 }
 

@@ -1,4 +1,4 @@
-//! What we ask the database about indicators: the doors, and the definitions.
+//! The doors to the tables of indicators, and the queries of definitions.
 pub mod attainment;
 pub mod availability;
 pub mod catalogue;
@@ -43,13 +43,13 @@ use crate::{
     revision::{ReferenceData, Revision},
 };
 
-/// The one door to definitions: every version that was made by a revision, for a number is read by the one it was
-/// published under. What of them a caller may know, [`Definitions`] says.
+/// The one door to definitions: every version up to a revision, because a value is read by the version it was published
+/// under. [`Definitions`] decides which of them a caller may know.
 fn visible(number: i64) -> Select<definition::Entity> {
     every(number)
 }
 
-/// The one door to groups: those that stood at a revision. What of them a caller may know, [`Definitions`] says.
+/// The one door to groups: those that stood at a revision. [`Definitions`] decides which of them a caller may know.
 fn groups(number: i64) -> Select<group::Entity> {
     standing(number)
 }
@@ -60,7 +60,7 @@ fn observations(indicators: &[Arc<Definition>], number: i64) -> Select<observati
     every_standing(number).filter(observation::Column::IndicatorId.is_in(ids))
 }
 
-/// Of every indicator: for who names the indicators that were found visible by themselves.
+/// Of every indicator, for callers that filter by visible indicators themselves.
 fn every_standing(number: i64) -> Select<observation::Entity> {
     standing(number)
 }
@@ -71,7 +71,7 @@ fn every_version(indicators: &[Arc<Definition>], number: i64) -> Select<observat
     every_observation(number).filter(observation::Column::IndicatorId.is_in(ids))
 }
 
-/// Of every indicator: for the feed, which sorts out for each watch what it may see.
+/// Of every indicator: for the feed, which checks each watch's rights itself.
 fn every_observation(number: i64) -> Select<observation::Entity> {
     every(number)
 }
@@ -89,7 +89,7 @@ fn every_contribution(indicators: &[Arc<Definition>], number: i64) -> Select<con
     every::<contributed::Entity>(number).filter(contributed::Column::IndicatorId.is_in(ids))
 }
 
-/// The one door to targets, likewise.
+/// The one door to targets: those of visible indicators, as they stood at a revision.
 fn targets(indicators: &[Arc<Definition>], number: i64) -> Select<target::Entity> {
     let ids = indicators.iter().map(|it| it.id);
     standing::<target::Entity>(number).filter(target::Column::IndicatorId.is_in(ids))

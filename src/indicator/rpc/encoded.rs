@@ -1,4 +1,4 @@
-//! The answer of `GetSnapshot` as the hub sends it: its cells are kept as they are on the wire, and encoded once.
+//! The answer of `GetSnapshot` as the hub sends it: each cell is encoded once, and cached in that form.
 use bytes::{Bytes, BytesMut};
 use prost::Message;
 

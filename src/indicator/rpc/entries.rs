@@ -1,4 +1,4 @@
-//! Entries in: definitions, observations and targets to be kept, or every bad field of each.
+//! Reads definitions, observations and targets to be published, or names every bad field of each.
 use prost::Message;
 
 use super::{Entries, dimensions::read_dimensions, keys::SentCell};

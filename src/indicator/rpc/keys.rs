@@ -1,4 +1,4 @@
-//! Keys in: what is withdrawn, or every bad field of each.
+//! Reads the keys of withdrawals, or names every bad field of each.
 use std::collections::BTreeMap;
 
 use super::CellKeys;

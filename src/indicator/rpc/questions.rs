@@ -1,4 +1,4 @@
-//! Questions in: messages become queries, or every bad field is named.
+//! Turns messages into queries, or names every bad field.
 use std::collections::HashSet;
 
 use crate::{
@@ -191,7 +191,7 @@ impl TryFrom<pb::ExportObservationsRequest> for Export {
     }
 }
 
-/// Which observations are meant, in a page or in all.
+/// Reads the filter of a page or an export.
 fn filter(
     fields: &mut Fields,
     indicators: &[String],
@@ -417,7 +417,7 @@ impl TryFrom<pb::GetAvailabilityRequest> for Availability {
     }
 }
 
-/// Which breakdowns are meant; all of them where nothing is said.
+/// Reads the filter of breakdowns; all where none is given.
 pub(crate) fn breakdown_filter(
     fields: &mut Fields,
     msg: Option<pb::BreakdownFilter>,

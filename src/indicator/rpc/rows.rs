@@ -1,4 +1,4 @@
-//! Rows out: what the store found becomes messages, with everything that is needed to trust a number.
+//! Turns rows into messages, each with all that a reader needs to trust its number.
 use crate::{
     indicator::{
         Breakdown, Definition, Meaning, Reading,
@@ -19,7 +19,7 @@ use crate::{
     unit::{Name, forest::Forest},
 };
 
-/// Units that a coverage names, at most.
+/// Most units that a coverage names.
 const MOST_NAMED: usize = 1_000;
 
 impl From<Definition> for pb::Indicator {
@@ -137,7 +137,7 @@ impl From<ObservationView> for pb::Observation {
             as_written,
             note,
         };
-        // What parts make was reported by nobody as such.
+        // Nobody reported a computed total as such.
         let provenance = Some(provenance).filter(|_| parts == 0);
         let figure = figure(&definition.meaning, reading, provenance, inconsistent);
         let figure = computed_from(figure, parts);
@@ -165,7 +165,7 @@ impl From<ObservationView> for pb::Observation {
     }
 }
 
-/// What names an observation, for who is to take it out of a copy.
+/// The key of an observation, for a copy that must drop it.
 pub(crate) fn observation_key(observed: ObservationView) -> pb::Observation {
     let ObservationView {
         definition,
@@ -185,7 +185,7 @@ pub(crate) fn observation_key(observed: ObservationView) -> pb::Observation {
     }
 }
 
-/// What names a target, likewise.
+/// The key of a target, for a copy that must drop it.
 pub(crate) fn target_key(aimed: TargetView) -> pb::IndicatorTarget {
     let TargetView { definition, unit, row, source: _ } = aimed;
     pb::IndicatorTarget {

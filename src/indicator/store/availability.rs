@@ -1,4 +1,4 @@
-//! Answers who has reported what: for each indicator, unit and period, in time, late, or missing.
+//! Answers, for each indicator, unit and period, whether it was reported in time, late, or is missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -43,7 +43,7 @@ pub struct AvailabilityCell {
     pub lateness: Lateness,
     /// When it was first published.
     pub first: Option<Timestamp>,
-    /// The status of what stands.
+    /// The status of the standing version.
     pub status: Option<Status>,
     /// The breakdowns that lack, where it was reported by parts only.
     pub lacking: Vec<Breakdown>,
@@ -63,8 +63,7 @@ struct Published {
     withdrawal_reason: Option<String>,
 }
 
-/// What is known of one breakdown: when it was first published, the day on which it was first released, and the status
-/// of what stands.
+/// The first publication of one breakdown, its first release, and the status of the standing version.
 #[derive(Clone, Copy)]
 struct First {
     at: Timestamp,
@@ -74,7 +73,7 @@ struct First {
 
 type ByBreakdown = BTreeMap<Breakdown, First>;
 
-/// Who has reported what.
+/// The cells of an availability matrix.
 pub async fn availability(
     hub: &Hub,
     caller: &Caller,

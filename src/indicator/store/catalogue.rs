@@ -1,4 +1,4 @@
-//! What there is: pages of definitions and of groups, and the dimensions that code lists are made of.
+//! Pages of definitions and groups, and the dimensions behind code lists.
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
@@ -56,7 +56,7 @@ pub async fn list_groups(
     Ok((view.revision, page))
 }
 
-/// Where a group stands in the list, as a page token holds it.
+/// The position of a group in the list, as a page token holds it.
 fn place(group: &IndicatorGroup) -> String {
     format!("{} {}", group.label.display_order, group.code.as_str())
 }

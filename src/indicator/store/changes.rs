@@ -30,7 +30,7 @@ pub enum IndicatorChange {
     Target(Arc<target::Model>),
 }
 
-/// A version as it is told.
+/// A version with its names.
 #[derive(Debug)]
 pub enum IndicatorChangeView {
     /// A definition.
@@ -105,7 +105,7 @@ impl IndicatorChange {
         }
     }
 
-    /// About how many bytes it takes on the wire.
+    /// Its approximate size on the wire, in bytes.
     pub fn weight(&self) -> usize {
         match self {
             Self::Definition(it) => {
@@ -203,7 +203,7 @@ pub async fn made_targets(
     Ok(rows.into_iter().map(|it| IndicatorChange::Target(Arc::new(it))).collect())
 }
 
-/// What of the state at a revision is asked for: of these indicators, in these units, after a key.
+/// A question for a piece of the state at a revision.
 #[derive(Debug)]
 pub struct State<'a> {
     /// The indicators.

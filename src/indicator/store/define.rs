@@ -1,4 +1,4 @@
-//! Keeps definitions: what of a meaning is fixed by its values, and which changes make a version.
+//! Defines indicators: refuses changes of what values fix, and decides which changes make a version.
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QuerySelect};
@@ -19,7 +19,7 @@ use crate::{
     unit::Tree,
 };
 
-/// A batch of definitions under way.
+/// A batch of definitions in progress.
 struct DefinitionsDraft<'a> {
     write: &'a Write,
     caller: &'a Caller,
@@ -30,12 +30,12 @@ struct DefinitionsDraft<'a> {
     made_groups: Vec<IndicatorGroup>,
 }
 
-/// Definitions and groups to be kept, as they were read: each one, or why it is refused.
+/// Definitions and groups to be defined: each as it was read, or its refusal.
 #[derive(Clone, Debug)]
 pub struct DefineIndicators {
     /// The definitions.
     pub indicators: Vec<Result<Define>>,
-    /// The groups, which are kept before them.
+    /// The groups, which are written first.
     pub groups: Vec<Result<DefineGroup>>,
 }
 
@@ -198,7 +198,7 @@ impl DefinitionsDraft<'_> {
         Ok(())
     }
 
-    /// Refuses to change under values what they mean.
+    /// Refuses to change what existing values mean.
     async fn must_not_move(&self, old: &Definition, next: &Meaning) -> Result<()> {
         let moved = old.meaning.moved(next);
         let Some(first) = moved.first() else { return Ok(()) };

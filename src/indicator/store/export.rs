@@ -1,4 +1,4 @@
-//! Exports observations: what a query lists, all of it.
+//! Exports observations: all pages of a query.
 use std::sync::Arc;
 
 use futures_util::Stream;

@@ -1,4 +1,4 @@
-//! Invalidates the cells in memory: follows the head, and finds what each revision touched.
+//! Invalidates cached cells: follows the head, and finds the cells that each revision touched.
 use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{
@@ -17,13 +17,13 @@ use crate::{
     revision::{Head, View, store as revisions, touched::TouchedSet},
 };
 
-/// Cells that are told one by one; of more, it is said that everything was touched.
+/// Most cells invalidated one by one; beyond that, all are.
 const MOST: usize = 4_000;
 
-/// Tells the cells what was touched, as the head moves; ends when the head does.
+/// Invalidates touched cells as the head moves, and ends with it.
 pub async fn follow(db: Db, mut head: watch::Receiver<Head>, cells: Arc<Cells>) {
     let mut last = View::from(*head.borrow());
-    // What came between the making of the cells and now is not known.
+    // The changes between the start of the cache and now are unknown.
     cells.touched(last.number(), Touched::Everything);
     while head.changed().await.is_ok() {
         let now = View::from(*head.borrow_and_update());

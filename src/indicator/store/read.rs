@@ -36,7 +36,7 @@ use crate::{
     unit::{self, Name, forest::Forest},
 };
 
-/// An observation with what it takes to read it: its definition, its unit and its source by their names.
+/// An observation with its definition and the names of its unit and source.
 #[derive(Clone, Debug)]
 pub struct ObservationView {
     /// The version of the definition that it was published under.
@@ -56,13 +56,13 @@ pub struct ObservationView {
 }
 
 impl ObservationView {
-    /// The value that counts.
+    /// The effective value.
     pub fn value(&self) -> Option<Decimal> {
         self.row.reading().effective(self.definition.meaning.scale.as_ref())
     }
 }
 
-/// A target, likewise.
+/// A target with its definition and the names of its unit and source.
 #[derive(Clone, Debug)]
 pub struct TargetView {
     /// The definition.
@@ -75,7 +75,7 @@ pub struct TargetView {
     pub source: String,
 }
 
-/// The names that answers are read with, all at one view.
+/// The reference data that answers need, all at one view.
 #[derive(Debug)]
 pub struct Names {
     /// Units.
@@ -87,7 +87,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Opens them.
+    /// Loads them.
     pub async fn open(hub: &Hub, view: &View) -> Result<Self> {
         Ok(Self {
             forest: hub.reference::<Forest>(view).await?,
@@ -192,7 +192,7 @@ pub async fn query(
     Ok((view.revision, Paged { items: wanted.observed(items), next }))
 }
 
-/// The observations that a question is about, at one revision, with the names to read them.
+/// The observations that match a filter, at one revision, with their names.
 pub(super) struct Selection {
     pub(super) view: View,
     pub(super) definitions: Vec<Arc<Definition>>,
@@ -484,7 +484,7 @@ fn of_units(
 }
 
 impl observation::Model {
-    /// What was observed.
+    /// The reading in the row.
     pub fn reading(&self) -> Reading {
         Reading {
             value: self.value.clone(),

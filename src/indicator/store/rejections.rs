@@ -1,4 +1,4 @@
-//! Answers questions about rejected items: those that were not sent right since.
+//! Lists rejected items that were not sent right since.
 use std::collections::HashMap;
 
 use sea_orm::ConnectionTrait;
@@ -24,10 +24,10 @@ use crate::{
     unit::forest::Forest,
 };
 
-/// An item that was rejected.
+/// A rejected item.
 pub use crate::hub::row::rejection::Model as Rejected;
 
-/// Rejections that are read at once.
+/// Rejections per query.
 const CHUNK: u16 = 1_000;
 
 /// A page of the rejected items of a source.
@@ -70,7 +70,7 @@ fn place(text: &str) -> Option<(String, String)> {
     Some((list.to_owned(), item.to_owned()))
 }
 
-/// What items are resolved by, to see whether they were sent right.
+/// The reference data that resolves items to cells.
 pub(super) struct Book {
     definitions: std::sync::Arc<Definitions>,
     forest: std::sync::Arc<Forest>,

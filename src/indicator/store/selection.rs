@@ -1,4 +1,4 @@
-//! The cells of a snapshot: those that are named, or a selection of units and indicators, page by page.
+//! Finds the cells of a snapshot: named ones, or a selection page by page.
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{

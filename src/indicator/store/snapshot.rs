@@ -75,14 +75,14 @@ pub struct CellEncoder {
     pub contributed: fn(Bytes, Vec<ObservationView>) -> Bytes,
 }
 
-/// Cells that one call wants, and what it asks of them.
+/// The cells and the question of one call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CellBatch {
     question: Question,
     keys: Vec<Key>,
 }
 
-/// Cells that were read together, as they are answered.
+/// Cells that were read together, encoded.
 #[derive(Clone, Debug)]
 pub struct LoadedCells {
     view: View,
@@ -96,7 +96,7 @@ pub struct Snapshots {
     together: Batcher<CellBatch, LoadedCells>,
 }
 
-/// Where cells are kept, and how they are made.
+/// The cell cache, and the encoder of cells.
 #[derive(Debug)]
 struct CellStore {
     kept: Arc<Cells>,
@@ -105,9 +105,9 @@ struct CellStore {
     read: AtomicU64,
 }
 
-/// Calls that share a question, at most.
+/// Most calls in one batch.
 const TOGETHER: usize = 16;
-/// Cells in one question, at most.
+/// Most cells in one query.
 const CHUNK: usize = 2_000;
 /// How often a call tries to find all of its cells at one revision, while others write.
 const TRIES: usize = 3;
@@ -158,7 +158,7 @@ pub async fn snapshot(
         let names = Names::open(hub, &view).await?;
         let asked = Asked::of(&names, caller, &wanted, &question, after.as_deref())?;
         let keys = &asked.keys;
-        // What is kept is whole: of a unit that is shared in part, something of it may not be.
+        // Cached cells are complete, so they cannot answer for a unit that is shared in part.
         if scope_of(caller, keys).is_some()
             || !is_newest
             || !followed(snapshots, caller, &view).await
@@ -173,7 +173,7 @@ pub async fn snapshot(
             let loaded = snapshots.together.get(wanted).await?;
             let loaded = loaded.ok_or_else(|| Error::internal("no cells were read"))?;
             if loaded.view.number() != view.number() || loaded.view.epoch() != view.epoch() {
-                // Others wrote meanwhile: all of the answer is to be of the one revision.
+                // A write came between; the whole answer must be of one revision.
                 view = loaded.view;
                 continue;
             }
@@ -220,7 +220,7 @@ async fn add_contributed(
     Ok(())
 }
 
-/// Bytes of the cells on one page: with them the answer stays below what clients take.
+/// Most bytes of cells on one page: the answer stays below the default limit of clients.
 const MOST_BYTES: usize = 3_500_000;
 
 /// A page of cells: what does not fit comes on the next one.
@@ -247,7 +247,7 @@ fn cut(
     Paged { items: cells, next: next.unwrap_or_default() }
 }
 
-/// Waits until it is known what was touched up to a view; false if that takes long.
+/// Waits until the touched cells up to a view are known; false if that takes too long.
 async fn followed(snapshots: &Snapshots, caller: &Caller, view: &View) -> bool {
     let mut through = snapshots.store.kept.follow();
     let patience = Instant::now() + PATIENCE;
@@ -255,13 +255,13 @@ async fn followed(snapshots: &Snapshots, caller: &Caller, view: &View) -> bool {
     time::timeout_at(patience.min(caller.deadline).into(), reached).await.is_ok_and(|it| it.is_ok())
 }
 
-/// Reads what several calls want, at one revision, and keeps it.
+/// Reads the cells of several calls at one revision, and caches them.
 async fn load_all(
     hub: &Hub,
     store: &CellStore,
     wanted: Vec<CellBatch>,
 ) -> Result<HashMap<CellBatch, LoadedCells>> {
-    // Picked after the calls came in, so that each sees what was committed before it was made.
+    // The revision is picked after the calls arrived, so that each sees every earlier commit.
     let view = hub.revisions.latest();
     let mut asked: HashMap<Question, BTreeSet<Key>> = HashMap::new();
     for CellBatch { question, keys } in &wanted {
@@ -302,7 +302,7 @@ async fn load(
     let names = Names::open(hub, view).await?;
     let patches = Patches::of(&names, keys, scope)?;
     let latest = latest_rows(&hub.db, &names, &patches, question, view).await?;
-    // How fresh a cell is, its newest period says, whichever is shown.
+    // Freshness is judged by the newest period, whichever is shown.
     let newest = match period {
         Some(_) => {
             let any = Question { period: None, ..question.clone() };

@@ -1,4 +1,4 @@
-//! Answers who the sources are: what each is authoritative for, when it published last, and what it got wrong today.
+//! Lists sources: the indicators of each, its last accepted publish, and its items rejected today.
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -16,7 +16,7 @@ use crate::{
     unit::{Name, forest::Forest},
 };
 
-/// Reasons that are told of a source, at most.
+/// Most reasons listed for a source.
 const MOST_REASONS: usize = 5;
 
 /// A system as the source of figures.
@@ -24,7 +24,7 @@ const MOST_REASONS: usize = 5;
 pub struct SourceView {
     /// The system.
     pub system: Arc<System>,
-    /// The unit whose system it is.
+    /// The unit that runs it.
     pub agency: Option<Name>,
     /// The indicators that it is authoritative for and that the caller may know of.
     pub indicators: Vec<String>,
@@ -32,7 +32,7 @@ pub struct SourceView {
     pub accepted: Option<(Timestamp, i64)>,
     /// Its items that were rejected today and were not sent right since.
     pub rejected: usize,
-    /// For which reasons, by their numbers, and how many.
+    /// Their reasons by number, with counts.
     pub reasons: Vec<(i32, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! Loads what units weigh where their mean is weighted.
+//! Loads the weights of units for a weighted mean.
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{compute::readings, read::Names};

@@ -1,4 +1,4 @@
-//! Withdraws observations and targets: what stands under a key is superseded by a tombstone.
+//! Withdraws observations and targets: a tombstone supersedes the version under a key.
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -40,7 +40,7 @@ pub async fn observations(
     hub.write_batch(caller, ask, WithdrawObservations { keys, withdrawal }).await
 }
 
-/// Withdraws targets, likewise.
+/// Withdraws targets, in a commit with what others write.
 pub async fn targets(
     hub: &Arc<Hub>,
     caller: &Caller,
