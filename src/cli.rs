@@ -38,7 +38,7 @@ type CliResult<T = ()> = Result<T, Box<dyn StdError>>;
 /// Runs one command.
 pub async fn run(command: Command, written: &Written) -> CliResult {
     match command {
-        Command::Serve(settings) => serve::serve(settings).await,
+        Command::Serve(settings) => serve::serve(settings, written).await,
         Command::Demo(settings) => serve::demo(settings, written).await,
         Command::Health(target) => client::health(target).await,
         Command::Call(asked) => call::call(asked).await,

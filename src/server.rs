@@ -1,18 +1,21 @@
 //! Listener, services, health, stopping: the one place where things are wired.
 mod accept;
 mod connection;
+pub mod health;
 pub mod reload;
+pub mod strangers;
 pub mod tls;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::ServiceBuilder;
 
-use self::{accept::Accept, connection::Shared, tls::Tls};
+use self::{accept::Accept, connection::Shared, strangers::Strangers, tls::Tls};
 use crate::{
     access,
     access::Access,
@@ -31,6 +34,9 @@ use crate::{
 
 /// How long calls in flight may take after a stop was asked for; what comes after it has two seconds more.
 const GRACE: Duration = Duration::from_millis(7_500);
+
+/// The largest request of reflection, in bytes: it names a symbol or a file.
+const NAMES: usize = 4_096;
 
 /// A hub with the slices around it, each with its caches and tasks.
 #[derive(Clone, Debug)]
@@ -109,14 +115,19 @@ pub async fn services(
         ));
     let identified = stack::identified(routes.prepare().into_axum_router(), hub, access);
     // The schema is public: reflection needs no key, but it is shed and measured like every other call.
-    let open = Routes::from(identified).add_service(schema).add_service(schema_alpha);
-    let wrapped = stack::wrap(open.prepare().into_axum_router(), hub, meter);
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let open = Routes::from(identified)
+        .add_service(schema.max_decoding_message_size(NAMES))
+        .add_service(schema_alpha.max_decoding_message_size(NAMES));
+    let wrapped = stack::wrap(open.prepare().into_axum_router(), hub, access, meter);
+    let reporter = HealthReporter::new();
+    let checks = ServiceBuilder::new()
+        .layer(from_fn(health::only_checks))
+        .service(health::server(&reporter));
     reporter.set_service_status("", ServingStatus::Serving).await;
     tokio::spawn(tell_health(reporter.clone(), hub.db.pulse(), hub.stopping.clone()));
     tokio::spawn(tell_audit(reporter.clone(), hub.audit.follow(), hub.stopping.clone()));
-    // Added after the stack was laid: the prober needs no key and is never shed.
-    Ok((Routes::from(wrapped).add_service(health).prepare().into_axum_router(), reporter))
+    // Added after the stack was laid: a check needs no key and is never shed.
+    Ok((wrapped.route_service("/grpc.health.v1.Health/{*rest}", checks), reporter))
 }
 
 /// Reports in the health service whether the store answers, until the hub stops.
@@ -159,6 +170,8 @@ pub struct Endpoint {
     pub most: usize,
     /// How long one may stay.
     pub lifetime: Lifetime,
+    /// The connections that have not identified themselves.
+    pub strangers: Arc<Strangers>,
     /// Where refused connections are recorded.
     pub refusals: Arc<Refusals>,
 }
@@ -171,13 +184,20 @@ pub struct Lifetime {
     pub age: Duration,
     /// Without any call.
     pub idle: Duration,
+    /// Until its caller is identified.
+    pub identify: Duration,
 }
 
 impl Endpoint {
     /// A door for plain text, within these limits.
     pub fn new(listener: TcpListener, limits: &Limits, refusals: Arc<Refusals>) -> Self {
-        let lifetime = Lifetime { age: limits.connection_age, idle: limits.connection_idle };
-        Self { listener, tls: None, most: limits.connections, lifetime, refusals }
+        let lifetime = Lifetime {
+            age: limits.connection_age,
+            idle: limits.connection_idle,
+            identify: limits.identify_within,
+        };
+        let strangers = Strangers::new(limits, Arc::clone(&refusals));
+        Self { listener, tls: None, most: limits.connections, lifetime, strangers, refusals }
     }
 }
 
@@ -214,12 +234,13 @@ pub async fn serve(
     health: HealthReporter,
     stop: CancellationToken,
 ) {
-    let Endpoint { listener, tls, most, lifetime, refusals } = door;
+    let Endpoint { listener, tls, most, lifetime, strangers, refusals } = door;
     let mut accept = Accept::new(listener, most);
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let (stopping, cutting) = (stop.clone(), cut.clone());
-    let shared = Shared { services, tls, lifetime, refusals, stop: stopping, cut: cutting };
+    let shared =
+        Shared { services, tls, lifetime, strangers, refusals, stop: stopping, cut: cutting };
     let shared = Arc::new(shared);
     loop {
         let accepted = tokio::select! {

@@ -1,4 +1,4 @@
-//! Concurrency limits per system and in all: slots for streams and connections.
+//! Concurrency limits per system and in all: slots for calls, streams and connections.
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +12,14 @@ pub struct Slots {
     of: SlotUse,
     all: usize,
     each: usize,
-    taken: Mutex<BTreeMap<i64, usize>>,
+    taken: Mutex<TakenSlots>,
+}
+
+/// How many places are taken, in all and by each system.
+#[derive(Debug, Default)]
+struct TakenSlots {
+    all: usize,
+    by: BTreeMap<i64, usize>,
 }
 
 /// A place that was taken; given back when dropped.
@@ -25,6 +32,8 @@ pub struct Slot {
 /// What places are for.
 #[derive(Clone, Copy, Debug)]
 enum SlotUse {
+    Calls,
+    StrangersCalls,
     Streams,
     Connections,
 }
@@ -35,6 +44,16 @@ impl Slots {
         Arc::new(Self { of: SlotUse::Streams, all, each, taken: Mutex::default() })
     }
 
+    /// For so many calls in flight in all, and so many of each system.
+    pub fn calls(all: usize, each: usize) -> Arc<Self> {
+        Arc::new(Self { of: SlotUse::Calls, all, each, taken: Mutex::default() })
+    }
+
+    /// For so many calls in flight of all callers who are not identified.
+    pub fn of_strangers(all: usize) -> Arc<Self> {
+        Arc::new(Self { of: SlotUse::StrangersCalls, all, each: all, taken: Mutex::default() })
+    }
+
     /// For so many connections of each system.
     pub fn connections(each: usize) -> Arc<Self> {
         Arc::new(Self { of: SlotUse::Connections, all: usize::MAX, each, taken: Mutex::default() })
@@ -42,27 +61,40 @@ impl Slots {
 
     /// How many are taken.
     pub fn taken(&self) -> usize {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).all
     }
 
     /// Takes a place for a system.
     pub fn take(self: &Arc<Self>, system_id: i64) -> Result<Slot> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
-        let own = taken.get(&system_id).copied().unwrap_or(0);
+        let all = taken.all;
+        let own = taken.by.get(&system_id).copied().unwrap_or(0);
         let (limit, of) = match () {
             () if own >= self.each => (self.each, "of this system"),
             () if all >= self.all => (self.all, "of all systems"),
             () => {
-                taken.insert(system_id, own + 1);
+                taken.all += 1;
+                taken.by.insert(system_id, own + 1);
                 return Ok(Slot { slots: Arc::clone(self), system_id });
             }
         };
-        let (reason, things) = match self.of {
-            SlotUse::Streams => (Reason::TooManyStreams, "streams"),
-            SlotUse::Connections => (Reason::TooManyConnections, "connections"),
+        let (reason, what) = match self.of {
+            SlotUse::Calls => {
+                (Reason::Overloaded, format!("{limit} calls {of} are in flight; try again"))
+            }
+            SlotUse::StrangersCalls => {
+                let what = "calls of callers that are not identified are in flight; try again";
+                (Reason::Overloaded, format!("{limit} {what}"))
+            }
+            SlotUse::Streams => (
+                Reason::TooManyStreams,
+                format!("{limit} streams {of} are open, and no more are served"),
+            ),
+            SlotUse::Connections => (
+                Reason::TooManyConnections,
+                format!("{limit} connections {of} are open, and no more are served"),
+            ),
         };
-        let what = format!("{limit} {things} {of} are open, and no more are served");
         Err(Error::new(reason, what).with("limit", limit))
     }
 }
@@ -70,11 +102,12 @@ impl Slots {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.system_id) {
+        if let Some(own) = taken.by.get_mut(&self.system_id) {
             *own -= 1;
             if *own == 0 {
-                taken.remove(&self.system_id);
+                taken.by.remove(&self.system_id);
             }
+            taken.all -= 1;
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The middleware, outermost first. Each line says why it stands there.
+mod admit;
 mod deadline;
 mod ending;
 pub mod identify;
 pub mod measure;
+pub(crate) mod message;
 mod permit;
 pub(crate) mod record;
 mod rescue;
@@ -13,16 +15,32 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    error_handling::HandleErrorLayer,
+    body::Body,
     middleware::{from_fn, from_fn_with_state},
 };
-use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
+use http::Response;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
 
-use crate::{access::Access, hub::Hub};
+use crate::{
+    access::Access,
+    error::{Error, Reason},
+    hub::Hub,
+};
+
+/// A refusal that is made outside of the layers.
+pub(crate) fn refuse(err: Error) -> Response<Body> {
+    rescue::answer(err)
+}
+
+/// The answer to a call without a credential, by a connection that has as many of them open as it may.
+pub(crate) fn too_many_of_a_stranger(limit: usize) -> Response<Body> {
+    let what = format!("{limit} calls are open on a connection whose caller is not identified");
+    refuse(Error::new(Reason::TooManyStreams, what).with("limit", limit))
+}
 
 /// The inner half, around the services that answer registered systems only.
 pub fn identified(services: Router, hub: &Arc<Hub>, access: &Arc<Access>) -> Router {
@@ -38,17 +56,20 @@ pub fn identified(services: Router, hub: &Arc<Hub>, access: &Arc<Access>) -> Rou
 }
 
 /// The outer half, around everything that anybody may call.
-pub fn wrap(services: Router, hub: &Arc<Hub>, meter: &Arc<measure::Meter>) -> Router {
-    let limits = hub.limits;
+pub fn wrap(
+    services: Router,
+    hub: &Arc<Hub>,
+    access: &Arc<Access>,
+    meter: &Arc<measure::Meter>,
+) -> Router {
     let inner = ServiceBuilder::new()
-        // Refuse early and cheaply, before keys are checked or the store is touched.
-        .layer(HandleErrorLayer::new(rescue::refused))
-        .layer(LoadShedLayer::new())
-        .layer(GlobalConcurrencyLimitLayer::new(limits.in_flight))
         // What is not a gRPC call is not for the services.
         .layer(from_fn(shape::check))
-        // The clock covers the key check as well as the work; the caller's instant is left for waits further in.
-        .layer(from_fn_with_state(limits.longest, deadline::enforce));
+        // The clock covers the key check and the reading of the message as well as the work; the caller's instant is
+        // left for waits further in.
+        .layer(from_fn_with_state(hub.limits.longest, deadline::enforce))
+        // From here on the call is one of those in flight: its message is here, and its caller has its share of them.
+        .layer(from_fn_with_state(admit::Admission::new(hub, access), admit::admit));
     let outer = ServiceBuilder::new()
         // Everything below can name the request, and the answer names it to the caller.
         .layer(from_fn(trace::plain_id))

@@ -20,7 +20,7 @@ use crate::{
     config::{LogFormat, LogSettings},
     error::{Error, Result},
     hub::Hub,
-    server::Slices,
+    server::{Slices, strangers::Strangers},
     stack::measure::Meter,
 };
 
@@ -138,6 +138,20 @@ impl Telemetry {
         gauge(&instruments, hub, "sharehub.streams", "Open loads and exports.", |it| {
             u64::try_from(it.loads.taken()).unwrap_or(u64::MAX)
         });
+    }
+
+    /// Sends how many connections have not identified themselves.
+    pub fn observe_connections(&self, strangers: &Arc<Strangers>) {
+        let Some((_, provider)) = &self.0 else { return };
+        let strangers = Arc::clone(strangers);
+        provider
+            .meter("sharehub")
+            .u64_observable_gauge("sharehub.connections.unidentified")
+            .with_description("Connections whose callers are not identified.")
+            .with_callback(move |observer| {
+                observer.observe(u64::try_from(strangers.count()).unwrap_or(u64::MAX), &[]);
+            })
+            .build();
     }
 }
 

@@ -1,5 +1,5 @@
 //! The client and the echo: one listener like the hub's, which answers the same bytes whatever it is asked.
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::post};
 use bytes::{BufMut, Bytes};
@@ -41,10 +41,15 @@ pub fn bearer(key: &str) -> Key {
     sent
 }
 
+/// The echo identifies nobody, so nobody has to go for that.
+fn unhurried() -> Limits {
+    Limits { identify_within: Duration::from_secs(3_600), ..Limits::default() }
+}
+
 pub async fn serve(services: Router, health: tonic_health::server::HealthReporter) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let door = server::Endpoint::new(listener, &Limits::default(), Arc::default());
+    let door = server::Endpoint::new(listener, &unhurried(), Arc::default());
     tokio::spawn(server::serve(door, services, health, CancellationToken::new()));
     address
 }
@@ -57,7 +62,7 @@ pub async fn serve_tls(
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let mut door = server::Endpoint::new(listener, &Limits::default(), Arc::default());
+    let mut door = server::Endpoint::new(listener, &unhurried(), Arc::default());
     let (told, follow) = watch::channel(Arc::new(tls));
     door.tls = Some(follow);
     tokio::spawn(async move {

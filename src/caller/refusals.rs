@@ -35,6 +35,10 @@ pub enum Cause {
     CertificateRevoked,
     /// The certificate has no URI, several, or one that is no system's.
     CertificateNamesNobody,
+    /// It had shown nothing yet, and had to make room for a newer one.
+    NoRoom,
+    /// It had shown nothing in time.
+    NotInTime,
     // === calls ===
     /// The call carries no certificate, key or token.
     NothingShown,
@@ -87,6 +91,8 @@ impl Cause {
             Self::CertificateWrongUse => "certificate_wrong_use",
             Self::CertificateRevoked => "certificate_revoked",
             Self::CertificateNamesNobody => "certificate_names_nobody",
+            Self::NoRoom => "no_room",
+            Self::NotInTime => "not_in_time",
             Self::NothingShown => "nothing_shown",
             Self::Malformed => "malformed",
             Self::KeyUnknown => "key_unknown",
@@ -133,14 +139,18 @@ impl Refusals {
     /// Counts and logs one, and records it unless it was a call: calls leave their own record.
     pub fn record(&self, refused: &Refused) {
         let Refused { cause, peer, claimed } = refused;
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(*cause).or_default() += 1;
-        drop(counts);
+        self.count_one(*cause);
         if let (Some(audit), true) = (self.audit.upgrade(), cause.is_of_connection()) {
             audit.refused(cause.name(), claimed, *peer);
         }
         let (cause, peer) = (cause.name(), peer.map(tracing::field::display));
         tracing::info!(cause, peer, claimed, "identification refused");
+    }
+
+    /// Counts one without a word about it: there may be thousands that are nobody's.
+    pub fn count_one(&self, cause: Cause) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(cause).or_default() += 1;
     }
 
     /// How many were refused since the start, by cause.

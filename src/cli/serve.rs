@@ -57,7 +57,7 @@ async fn open_beside(store: &StoreSettings) -> CliResult<OpenStore> {
     open(store.options(&limits)?, limits, &store.audit.key()).await
 }
 
-pub(super) async fn serve(settings: Settings) -> CliResult {
+pub(super) async fn serve(settings: Settings, written: &Written) -> CliResult {
     settings.check()?;
     let shown = Identity::read(&settings)?;
     let telemetry = Telemetry::start(&settings.store.log, settings.otlp_endpoint.as_deref())?;
@@ -69,8 +69,10 @@ pub(super) async fn serve(settings: Settings) -> CliResult {
         tracing::warn!("the units are those of an earlier release: `update-units` brings them up");
     }
     let listener = TcpListener::bind(settings.listen).await?;
+    let operators = for_operators(&settings, written).await?;
     let address = listener.local_addr()?;
-    tracing::info!(%address, engine = db.engine(), tls = shown.tls.is_some(), "serving");
+    let admin = operators.as_ref().and_then(|it| it.local_addr().ok()).map(tracing::field::display);
+    tracing::info!(%address, admin, engine = db.engine(), tls = shown.tls.is_some(), "serving");
     if shown.tls.is_none() {
         tracing::warn!(
             "plain text: a key suffices to make agreements, register administrators and erase personal data"
@@ -79,8 +81,21 @@ pub(super) async fn serve(settings: Settings) -> CliResult {
     if !db.vault().is_open() {
         tracing::warn!("no `data_keys` are given: dossiers with personal data are refused");
     }
-    serve_on(listener, slices, shown, signals, &telemetry).await?;
+    serve_on((listener, operators), slices, shown, signals, &telemetry).await?;
     stopped(db, committer).await
+}
+
+/// The listener for operators, unless there is to be none. The hub serves without one whose address nobody chose.
+async fn for_operators(settings: &Settings, written: &Written) -> CliResult<Option<TcpListener>> {
+    let Some(address) = settings.admin_listen else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(err) if !written.has("admin_listen") => {
+            tracing::warn!(%address, error = %err, "no health for operators: set `admin_listen`");
+            Ok(None)
+        }
+        Err(err) => Err(format!("`admin_listen` {address}: {err}").into()),
+    }
 }
 
 pub(super) async fn demo(mut settings: Settings, written: &Written) -> CliResult {
@@ -113,12 +128,13 @@ pub(super) async fn demo(mut settings: Settings, written: &Written) -> CliResult
     let (db, slices, committer) = open(settings.options()?, settings.limits(), &key).await?;
     let roles = demo::load(&slices.hub, &slices.access).await?;
     let listener = TcpListener::bind(settings.listen).await?;
+    let operators = for_operators(&settings, written).await?;
     let program = std::env::current_exe()?;
     let certificates = pki.exists().then_some(pki.as_path());
     let (address, tls) = (listener.local_addr()?, shown.tls.is_some());
     let place = demo::Place { address, tls, certificates, program: &program };
     say(&demo::welcome(&place, &roles))?;
-    serve_on(listener, slices, shown, signals, &telemetry).await?;
+    serve_on((listener, operators), slices, shown, signals, &telemetry).await?;
     stopped(db, committer).await?;
     fs::remove_dir_all(&scratch)?;
     Ok(())
@@ -145,7 +161,7 @@ impl Identity {
 }
 
 async fn serve_on(
-    listener: TcpListener,
+    (listener, operators): (TcpListener, Option<TcpListener>),
     slices: Slices,
     shown: Identity,
     (asked, hangup): (CancellationToken, Signal),
@@ -172,7 +188,15 @@ async fn serve_on(
     let data_keys = hub.db.vault().clone();
     tokio::spawn(Reload { tls, tokens, data_keys }.run(hangup, stop.clone()));
     let uses = tokio::spawn(access::store::keep_uses(Arc::downgrade(&hub), access, stop.clone()));
+    telemetry.observe_connections(&door.strangers);
+    // Until the last call is answered.
+    let served = CancellationToken::new();
+    if let Some(listener) = operators {
+        let routes = server::health::for_operators(&health);
+        tokio::spawn(server::health::serve_operators(listener, routes, served.clone()));
+    }
     server::serve(door, services, health, stop).await;
+    served.cancel();
     uses.await?;
     // The last call is answered. The committer ends once the last handle of the hub is dropped.
     drop(hub);

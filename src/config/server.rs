@@ -30,6 +30,11 @@ pub struct Settings {
     /// Address to listen on.
     #[arg(long, env = "SHAREHUB_LISTEN", default_value = "127.0.0.1:50051", value_parser = check::address)]
     pub listen: SocketAddr,
+    /// Address of health with its watches and of `GET /healthz` and `/readyz`, in plain text, for operators; none when
+    /// empty.
+    #[arg(long, env = "SHAREHUB_ADMIN_LISTEN", default_value = "127.0.0.1:50060")]
+    #[arg(value_parser = maybe(check::address))]
+    pub admin_listen: Maybe<SocketAddr>,
     /// What the hub shows of itself, and whose certificates it accepts.
     #[command(flatten)]
     pub tls: TlsSettings,
@@ -50,7 +55,16 @@ impl Settings {
     pub fn check(&self) -> Result<(), BadConfig> {
         let files = self.files()?;
         self.issuer()?;
-        let Self { store, replica_url, listen, tls, tokens: _, limits: _, otlp_endpoint: _ } = self;
+        let Self {
+            store,
+            replica_url,
+            listen,
+            admin_listen: _,
+            tls,
+            tokens: _,
+            limits: _,
+            otlp_endpoint: _,
+        } = self;
         if files.is_none() && !listen.ip().is_loopback() && !tls.insecure_plaintext {
             let must = "be an address of this machine only (127.0.0.1), unless `tls_cert` is set; behind something \
                         that speaks TLS, `insecure_plaintext` allows plain text";

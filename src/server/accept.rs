@@ -26,6 +26,8 @@ pub(super) struct Accept {
     wait: Duration,
     /// When that was so last.
     failed: Option<Instant>,
+    /// Connections that waited while all places were taken, and when the last one did.
+    full: Option<(u64, Instant)>,
 }
 
 /// A connection that was taken in, and the place that it holds.
@@ -37,12 +39,13 @@ pub(super) struct Accepted {
 
 impl Accept {
     pub(super) fn new(listener: TcpListener, most: usize) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(most)), wait: WAITS[0], failed: None }
+        let places = Arc::new(Semaphore::new(most));
+        Self { listener, places, wait: WAITS[0], failed: None, full: None }
     }
 
     /// The next connection; none when it could not be taken in.
     pub(super) async fn next(&mut self) -> Option<Accepted> {
-        let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        let place = self.place().await?;
         match self.listener.accept().await {
             Ok((stream, peer)) => {
                 self.wait = WAITS[0];
@@ -70,6 +73,31 @@ impl Accept {
                 None
             }
         }
+    }
+}
+
+impl Accept {
+    /// A place, as soon as there is one. That all are taken is logged once, and again when it is over.
+    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        let places = Arc::clone(&self.places);
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            if let Some((waited, _)) = self.full.take_if(|(_, last)| last.elapsed() > CALM) {
+                tracing::info!(waited, "there are places for connections again");
+            }
+            return Some(place);
+        }
+        let now = Instant::now();
+        match &mut self.full {
+            Some((waited, last)) => {
+                *waited += 1;
+                *last = now;
+            }
+            None => {
+                self.full = Some((1, now));
+                tracing::warn!("all places for connections are taken: the next ones wait");
+            }
+        }
+        places.acquire_owned().await.ok()
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use axum::{Router, body::Body};
+use http::header::AUTHORIZATION;
 use http_body_util::BodyExt;
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -30,6 +31,7 @@ use tower::ServiceExt;
 use super::{
     Lifetime,
     accept::Accepted,
+    strangers::{StrangerPlace, Strangers},
     tls::{self, Tls},
 };
 use crate::{
@@ -37,7 +39,7 @@ use crate::{
         credential::Certificate,
         refusals::{Cause, Refusals, Refused},
     },
-    stack::identify::Connection,
+    stack::{self, identify::Connection},
     time::Timestamp,
 };
 
@@ -49,12 +51,18 @@ const PREFACE: Duration = Duration::from_secs(5);
 const OLD: Duration = Duration::from_secs(300);
 /// How long a connection without calls is given to close itself.
 const EMPTY: Duration = Duration::from_secs(5);
+/// How long calls may go on when their connection has not been identified in time.
+const LATE: Duration = Duration::from_secs(1);
+/// Calls without a credential that one connection may have open before it is identified.
+const STRANGERS_CALLS: usize = 8;
 
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) services: Router,
     pub(super) tls: Option<watch::Receiver<Arc<Tls>>>,
     pub(super) lifetime: Lifetime,
+    /// The connections that have not identified themselves.
+    pub(super) strangers: Arc<Strangers>,
     pub(super) refusals: Arc<Refusals>,
     /// Calls in flight are to be finished, and no more to be taken.
     pub(super) stop: CancellationToken,
@@ -67,15 +75,35 @@ type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 /// Serves a connection to its end.
 pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
     let Accepted { stream, peer, place } = accepted;
-    let (stream, shown) = tokio::select! {
+    let late = Instant::now() + shared.lifetime.identify;
+    let begun = tokio::select! {
         () = shared.stop.cancelled() => return,
-        begun = begin(stream, peer, &shared) => match begun {
-            Some(begun) => begun,
-            None => return,
-        },
+        () = time::sleep_until(late) => None,
+        begun = enter(stream, peer, &shared) => begun,
     };
-    Box::pin(calls(stream, peer, shown, &shared)).await;
+    let Some((stranger, stream, shown)) = begun else { return };
+    Box::pin(calls(stream, peer, shown, Unknown { late, stranger }, &shared)).await;
     drop(place);
+}
+
+/// A place among those that have not identified themselves, and what is done before the first call.
+async fn enter(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: &Shared,
+) -> Option<(StrangerPlace, Greeted, Presented)> {
+    let stranger = shared.strangers.enter(peer.ip()).await?;
+    let end = stranger.end.clone();
+    tokio::select! {
+        () = end.cancelled() => None,
+        begun = begin(stream, peer, shared) => begun.map(|(stream, shown)| (stranger, stream, shown)),
+    }
+}
+
+/// A connection as long as it is not known by whom it is: its place, and when it has taken too long.
+struct Unknown {
+    late: Instant,
+    stranger: StrangerPlace,
 }
 
 /// What a client showed in the handshake.
@@ -138,20 +166,35 @@ async fn handshake(
 }
 
 /// Serves calls until the connection ends, or has to.
-async fn calls(stream: Greeted, peer: SocketAddr, shown: Presented, shared: &Arc<Shared>) {
+async fn calls(
+    stream: Greeted,
+    peer: SocketAddr,
+    shown: Presented,
+    unknown: Unknown,
+    shared: &Arc<Shared>,
+) {
     let Presented { chain, certificate } = shown;
     let told = Connection::new(Some(peer), shared.tls.is_some(), certificate.clone());
+    let late = unknown.late;
+    let mut unknown = Some(unknown).filter(|_| !told.known.is_cancelled());
     let activity = Arc::new(Activity::new());
     let service = {
         let (services, told, activity) =
             (shared.services.clone(), told.clone(), Arc::clone(&activity));
         service_fn(move |req: http::Request<hyper::body::Incoming>| {
             let mut req = req.map(Body::new);
+            let shows_nothing =
+                !told.known.is_cancelled() && !req.headers().contains_key(AUTHORIZATION);
+            let too_many =
+                shows_nothing && activity.open.load(Ordering::Acquire) >= STRANGERS_CALLS;
             req.extensions_mut().insert(told.clone());
             let open = Open::new(&activity);
-            let answer = services.clone().oneshot(req);
+            let answer = (!too_many).then(|| services.clone().oneshot(req));
             async move {
-                let answer = answer.await?;
+                let answer = match answer {
+                    Some(answer) => answer.await?,
+                    None => stack::too_many_of_a_stranger(STRANGERS_CALLS),
+                };
                 if http_body::Body::is_end_stream(answer.body()) {
                     return Ok(answer);
                 }
@@ -201,6 +244,13 @@ async fn calls(stream: Greeted, peer: SocketAddr, shown: Presented, shared: &Arc
                 ages.leave(EMPTY);
                 connection.as_mut().graceful_shutdown();
             }
+            () = told.known.cancelled(), if unknown.is_some() => unknown = None,
+            () = made_room(unknown.as_ref()) => break,
+            () = time::sleep_until(late), if unknown.is_some() && !ages.is_leaving() => {
+                shared.refusals.count_one(Cause::NotInTime);
+                ages.leave(LATE);
+                connection.as_mut().graceful_shutdown();
+            }
             () = time::sleep_until(ages.next) => match ages.at(Instant::now(), &activity) {
                 Age::Stays => {}
                 Age::Leaves => connection.as_mut().graceful_shutdown(),
@@ -215,6 +265,14 @@ async fn calls(stream: Greeted, peer: SocketAddr, shown: Presented, shared: &Arc
                 }
             }
         }
+    }
+}
+
+/// Ends when the connection has to make room for a newer one, as long as it is not known by whom it is.
+async fn made_room(unknown: Option<&Unknown>) {
+    match unknown {
+        Some(unknown) => unknown.stranger.end.cancelled().await,
+        None => pending().await,
     }
 }
 
@@ -248,7 +306,7 @@ enum Age {
 
 impl Ages {
     fn new(lifetime: Lifetime, certificate: Option<&Certificate>) -> Self {
-        let Lifetime { age, idle } = lifetime;
+        let Lifetime { age, idle, identify: _ } = lifetime;
         let now = Instant::now();
         // Connections that were made together do not all end together.
         let mut old = now + age + age.mul_f64(rand::random_range(0.0..0.1));

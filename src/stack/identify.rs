@@ -1,7 +1,7 @@
 //! Identifies the caller by certificate, key or token, or refuses the call.
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
     time::Instant,
 };
 
@@ -10,7 +10,7 @@ use axum::{
     extract::{Request, State},
     middleware::Next,
 };
-use http::{HeaderValue, Response, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Response, header::AUTHORIZATION};
 use tokio_util::sync::CancellationToken;
 
 use super::{deadline::Deadline, rescue};
@@ -18,7 +18,7 @@ use crate::{
     access::Access,
     caller::{
         Caller, System,
-        agreement::Rights,
+        agreement::{Agreement, Rights},
         credential::{Certificate, Credential},
         directory::{Directory, PREFIX},
         policy::Policy,
@@ -38,9 +38,13 @@ pub struct Connection {
     pub cut: CancellationToken,
     /// Asks it to take no more calls, and to end.
     pub leave: CancellationToken,
+    /// Cancelled once it is known by whom it is.
+    pub known: CancellationToken,
     peer: Option<SocketAddr>,
     certificate: Option<Arc<Certificate>>,
     over_tls: bool,
+    /// Bytes of messages that have come by it, and are not whole.
+    pub(super) unfinished: Arc<AtomicUsize>,
     /// The places of the systems that have called by it.
     held: Arc<Mutex<Vec<(i64, Slot)>>>,
 }
@@ -52,7 +56,11 @@ impl Connection {
         over_tls: bool,
         certificate: Option<Arc<Certificate>>,
     ) -> Self {
-        Self { peer, over_tls, certificate, ..Self::default() }
+        let connection = Self { peer, over_tls, certificate, ..Self::default() };
+        if connection.certificate.is_some() {
+            connection.known.cancel();
+        }
+        connection
     }
 
     /// Takes a place for a system, unless it has one here already.
@@ -65,6 +73,75 @@ impl Connection {
     }
 }
 
+/// Whom a call is by, as its head says; in the extensions of every request.
+#[derive(Clone, Debug)]
+pub(super) struct Identified(Result<KnownSystem, NotIdentified>);
+
+impl Identified {
+    /// The system; none of a caller that is not identified.
+    pub(super) fn system_id(&self) -> Option<i64> {
+        self.0.as_ref().ok().map(|it| it.system_id)
+    }
+}
+
+/// An identified system.
+#[derive(Clone, Debug)]
+struct KnownSystem {
+    system_id: i64,
+    system: Arc<System>,
+    credential: Credential,
+    agreements: Arc<[Arc<Agreement>]>,
+}
+
+/// Why a caller is not identified.
+#[derive(Clone, Debug)]
+enum NotIdentified {
+    /// It is not accepted.
+    Stranger(Stranger),
+    /// It is known, and has too many connections.
+    NoPlace(Arc<System>, Error),
+    /// Who it is cannot be known at the moment.
+    Failed(Error),
+}
+
+/// A caller that was not accepted, and why.
+#[derive(Clone, Debug)]
+struct Stranger {
+    cause: Cause,
+    claimed: String,
+}
+
+/// Finds out whom a call is by, before anything of its body is read.
+pub(super) async fn by_head(
+    hub: &Hub,
+    access: &Access,
+    connection: &Connection,
+    head: &HeaderMap,
+) -> Identified {
+    Identified(known(hub, access, connection, head.get(AUTHORIZATION)).await)
+}
+
+async fn known(
+    hub: &Hub,
+    access: &Access,
+    connection: &Connection,
+    shown: Option<&HeaderValue>,
+) -> Result<KnownSystem, NotIdentified> {
+    if connection.certificate.is_none() && shown.is_none() {
+        // No reason to ask the store.
+        let nothing = Stranger { cause: Cause::NothingShown, claimed: String::new() };
+        return Err(NotIdentified::Stranger(nothing));
+    }
+    let view = hub.revisions.fresh().await.map_err(NotIdentified::Failed)?;
+    let directory = hub.reference::<Directory>(&view).await.map_err(NotIdentified::Failed)?;
+    let known = know(access, &directory, connection.certificate.as_ref(), shown);
+    let known = known.map_err(NotIdentified::Stranger)?;
+    let held = connection.hold(&access.connections, known.system_id);
+    held.map_err(|err| NotIdentified::NoPlace(Arc::clone(&known.system), err))?;
+    connection.known.cancel();
+    Ok(known)
+}
+
 pub(super) async fn identify(
     State((hub, access)): State<(Arc<Hub>, Arc<Access>)>,
     mut req: Request,
@@ -72,11 +149,14 @@ pub(super) async fn identify(
 ) -> Response<Body> {
     let deadline = req.extensions().get::<Deadline>().copied();
     let connection = req.extensions().get::<Connection>().cloned().unwrap_or_default();
-    let shown = req.headers().get(AUTHORIZATION).cloned();
+    let identified = match req.extensions_mut().remove::<Identified>() {
+        Some(identified) => identified,
+        None => by_head(&hub, &access, &connection, req.headers()).await,
+    };
     // A method that the hub does not have has none, and leaves no record.
     let trail = req.extensions().get::<Arc<Trail>>().cloned();
     let trail = trail.unwrap_or_else(|| Trail::internal("hub/UnknownMethod"));
-    match caller(&hub, &access, &connection, shown.as_ref(), deadline, trail).await {
+    match caller(&hub, &access, &connection, identified, deadline, trail) {
         Ok(caller) => {
             let credential = &caller.credential;
             caller.trail.known(caller.system.code.as_str(), credential.kind(), credential.id());
@@ -88,29 +168,31 @@ pub(super) async fn identify(
     }
 }
 
-async fn caller(
+fn caller(
     hub: &Hub,
     access: &Access,
     connection: &Connection,
-    shown: Option<&HeaderValue>,
+    Identified(identified): Identified,
     deadline: Option<Deadline>,
     trail: Arc<Trail>,
 ) -> Result<Caller> {
-    let view = hub.revisions.fresh().await?;
-    let directory = hub.reference::<Directory>(&view).await?;
-    let KnownSystem { system_id, system, credential } =
-        know(access, &directory, connection.certificate.as_ref(), shown).map_err(|stranger| {
-            let Stranger { cause, claimed } = stranger;
-            trail.stranger(cause.name());
-            access.refusals.record(&Refused { cause, peer: connection.peer, claimed });
-            refusal(cause)
-        })?;
-    if let Err(err) = connection.hold(&access.connections, system_id) {
-        let (cause, claimed) = (Cause::TooManyConnections, system.code.as_str().to_owned());
+    let refuse = |cause, claimed| {
         access.refusals.record(&Refused { cause, peer: connection.peer, claimed });
-        connection.leave.cancel();
-        return Err(err);
-    }
+    };
+    let KnownSystem { system_id, system, credential, agreements } = match identified {
+        Ok(known) => known,
+        Err(NotIdentified::Failed(err)) => return Err(err),
+        Err(NotIdentified::Stranger(Stranger { cause, claimed })) => {
+            trail.stranger(cause.name());
+            refuse(cause, claimed);
+            return Err(refusal(cause));
+        }
+        Err(NotIdentified::NoPlace(system, err)) => {
+            refuse(Cause::TooManyConnections, system.code.as_str().to_owned());
+            connection.leave.cancel();
+            return Err(err);
+        }
+    };
     let until = deadline.and_then(|it| it.callers);
     let deadline = deadline.map_or_else(|| Instant::now() + hub.limits.longest, |it| it.ours_too);
     let over_tls = connection.over_tls;
@@ -126,22 +208,9 @@ async fn caller(
         trail,
         policy: Policy::Identified,
         purpose: None,
-        agreements: directory.agreements_of(system_id),
+        agreements,
         rights: Rights::default(),
     })
-}
-
-/// An identified system.
-struct KnownSystem {
-    system_id: i64,
-    system: Arc<System>,
-    credential: Credential,
-}
-
-/// A caller that was not identified, and why.
-struct Stranger {
-    cause: Cause,
-    claimed: String,
 }
 
 /// Who it is, by all that was shown: a certificate and a key must name the same system, and both must be good.
@@ -165,7 +234,8 @@ fn know(
             }
             let (system_id, system) = directory.named(claimed).map_err(stranger)?;
             let credential = Credential::Certificate(Arc::clone(certificate));
-            Some(KnownSystem { system_id, system: Arc::clone(system), credential })
+            let (system, agreements) = (Arc::clone(system), directory.agreements_of(system_id));
+            Some(KnownSystem { system_id, system, credential, agreements })
         }
     };
     let by_words = match shown {
@@ -199,12 +269,9 @@ fn read(
         let (system_id, system) = directory
             .named(claimed)
             .map_err(|cause| Stranger { cause, claimed: claimed.to_owned() })?;
-        let system = Arc::clone(system);
-        return Ok(KnownSystem {
-            system_id,
-            system,
-            credential: Credential::Token(Arc::new(token)),
-        });
+        let (system, agreements) = (Arc::clone(system), directory.agreements_of(system_id));
+        let credential = Credential::Token(Arc::new(token));
+        return Ok(KnownSystem { system_id, system, credential, agreements });
     }
     let (system_id, system, key) = directory.identify(words, now).map_err(|cause| {
         let id = words.split('_').nth(1).filter(|it| directory.key(it).is_some());
@@ -212,7 +279,8 @@ fn read(
     })?;
     access.last_used.saw(&key.id, now);
     let credential = Credential::Key(key.id.as_str().into());
-    Ok(KnownSystem { system_id, system: Arc::clone(system), credential })
+    let (system, agreements) = (Arc::clone(system), directory.agreements_of(system_id));
+    Ok(KnownSystem { system_id, system, credential, agreements })
 }
 
 /// One answer for unknown, revoked, expired and disabled: which it is, is not for strangers.

@@ -4,7 +4,6 @@ use std::any::Any;
 use axum::{body::Body, extract::Request, middleware::Next};
 use http::Response;
 use tonic::{Code, Status};
-use tower::BoxError;
 
 use crate::error::{Error, Reason};
 
@@ -22,15 +21,6 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default();
     answer(Error::internal(format!("panic: {what}")))
-}
-
-/// A layer refused.
-pub(super) async fn refused(err: BoxError) -> Response<Body> {
-    if err.is::<tower::load_shed::error::Overloaded>() {
-        let what = "too many calls are in flight; try again";
-        return answer(Error::new(Reason::Overloaded, what));
-    }
-    answer(Error::internal(err))
 }
 
 /// Gives a reason to what the transport library refuses by itself, before any handler runs.

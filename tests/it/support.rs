@@ -9,6 +9,7 @@ pub mod client;
 pub mod desk;
 pub mod dossiers;
 pub mod engine;
+pub mod frames;
 pub mod history;
 pub mod hub;
 pub mod ledger;

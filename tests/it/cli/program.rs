@@ -21,6 +21,7 @@ use crate::support::{
 const BAD: &[(&str, &str)] = &[
     ("config", "no/such/file.toml"),
     ("listen", "here"),
+    ("admin_listen", "50060"),
     ("database_url", "mysql://user:password@host/x"),
     ("replica_url", "postgres://user:password@host/x"),
     ("log", "sharehub=loud"),
@@ -28,9 +29,11 @@ const BAD: &[(&str, &str)] = &[
     ("otlp_endpoint", "not a url"),
     ("call_ms", "0"),
     ("in_flight", "many"),
+    ("in_flight_share", "0"),
     ("message_bytes", "-1"),
     ("watches", "0"),
     ("watches_per_system", "some"),
+    ("consumers_per_system", "0"),
     ("snapshot_mib", "-1"),
     ("data_keys", "current = 'x'"),
     ("tls_cert", "no/such.pem"),
@@ -46,6 +49,8 @@ const BAD: &[(&str, &str)] = &[
     ("connections_per_system", "0"),
     ("connection_age_s", "0"),
     ("connection_idle_s", "never"),
+    ("identify_s", "0"),
+    ("unidentified_per_address", "0"),
     ("audit_key", "no/such/folder/audit.key"),
     ("audit_grace_s", "-1"),
 ];

@@ -6,7 +6,7 @@ use std::{
 
 use sharehub::{access, pb};
 use tokio::{task, time};
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::support::{
@@ -16,6 +16,11 @@ use crate::support::{
 };
 
 // === stopping ===
+
+/// The address for operators.
+fn operators(program: &Program) -> Channel {
+    Endpoint::from_shared(format!("http://{}", program.admin)).unwrap().connect_lazy()
+}
 
 /// Watches the health, once it was told to serve.
 async fn watch(channel: Channel) -> tonic::Streaming<tonic_health::pb::HealthCheckResponse> {
@@ -31,7 +36,7 @@ async fn a_terminated_hub_says_so_and_finishes_what_it_began() {
     let dir = tempfile::tempdir().unwrap();
     let key = admin_key(dir.path()).await;
     let mut program = Program::serve(dir.path(), &["--call-ms", "60000"]).await;
-    let mut watched = watch(program.channel()).await;
+    let mut watched = watch(operators(&program)).await;
     let somebody = program.as_(&key);
     let info = somebody.info().get_info(pb::GetInfoRequest {}).await.unwrap().into_inner();
     let next = info.newest.unwrap().number + 1;
@@ -75,7 +80,7 @@ async fn a_terminated_hub_does_not_wait_for_ever() {
     let key = admin_key(dir.path()).await;
     let mut program = Program::serve(dir.path(), &["--call-ms", "60000"]).await;
     // Somebody watches, somebody's call takes longer than the hub may, and somebody said nothing yet.
-    let _watched = watch(program.channel()).await;
+    let _watched = watch(operators(&program)).await;
     let somebody = program.as_(&key);
     let requirement = Some(pb::consistency::Requirement::AtLeast(i64::MAX));
     let consistency = Some(pb::Consistency { requirement });

@@ -21,16 +21,14 @@ use tokio::{
 use crate::support::{
     client::{Client, Key},
     engine::{Store, scale},
+    frames::{HELLO, frame, head},
     hub::Hub,
     ledger::{Book, check_standing, entry, prepare, publisher, standing},
-    program::{Program, admin_key, command},
+    program::{Program, admin_key, command, memory},
 };
 
 /// Watches that one connection may have open.
 const EACH: usize = 90;
-
-/// The preface of HTTP/2, and empty settings.
-const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// A program on a store of its own, the key of its publisher, and the units that this publishes for.
 async fn begin(dir: &std::path::Path, more: &[&str]) -> (Program, Store, String, Vec<i64>) {
@@ -192,42 +190,11 @@ async fn a_hub_without_descriptors_waits_quietly_and_comes_back() {
 
 // === streams ===
 
-/// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = length[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// The head of a call, spelled out.
-fn head(path: &str, key: &str) -> Vec<u8> {
-    let mut block = vec![0x83, 0x86];
-    let mut literal = |name: &[u8], value: &str| {
-        block.extend(name);
-        let length = value.len();
-        // Lengths above 126 go on in a second byte.
-        match u8::try_from(length).unwrap() {
-            short @ ..127 => block.push(short),
-            long => block.extend([127, long - 127]),
-        }
-        block.extend(value.as_bytes());
-    };
-    literal(&[0x04], path);
-    literal(&[0x01], "hub");
-    literal(b"\0\x0ccontent-type", "application/grpc");
-    literal(b"\0\x02te", "trailers");
-    literal(b"\0\x0dauthorization", &format!("Bearer {key}"));
-    block
-}
-
 #[tokio::test]
 async fn one_connection_holds_no_more_than_its_streams() {
     let hub = Hub::start().await;
     let Key(key) = hub.admin().key;
-    let block = head("/sharehub.v1.UnitService/GetUnit", &key.unwrap());
+    let block = head("/sharehub.v1.UnitService/GetUnit", key.as_deref());
     let mut stream = TcpStream::connect(hub.address).await.unwrap();
     stream.write_all(HELLO).await.unwrap();
     // Calls whose message never comes.
@@ -300,12 +267,4 @@ async fn slow_readers_cost_little() {
     }
     println!("{} slow watches: from {before} MiB to {peak} MiB", held.len());
     assert!(peak - before <= 400, "{before} to {peak} MiB");
-}
-
-/// A line of a process's status, in MiB.
-fn memory(pid: u32, line: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|it| it.strip_prefix(line)).unwrap();
-    let kib: u64 = line.trim_matches(|it: char| !it.is_ascii_digit()).parse().unwrap();
-    kib / 1024
 }

@@ -199,7 +199,7 @@ async fn a_full_hub_refuses_at_once_and_still_tells_its_health() {
             break refused;
         }
         // The two must not take turns in step.
-        time::sleep(Duration::from_millis(2)).await;
+        time::sleep(Duration::from_millis(rand::random_range(2..20))).await;
     };
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert_eq!(refused.get_details_error_info().unwrap().reason, "ERROR_REASON_OVERLOADED");
@@ -342,7 +342,7 @@ async fn a_stream_that_breaks_is_counted_by_its_trailers() {
 
 #[tokio::test]
 async fn too_many_calls_in_flight_are_refused_and_counted() {
-    let rigged = Rigged::start(Limits { in_flight: 2, ..slow() }).await;
+    let rigged = Rigged::start(Limits { in_flight: 2, in_flight_share: 100, ..slow() }).await;
     let raw = Raw::connect(rigged.address).await;
     let mut witness = Witness::of(&rigged.meter);
     let mut taken = Vec::new();

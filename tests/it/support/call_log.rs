@@ -208,7 +208,12 @@ pub async fn check(raw: &Raw, witness: &mut Witness<'_>, ending: Ending) {
     let request_id = fresh(name);
     request.headers_mut().insert("x-request-id", HeaderValue::from_str(&request_id).unwrap());
     let answer = raw.call(request).await;
-    assert_eq!(answer.http, 200, "{name}");
+    let http = match (reason, name) {
+        ("NOT_GRPC", "get" | "put") => 405,
+        ("NOT_GRPC", _) => 415,
+        _ => 200,
+    };
+    assert_eq!(answer.http, http, "{name}");
     assert_eq!((answer.code(), answer.reason().as_str()), (code, reason), "{name}: {answer:?}");
     assert_eq!(answer.head["x-request-id"], request_id.as_str(), "{name}");
     assert_eq!(answer.head["content-type"], "application/grpc", "{name}");

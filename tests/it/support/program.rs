@@ -87,6 +87,8 @@ pub async fn admin_key(dir: &Path) -> String {
 /// A running `sharehub serve`. It is killed when it is dropped.
 pub struct Program {
     pub address: SocketAddr,
+    /// Where it tells operators its health.
+    pub admin: SocketAddr,
     pub log: PathBuf,
     child: Child,
 }
@@ -102,23 +104,24 @@ impl Program {
         let log = dir.join(format!("log-{:08x}", rand::random::<u32>()));
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(["--admin-listen", "127.0.0.1:0"])
             .args(["--database-url", &url(dir)])
             .args(more)
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
         let last = Instant::now() + Duration::from_secs(60);
-        let address = loop {
+        let (address, admin) = loop {
             let text = fs::read_to_string(&log).unwrap();
-            if let Some(address) = text.lines().find_map(serving) {
-                break address;
+            if let Some(addresses) = text.lines().find_map(serving) {
+                break addresses;
             }
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "it ended with {ended:?}: {text}");
             assert!(Instant::now() < last, "it does not serve: {text}");
             time::sleep(Duration::from_millis(5)).await;
         };
-        Self { address, log, child }
+        Self { address, admin, log, child }
     }
 
     pub fn channel(&self) -> Channel {
@@ -187,9 +190,18 @@ impl Drop for Program {
     }
 }
 
-/// The address in the log line that says it serves.
-fn serving(line: &str) -> Option<SocketAddr> {
+/// The addresses in the log line that says it serves.
+fn serving(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let fields = &line["fields"];
-    (fields["message"] == "serving").then(|| fields["address"].as_str().unwrap().parse().unwrap())
+    let address = |it: &str| fields[it].as_str().unwrap().parse().unwrap();
+    (fields["message"] == "serving").then(|| (address("address"), address("admin")))
+}
+
+/// A line of a process's status, in MiB.
+pub fn memory(pid: u32, line: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|it| it.strip_prefix(line)).unwrap();
+    let kib: u64 = line.trim_matches(|it: char| !it.is_ascii_digit()).parse().unwrap();
+    kib / 1024
 }

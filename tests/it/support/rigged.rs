@@ -62,6 +62,7 @@ impl Rigged {
         let services = stack::wrap(
             stack::identified(services, &rigged.hub, &rigged.access),
             &rigged.hub,
+            &rigged.access,
             &meter,
         );
         let (health, _) = tonic_health::server::health_reporter();
