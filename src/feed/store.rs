@@ -1,9 +1,9 @@
 //! Queries about changes and consumers.
-use std::{collections::HashSet, sync::Arc};
+use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 
 use sea_orm::{
     ActiveValue::Set,
-    ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, OnConflict},
 };
 
@@ -228,14 +228,35 @@ struct KeepConsumer {
 impl WriteOp for KeepConsumer {
     type Output = Done<()>;
 
-    async fn run(self, _: &Hub, write: &Write, _: &Caller) -> Result<Done<()>> {
+    async fn run(self, hub: &Hub, write: &Write, _: &Caller) -> Result<Done<()>> {
         let mut replace =
             OnConflict::columns([consumer::Column::SystemId, consumer::Column::Consumer]);
         replace.update_columns([consumer::Column::Revision, consumer::Column::AcknowledgedAt]);
+        let system_id = *self.row.system_id.as_ref();
         let insert = consumer::Entity::insert(self.row).on_conflict(replace);
         insert.exec_without_returning(&write.db).await?;
+        forget(&write.db, system_id, hub.limits.consumers_each).await?;
         Ok(Done { answer: (), effect: Effect::Kept { rejected: 0 } })
     }
+}
+
+/// Forgets the consumers that a system has beyond so many: those that acknowledged longest ago.
+#[expect(clippy::disallowed_methods, reason = "a system's own, which no caller is shown")]
+async fn forget(db: &impl ConnectionTrait, system_id: i64, most: usize) -> Result<()> {
+    use consumer::Column;
+    let own = consumer::Entity::find().filter(Column::SystemId.eq(system_id));
+    let mut own = own.all(db).await?;
+    if own.len() <= most {
+        return Ok(());
+    }
+    own.sort_by_key(|it| Reverse(it.acknowledged_at));
+    let names = own.into_iter().skip(most).map(|it| it.consumer);
+    consumer::Entity::delete_many()
+        .filter(Column::SystemId.eq(system_id))
+        .filter(Column::Consumer.is_in(names))
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 /// The position of a consumer.

@@ -47,3 +47,26 @@ async fn an_operator_sees_who_lags() {
     let [one] = listed.consumers.as_slice() else { panic!("{listed:?}") };
     assert_eq!((one.revisions_behind, one.seconds_behind), (0, 0));
 }
+
+#[tokio::test]
+async fn few_consumers_of_a_system_are_kept() {
+    let desk = Desk::start().await;
+    let mut history = History::of(all());
+    let mut watch = history.watch(&desk.source, Some(From::Now(true))).await.unwrap();
+    history.until(&mut watch, desk.head().await).await;
+    let say = async |name: String| {
+        let (consumer, resume_token) = (name, history.token.clone());
+        let request = pb::AcknowledgeRequest { consumer, resume_token };
+        desk.source.feed().acknowledge(request).await.unwrap();
+    };
+    for i in 0..40 {
+        say(format!("wall-{i:02}")).await;
+        // One that goes on is kept, however many others come.
+        say("board".to_owned()).await;
+    }
+    let list = pb::ListConsumersRequest::default();
+    let listed = desk.hub.admin().feed().list_consumers(list).await.unwrap().into_inner();
+    let names: Vec<_> = listed.consumers.into_iter().map(|it| it.consumer).collect();
+    let newest = (9..40).map(|it| format!("wall-{it:02}"));
+    assert_eq!(names, std::iter::once("board".to_owned()).chain(newest).collect::<Vec<_>>());
+}
