@@ -19,12 +19,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{
-    pb::{
-        HealthCheckRequest,
-        health_check_response::ServingStatus as Told,
-        health_server::{Health, HealthServer},
-    },
+    pb as messages,
     server::{HealthReporter, HealthService},
+};
+
+use messages::{
+    HealthCheckRequest,
+    health_check_response::ServingStatus as Told,
+    health_server::{Health, HealthServer},
 };
 
 use crate::{

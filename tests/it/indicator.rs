@@ -5,6 +5,7 @@ pub mod bad_definition;
 pub mod boards;
 pub mod breakdowns;
 pub mod catalogue;
+pub mod contribution_rights;
 pub mod contributions;
 pub mod cubes;
 pub mod definitions;

@@ -107,14 +107,23 @@ impl Attacker {
 
     /// Fails if a sum of cells follows that is 1 to `least` - 1, or bounds of a cell that leave nothing else.
     pub fn finds_no_small_cell(&self, least: i64, what: &str) {
+        assert_eq!(self.small_cell(least), None, "{what}: it follows");
+    }
+
+    /// A sum of cells, or bounds of a cell, that tell a count from 1 to `least` - 1.
+    pub fn small_cell(&self, least: i64) -> Option<String> {
         for region in regions() {
             let is_small = self.knows(&region).filter(|it| (1..least).contains(it));
-            assert_eq!(is_small, None, "{what}: follows in {region:?}");
+            if let Some(count) = is_small {
+                return Some(format!("{count} in {region:?}"));
+            }
         }
         for (cell, (low, high)) in cells().into_iter().zip(self.bounds()) {
-            let is_small = low.n > 0 && high.is_some_and(|it| it.n < it.d * i128::from(least));
-            assert!(!is_small, "{what}: {low:?} to {high:?} in {cell:?} follows");
+            if low.n > 0 && high.is_some_and(|it| it.n < it.d * i128::from(least)) {
+                return Some(format!("{low:?} to {high:?} in {cell:?}"));
+            }
         }
+        None
     }
 
     /// The bounds of each cell: no count is below 0, and each equation bounds a cell by the bounds of the others.
