@@ -22,7 +22,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use crate::support::{
     client::{Client, Key},
     engine::{Store, scale},
-    ledger::prepare,
+    ledger::prepare_by,
     program::{Program, admin_key},
 };
 
@@ -164,7 +164,8 @@ async fn nothing_that_is_changed_fails_a_valid_call() {
     let pki = dir.path().join("pki");
     let publisher = SystemCode::parse("publisher").unwrap();
     let folder = Folder::open(&pki).unwrap();
-    folder.issue(&[], std::slice::from_ref(&publisher)).unwrap();
+    let administrator = SystemCode::parse("admin").unwrap();
+    folder.issue(&[], &[publisher.clone(), administrator]).unwrap();
     let flag = |name: &str, file: &str| format!("--{name}={}", pki.join(file).display());
     let flags = [
         flag("tls-cert", "server.pem"),
@@ -183,9 +184,13 @@ async fn nothing_that_is_changed_fails_a_valid_call() {
         pair: None,
         key: Key(Some(key.to_owned())),
     };
-    let by_admin = keyed(&admin).connect(&program);
-    let (mut key, _) = prepare(&by_admin).await;
-    let own = (text(&pki, "publisher.pem"), text(&pki, "publisher-key.pem"));
+    let pair = |system: &str| {
+        let (cert, key) = (format!("{system}.pem"), format!("{system}-key.pem"));
+        Some((text(&pki, &cert), text(&pki, &key)))
+    };
+    let by_admin = Means { pair: pair("admin"), key: Key(None), ..keyed("") }.connect(&program);
+    let (mut key, _) = prepare_by(&by_admin, keyed("").connect(&program).channel).await;
+    let own = pair("publisher").unwrap();
     let by_certificate = Means { pair: Some(own), key: Key(None), ..keyed("") };
     let mut load = Load::start(&program, by_certificate, keyed(&key));
     load.goes_on("at first").await;

@@ -12,7 +12,7 @@ use rand::{Rng, rngs::StdRng};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use sharehub::pb;
 use tokio::time;
-use tonic::Code;
+use tonic::{Code, transport::Channel};
 
 use crate::support::client::{Client, Key, all_indicators, gso, id};
 
@@ -235,6 +235,11 @@ pub async fn check_log(url: &str) -> i64 {
 
 /// Registers the publisher, and defines what it publishes. Its key, and the units that it publishes for.
 pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
+    prepare_by(admin, admin.channel.clone()).await
+}
+
+/// The same, with a channel for the publisher, for an administrator who shows a certificate on its own.
+pub async fn prepare_by(admin: &Client, channel: Channel) -> (String, Vec<i64>) {
     let mut access = admin.access();
     let register = pb::RegisterSystemRequest {
         code: "publisher".to_owned(),
@@ -254,7 +259,7 @@ pub async fn prepare(admin: &Client) -> (String, Vec<i64>) {
         ..Default::default()
     };
     let key = access.issue_key(issue).await.unwrap().into_inner().key;
-    let publisher = Client { channel: admin.channel.clone(), key: Key(Some(key.clone())) };
+    let publisher = Client { channel, key: Key(Some(key.clone())) };
     let indicator = pb::Indicator {
         code: INDICATOR.to_owned(),
         name_vi: "Đếm".to_owned(),
