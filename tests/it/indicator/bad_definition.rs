@@ -140,11 +140,7 @@ async fn a_bad_definition_is_refused_by_its_field() {
         ("sharing level", of(|it| it.sharing_level = 4), invalid(&["sharing_level"])),
         ("collection level", of(|it| it.collection_level = 0), invalid(&["collection_level"])),
         ("tree", of(|it| it.tree = 3), invalid(&["tree"])),
-        (
-            "facilities in the tree of territory",
-            of(|it| it.collection_level = pb::UnitLevel::Facility.into()),
-            invalid(&["collection_level"]),
-        ),
+        ("facility", of(|it| it.collection_level = 5), invalid(&["collection_level"])),
     ];
     let mut table = Table::default();
     for (what, bad, (code, reason, fields)) in rows {
