@@ -3,8 +3,9 @@
 /// Digits of an identity number: the citizen's card, and the identity card before it.
 const LENGTHS: [usize; 2] = [12, 9];
 
-/// Whether a text holds 9 or 12 digits in a row, no more and no fewer, or as many in groups of three or more with
-/// single dots or spaces between them. Amounts with dots between thousands (`123.456.789`, never with a 0 before) are
+/// Whether a text holds 9 or 12 digits in a row, no more and no fewer.
+///
+/// Or as many in groups of three or more with single dots or spaces between them. Amounts with dots between thousands (`123.456.789`, never with a 0 before) are
 /// none, and neither are decimals (`0.123456789`) and rows of years.
 pub fn holds_identity_number(text: &str) -> bool {
     // The cheap test first: most texts hold no nine digits.

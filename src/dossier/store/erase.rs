@@ -294,6 +294,12 @@ async fn applicants(hub: &Hub, write: &Write) -> Result<u64> {
     Ok(done)
 }
 
+/// What was erased of these dossiers.
+#[expect(clippy::disallowed_methods, reason = "what is kept of a person has no other door")]
+fn erasures(dossiers: BTreeSet<i64>) -> sea_orm::Select<erasure::Entity> {
+    erasure::Entity::find().filter(erasure::Column::DossierId.is_in(dossiers))
+}
+
 /// Texts of fees and documents. What was erased while they were no personal data goes now.
 async fn papers(hub: &Hub, write: &Write) -> Result<u64> {
     use dossier::Column::{ComponentsJson, FeesJson, ResultsJson};
@@ -309,8 +315,7 @@ async fn papers(hub: &Hub, write: &Write) -> Result<u64> {
         .add(is_older(ResultsJson, documents_with));
     let rows = versions().filter(older).limit(ROWS).all(&write.db).await?;
     let ids: BTreeSet<i64> = rows.iter().map(|it| it.id).collect();
-    let erased = erasure::Entity::find().filter(erasure::Column::DossierId.is_in(ids));
-    let erased = erased.all(&write.db).await?;
+    let erased = erasures(ids).all(&write.db).await?;
     let mut done = 0;
     for row in rows {
         let is_erased = erased.iter().filter(|it| it.dossier_id == row.id).any(|it| {

@@ -41,8 +41,11 @@ fn texts_head(attribute: &str) -> String {
     format!("{HEAD}<sst xmlns=\"{MAIN}\"{attribute}>")
 }
 
-/// A workbook with one sheet, and perhaps shared texts, each written piece by piece.
-fn book(path: &Path, sheet: &dyn Fn(&mut dyn Write), texts: Option<&dyn Fn(&mut dyn Write)>) {
+/// What writes a part of a workbook, piece by piece.
+type Part<'a> = &'a dyn Fn(&mut dyn Write);
+
+/// A workbook with one sheet, and perhaps shared texts.
+fn book(path: &Path, sheet: Part<'_>, texts: Option<Part<'_>>) {
     let mut zip = ZipWriter::new(fs::File::create(path).unwrap());
     let options = SimpleFileOptions::default();
     for (name, text) in parts() {
@@ -84,7 +87,7 @@ async fn import(dir: &Path, file: &str) -> (String, u64) {
                 // What has ended has no memory any more.
                 let Some(line) = line else { break };
                 peak = line.trim().trim_end_matches(" kB").parse::<u64>().unwrap().max(peak);
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::park_timeout(Duration::from_millis(2));
             }
             peak / 1_024
         });

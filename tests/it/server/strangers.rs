@@ -226,7 +226,7 @@ async fn health_is_checked_in_public_and_watched_by_operators() {
     let long = raw.call(unary(CHECK, None, &[b'x'; 300])).await;
     assert_eq!(long.reason(), "MESSAGE_TOO_LARGE");
     // Nobody waits long for one that does not come.
-    let short = post(CHECK, None).body(Body::from_stream(unfinished(100, b"ab".to_vec()))).unwrap();
+    let short = post(CHECK, None).body(Body::from_stream(unfinished(100, b"ab"))).unwrap();
     let answer = time::timeout(Duration::from_secs(30), raw.call(short)).await.unwrap();
     assert_eq!((answer.code(), answer.reason().as_str()), (Code::DeadlineExceeded, "OUT_OF_TIME"));
 
@@ -257,9 +257,9 @@ async fn http1(address: std::net::SocketAddr, path: &str) -> String {
 /// The beginning of a message of so many bytes, whose end never comes.
 fn unfinished(
     length: u32,
-    begun: Vec<u8>,
-) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
-    let first = futures_util::stream::iter([Ok(Bytes::from(announced(length, &begun)))]);
+    begun: &[u8],
+) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+    let first = futures_util::stream::iter([Ok(Bytes::from(announced(length, begun)))]);
     futures_util::StreamExt::chain(first, futures_util::stream::pending())
 }
 
@@ -281,7 +281,7 @@ async fn unfinished_messages_cost_little() {
         let raw = Raw::connect(program.address).await;
         let mut calls = JoinSet::new();
         for _ in 0..90 {
-            let body = unfinished(u32::try_from(MESSAGE).unwrap(), vec![0; MESSAGE - 1]);
+            let body = unfinished(u32::try_from(MESSAGE).unwrap(), &vec![0; MESSAGE - 1]);
             let (raw, request) =
                 (raw.clone(), post(path, shown).body(Body::from_stream(body)).unwrap());
             calls.spawn(async move {
