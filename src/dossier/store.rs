@@ -39,7 +39,7 @@ use crate::{
     unit::forest::Forest,
 };
 
-/// Every dossier that stood at a revision: for [`visible`], and for writes, which must know who owns a code.
+/// Every dossier that stood at a revision: for [`visible()`], and for writes, which must know who owns a code.
 fn standing(number: i64) -> sea_orm::Select<dossier::Entity> {
     versioned::standing(number)
 }

@@ -5,8 +5,8 @@ const LENGTHS: [usize; 2] = [12, 9];
 
 /// Whether a text holds 9 or 12 digits in a row, no more and no fewer.
 ///
-/// Or as many in groups of three or more with single dots or spaces between them. Amounts with dots between thousands (`123.456.789`, never with a 0 before) are
-/// none, and neither are decimals (`0.123456789`) and rows of years.
+/// Or as many in groups of three or more with single dots or spaces between them. Amounts with dots between thousands
+/// (`123.456.789`, never with a 0 before) are none, and neither are decimals (`0.123456789`) and rows of years.
 pub fn holds_identity_number(text: &str) -> bool {
     // The cheap test first: most texts hold no nine digits.
     if text.bytes().filter(u8::is_ascii_digit).count() < 9 {
