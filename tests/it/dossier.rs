@@ -6,6 +6,7 @@ pub mod counts;
 pub mod events;
 pub mod lists;
 pub mod personal_data;
+pub mod personal_texts;
 pub mod procedures;
 pub mod publish;
 pub mod small_cells;

@@ -17,6 +17,15 @@ async fn a_log_is_exported_and_checked_by_the_program() {
         let request = pb::ListSystemsRequest::default();
         admin.access().list_systems(request).await.unwrap();
     }
+    // What is no personal data is recorded soon after it was answered.
+    let is_recorded = async || {
+        let list = pb::ListRecordsRequest::default();
+        let listed = admin.audit().list_records(list).await.unwrap().into_inner().records;
+        listed.iter().filter(|it| it.method.ends_with("ListSystems")).count() == 5
+    };
+    while !is_recorded().await {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     let checkpoint = admin.audit().get_checkpoint(pb::GetCheckpointRequest {}).await.unwrap();
     let pb::GetCheckpointResponse { checkpoint, public_key } = checkpoint.into_inner();
     fs::write(dir.path().join("kept.txt"), &checkpoint).unwrap();

@@ -34,7 +34,7 @@ fn applicant() -> pb::Applicant {
     pb::Applicant { name, identity_number, phone, email, address }
 }
 
-fn event(id: &str, note: &str) -> pb::DossierEventEntry {
+pub fn event(id: &str, note: &str) -> pb::DossierEventEntry {
     let occurred_at = Some(prost_types::Timestamp { seconds: 1_760_000_000, nanos: 0 });
     let (event_id, note) = (id.to_owned(), note.to_owned());
     pb::DossierEventEntry {
@@ -46,7 +46,7 @@ fn event(id: &str, note: &str) -> pb::DossierEventEntry {
     }
 }
 
-fn entry(code: &str, applicant: Option<pb::Applicant>) -> pb::DossierEntry {
+pub fn entry(code: &str, applicant: Option<pb::Applicant>) -> pb::DossierEntry {
     pb::DossierEntry {
         code: code.to_owned(),
         procedure: "1.004194".to_owned(),
@@ -57,7 +57,7 @@ fn entry(code: &str, applicant: Option<pb::Applicant>) -> pb::DossierEntry {
     }
 }
 
-async fn source(hub: &Hub) -> Client {
+pub async fn source(hub: &Hub) -> Client {
     let grants = Grants { publish_dossiers: true, define_procedures: true, ..Default::default() };
     let source = hub.system("mot-cua", grants).await;
     let procedure = pb::Procedure {
@@ -70,11 +70,11 @@ async fn source(hub: &Hub) -> Client {
     source
 }
 
-async fn reader(hub: &Hub, code: &str, read_personal_data: bool) -> Client {
+pub async fn reader(hub: &Hub, code: &str, read_personal_data: bool) -> Client {
     hub.system(code, Grants { read_dossiers: true, read_personal_data, ..Default::default() }).await
 }
 
-async fn publish(source: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receipt {
+pub async fn publish(source: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receipt {
     let request_id = format!("{:016x}", rand::random::<u64>());
     let allow_partial = true;
     let request =
@@ -82,12 +82,12 @@ async fn publish(source: &Client, dossiers: Vec<pb::DossierEntry>) -> pb::Receip
     source.dossiers().publish_dossiers(request).await.unwrap().into_inner().receipt.unwrap()
 }
 
-async fn get(client: &Client, code: &str) -> pb::Dossier {
+pub async fn get(client: &Client, code: &str) -> pb::Dossier {
     let ask = pb::GetDossierRequest { code: code.to_owned(), ..Default::default() };
     client.dossiers().get_dossier(ask).await.unwrap().into_inner().dossier.unwrap()
 }
 
-async fn get_at(client: &Client, code: &str, revision: i64) -> pb::Dossier {
+pub async fn get_at(client: &Client, code: &str, revision: i64) -> pb::Dossier {
     let (code, consistency) = (code.to_owned(), exactly(revision));
     let ask = pb::GetDossierRequest { code, consistency, ..Default::default() };
     client.dossiers().get_dossier(ask).await.unwrap().into_inner().dossier.unwrap()
@@ -108,7 +108,7 @@ async fn found(client: &Client, applicant: Option<pb::ApplicantKey>) -> Vec<Stri
 }
 
 /// Everything that the store holds, as text; on SQLite the very files.
-async fn kept(store: &Store) -> String {
+pub async fn kept(store: &Store) -> String {
     if let Some(path) = store.url.strip_prefix("sqlite://") {
         let files = ["", "-wal"].map(|it| fs::read(format!("{path}{it}")).unwrap_or_default());
         return String::from_utf8_lossy(&files.concat()).into_owned();
@@ -323,7 +323,7 @@ async fn a_hub_without_keys_keeps_no_personal_data_and_says_so() {
     assert_eq!((receipt.created, receipt.rejected), (1, 2));
 }
 
-fn erase(whose: &[&str], superseded_only: bool) -> pb::ErasePersonalDataRequest {
+pub fn erase(whose: &[&str], superseded_only: bool) -> pb::ErasePersonalDataRequest {
     pb::ErasePersonalDataRequest {
         dossiers: whose.iter().map(|it| (*it).to_owned()).collect(),
         superseded_only,
@@ -332,7 +332,7 @@ fn erase(whose: &[&str], superseded_only: bool) -> pb::ErasePersonalDataRequest 
     }
 }
 
-async fn erased(
+pub async fn erased(
     hub: &Hub,
     request: pb::ErasePersonalDataRequest,
 ) -> Result<pb::Receipt, tonic::Status> {
@@ -452,93 +452,6 @@ fn a_tier_shows_what_the_marks_say() {
     assert!(!printed.contains("ghi chú"), "{printed}");
 }
 
-const FEE: &str = "lệ phí của bà Yến";
-const PAPER: &str = "giấy khai sinh của Nguyễn Thị Hoàng Yến";
-const PAPER_CODE: &str = "CCCD-083301001234";
-
-/// A dossier with a fee and documents whose names and codes speak of a person.
-fn named(code: &str) -> pb::DossierEntry {
-    let fee =
-        pb::DossierFee { name: FEE.to_owned(), amount: "15000".to_owned(), paid_online: true };
-    let paper = pb::DossierDocument {
-        name: PAPER.to_owned(),
-        code: PAPER_CODE.to_owned(),
-        digitized: true,
-        reused: false,
-    };
-    let results = vec![pb::DossierDocument { code: String::new(), ..paper.clone() }];
-    pb::DossierEntry { fees: vec![fee], components: vec![paper], results, ..entry(code, None) }
-}
-
-/// Names and codes of fees and documents, in one line.
-fn texts(it: &pb::Dossier) -> String {
-    let fees = it.fees.iter().map(|it| it.name.as_str());
-    let papers = it.components.iter().chain(&it.results);
-    let papers = papers.flat_map(|it| [it.name.as_str(), it.code.as_str()]);
-    fees.chain(papers).collect::<Vec<_>>().join("|")
-}
-
-#[tokio::test]
-async fn names_of_fees_and_documents_are_sealed_shown_by_tier_and_erased() {
-    let hub = Hub::start().await;
-    let source = source(&hub).await;
-    let other = pb::DossierEntry { applicant_kind: 1, ..named("H-1") };
-    let first = publish(&source, vec![named("H-1"), named("H-2")]).await;
-    publish(&source, vec![other.clone()]).await;
-    let again = publish(&source, vec![other.clone()]).await;
-    assert_eq!((again.unchanged, again.corrected), (1, 0), "what is sealed is recognized");
-    let text = kept(&hub.store).await;
-    for canary in [FEE, PAPER, PAPER_CODE] {
-        assert!(!text.contains(canary), "{canary} is kept in clear");
-    }
-    let trusted = reader(&hub, "tin-cay", true).await;
-    let whole = format!("{FEE}|{PAPER}|{PAPER_CODE}|{PAPER}|");
-    assert_eq!(texts(&get(&trusted, "H-1").await), whole);
-    assert_eq!(texts(&get(&source, "H-1").await), "||||", "a key is shown none");
-    let plain = reader(&hub, "thuong", false).await;
-    let list = pb::ListDossiersRequest::default();
-    let listed = plain.dossiers().list_dossiers(list).await.unwrap().into_inner().dossiers;
-    for seen in [&get(&plain, "H-1").await, &listed[0]] {
-        assert_eq!((texts(seen).as_str(), seen.personal_data_withheld), ("||||", true));
-        assert_eq!((seen.fees[0].amount.as_str(), seen.fees[0].paid_online), ("15000", true));
-        assert!(seen.components[0].digitized && !seen.components[0].reused);
-    }
-    let mut masked = get(&trusted, "H-1").await;
-    assert!(masked.project(sharehub::personal::Tier::Masked));
-    assert_eq!(texts(&masked), "***|***|***|***|");
-    // Erased, they are gone from every version; the amounts stay, and the source cannot bring them back.
-    let receipt = erased(&hub, erase(&["H-1"], false)).await.unwrap();
-    assert_eq!(receipt.corrected, 1);
-    let before = first.revision.unwrap().number;
-    for seen in [get(&trusted, "H-1").await, get_at(&trusted, "H-1", before).await] {
-        assert_eq!((texts(&seen).as_str(), seen.fees[0].amount.as_str()), ("||||", "15000"));
-        assert!(!seen.personal_data_withheld);
-    }
-    assert_eq!(texts(&get(&trusted, "H-2").await), whole);
-    let sent = pb::DossierEntry { events: vec![event("1", "")], ..other };
-    let again = publish(&source, vec![sent]).await;
-    assert_eq!(again.unchanged, 1, "{again:?}");
-    assert_eq!(texts(&get(&trusted, "H-1").await), "||||");
-    assert_eq!(erase::reseal(&hub.hub).await.unwrap(), 0);
-    // Of one that is withdrawn, the tombstone holds none.
-    let gone = pb::WithdrawDossiersRequest {
-        dossiers: vec!["H-2".to_owned()],
-        reason: "nhầm".to_owned(),
-        ..Default::default()
-    };
-    source.dossiers().withdraw_dossiers(gone).await.unwrap();
-    let receipt = erased(&hub, erase(&["H-2"], false)).await.unwrap();
-    assert_eq!(receipt.corrected, 1);
-    assert_eq!(texts(&get_at(&trusted, "H-2", before).await), "||||");
-}
-
-#[tokio::test]
-async fn without_keys_no_name_of_a_document_is_kept() {
-    let hub = Hub::open_sealed(Store::new().await, Vault::default()).await;
-    let source = source(&hub).await;
-    let entry = pb::DossierEntry { events: vec![event("1", "")], fees: Vec::new(), ..named("H-1") };
-    let receipt = publish(&source, vec![entry]).await;
-    let refused = &receipt.results[0];
-    assert_eq!(refused.reason(), pb::ErrorReason::PersonalDataLocked);
-    assert_eq!(refused.violations[0].field, "components[0].name");
-}
+pub const FEE: &str = "lệ phí của bà Yến";
+pub const PAPER: &str = "giấy khai sinh của Nguyễn Thị Hoàng Yến";
+pub const PAPER_CODE: &str = "CCCD-083301001234";
