@@ -43,7 +43,7 @@ fn at(list: &str, fields: &[&str]) -> Vec<String> {
     fields.iter().map(|it| format!("{list}[0].{it}")).collect()
 }
 
-fn refused(fields: Vec<String>) -> Refusal {
+fn refused(fields: &[String]) -> Refusal {
     invalid(&fields.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -55,14 +55,14 @@ async fn what_is_said_of_figures_holds_no_identity_number() {
     let sent = desk.source.indicators().publish_observations(batch(vec![seen(&number())])).await;
     let fields = ["provenance.source_document", "provenance.quote", "provenance.note"];
     let all = [at("observations", &fields), at("observations", &["correction_reason"])].concat();
-    table.check("observations", &answered(sent), &refused(all));
+    table.check("observations", &answered(sent), &refused(&all));
     let aimed = pb::TargetEntry {
         provenance: provenance(&number()),
         ..target("doc.count", BEN_TRE, "2024", pb::TargetComparison::AtLeast, "5")
     };
     let request = pb::PublishTargetsRequest { targets: vec![aimed], ..Default::default() };
     let sent = indicators.clone().publish_targets(request).await;
-    table.check("targets", &answered(sent), &refused(at("targets", &fields)));
+    table.check("targets", &answered(sent), &refused(&at("targets", &fields)));
     let withdraw = pb::WithdrawObservationsRequest { reason: number(), ..Default::default() };
     let told = answered(indicators.clone().withdraw_observations(withdraw).await);
     table.check("observations withdrawn", &told, &invalid(&["reason"]));
@@ -144,7 +144,7 @@ async fn what_is_said_of_an_indicator_holds_no_identity_number() {
         fields.dedup();
         (code, reason, fields)
     };
-    table.check("definitions", &sorted(told), &sorted(refused(fields)));
+    table.check("definitions", &sorted(told), &sorted(refused(&fields)));
     table.end(1);
 }
 
