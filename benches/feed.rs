@@ -299,7 +299,7 @@ async fn measure(engine: &Engine) {
             }),
             period: (2026 + number / units.len()).to_string(),
             value: Some(number.to_string()),
-            status: pb::ObservationStatus::Final.into(),
+            status: pb::ObservationStatus::Estimated.into(),
             ..Default::default()
         };
         let request = pb::PublishObservationsRequest {
