@@ -207,7 +207,7 @@ impl Desk {
         operation: pb::AgreementOperation,
         tier: pb::PersonalDataTier,
     ) -> Vec<Channel> {
-        let admin = self.channels(None).await.swap_remove(0);
+        let admin = self.channels(Some("admin")).await.swap_remove(0);
         let register = pb::RegisterSystemRequest {
             code: code.to_owned(),
             name: code.to_owned(),
